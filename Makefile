@@ -1,0 +1,55 @@
+# `make` alone prints the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types package check clean
+
+help:  ## print the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.developing: pyproject.toml | $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed  ## install, learn on the embedded digits, score the predictions, draw a sample
+	@mkdir -p $(DEMO)
+	$(BIN)/mnistloss baseline softmax --dataset mnist-5k --out $(DEMO)/preds.npy
+	$(BIN)/mnistloss eval $(DEMO)/preds.npy --dataset mnist-5k --loss cee --loss mse
+	$(BIN)/mnistloss sample --dataset mnist-5k --batch-size 10 --seed 1
+
+test: $(VENV)/.developing  ## pass the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.developing  ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.developing  ## check types
+	$(BIN)/mypy
+
+package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh environment and use it
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist . >/dev/null
+	for built in dist/*.whl dist/*.tar.gz; do \
+	    rm -rf dist/venv && $(PYTHON) -m venv dist/venv && \
+	    dist/venv/bin/pip install --quiet --disable-pip-version-check $$built && \
+	    (cd dist && venv/bin/mnistloss baseline prior --dataset mnist-5k --out preds.npy >/dev/null && \
+	    venv/bin/mnistloss eval preds.npy --dataset mnist-5k --format json | grep -q 2.3025840929945) || exit 1; \
+	    echo "$$built installs and works"; \
+	done
+
+check: lint types test package  ## all of the above, exactly what CI runs
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

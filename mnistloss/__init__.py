@@ -1,0 +1,67 @@
+"""mnistloss answers one question exactly: what is the loss of these predictions on MNIST?
+
+The public names below are imported on first use, so that `import mnistloss` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mnistloss.arrays import one_hot
+    from mnistloss.baselines import baseline
+    from mnistloss.datasets.load import load_mnist
+    from mnistloss.errors import MnistLossError
+    from mnistloss.evaluation import Evaluation, evaluate
+    from mnistloss.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
+    from mnistloss.sampling import batches, mini_batch
+    from mnistloss.signature import Signature
+
+_HOMES = {
+    "LOSSES": "losses",
+    "Evaluation": "evaluation",
+    "MnistLossError": "errors",
+    "Signature": "signature",
+    "baseline": "baselines",
+    "batches": "sampling",
+    "cross_entropy_error": "losses",
+    "evaluate": "evaluation",
+    "load_mnist": "datasets.load",
+    "mean_squared_error": "losses",
+    "mini_batch": "sampling",
+    "one_hot": "arrays",
+    "softmax": "losses",
+}
+
+__all__ = [
+    "LOSSES",
+    "Evaluation",
+    "MnistLossError",
+    "Signature",
+    "__version__",
+    "baseline",
+    "batches",
+    "cross_entropy_error",
+    "evaluate",
+    "load_mnist",
+    "mean_squared_error",
+    "mini_batch",
+    "one_hot",
+    "softmax",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

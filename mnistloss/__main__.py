@@ -1,0 +1,5 @@
+"""`python -m mnistloss`."""
+
+from mnistloss.cli import main
+
+main(prog_name="mnistloss")

@@ -1,0 +1,110 @@
+"""Shapes and dtypes: the only checks, done once at the door. And `one_hot`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mnistloss.errors import ArgumentError, InputError
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+_REAL_KINDS = "fiub"
+_KIND_NAMES = {
+    "c": "complex numbers",
+    "O": "Python objects",
+    "V": "structured or raw records",
+    "S": "byte strings",
+    "U": "strings",
+    "T": "strings",
+    "M": "dates",
+    "m": "time spans",
+}
+
+
+def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS) -> None:
+    """Raise InputError unless the dtype is real numbers: float16 to longdouble, any int, or bool."""
+    if dtype.kind not in kinds or dtype.subdtype is not None:
+        kind = _KIND_NAMES.get(dtype.kind, "sub-arrays")
+        raise InputError(f"{what}: dtype {dtype} holds {kind}; expected real numbers (float, int or bool)")
+
+
+def as_real(values: ArrayLike, what: str) -> Array:
+    """The values as an array of real numbers; ragged lists and other dtypes raise InputError."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what}: not a rectangular array ({error})") from error
+    check_dtype(array.dtype, what)
+    return array
+
+
+def as_rows(y: ArrayLike, what: str = "predictions") -> Array:
+    """Predictions as (N, K); a single row (K,) becomes (1, K). Other shapes and K < 2 raise InputError."""
+    array = as_real(y, what)
+    rows = array[np.newaxis] if array.ndim == 1 else array
+    if rows.ndim != 2 or rows.shape[1] < 2 or rows.shape[0] < 1:
+        raise InputError(f"{what}: shape {array.shape}; expected (N, K) with N >= 1 and K >= 2, or one row (K,)")
+    return rows
+
+
+def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Array:
+    """Targets of n examples, as labels (n,) of dtype intp or as rows (n, K) of float64.
+
+    Labels are integers from 0 to K-1. Rows that are one-hot become labels, so that both forms give the same
+    bits; other (soft) rows stay as they are. For n = 1 a bare label and a bare row are taken too.
+    A wrong shape, dtype or label raises InputError.
+    """
+    array = as_real(t, what)
+    if n == 1 and array.ndim < 2 and array.size in (1, classes):
+        array = array.reshape((1,) if array.size == 1 else (1, classes))
+    if array.ndim == 1:
+        return _labels(array, n, classes, what)
+    if array.shape != (n, classes):
+        raise InputError(f"{what}: shape {array.shape}; expected ({n},) labels or ({n}, {classes}) rows")
+    if not np.isfinite(array).all():
+        row = int(np.argmin(np.isfinite(array).all(axis=1)))
+        raise InputError(f"{what}: NaN or infinity in row {row}; expected finite numbers")
+    if _is_one_hot(array):
+        return array.argmax(axis=1)
+    return array.astype(np.float64)
+
+
+def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[np.intp]:
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{what}: dtype {array.dtype}; labels are integers (save them with .astype(np.uint8))")
+    if len(array) != n:
+        raise InputError(f"{what}: {len(array):,} labels for {n:,} predictions")
+    wrong = (array < 0) | (array >= classes)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise InputError(
+            f"{what}: label {array[first]} in row {first} is outside 0..{classes - 1}"
+            f" ({np.count_nonzero(wrong):,} such rows)"
+        )
+    return array.astype(np.intp)
+
+
+def _is_one_hot(rows: Array) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all() and (np.count_nonzero(rows, axis=1) == 1).all())
+
+
+def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:
+    """Integer labels (N,) as one-hot rows (N, classes) of float32; a label outside 0..classes-1 raises InputError.
+
+    >>> one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    array = as_real(t, "labels")
+    if array.ndim != 1:
+        raise InputError(f"labels: shape {array.shape}; expected (N,)")
+    if classes < 2:
+        raise ArgumentError(f"classes is {classes}; expected at least 2")
+    labels = _labels(array, len(array), classes, "labels")
+    rows = np.zeros((len(labels), classes), np.float32)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows

@@ -1,0 +1,67 @@
+"""`mnistloss baseline`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mnistloss.cli import options, output
+
+
+@click.command("baseline")
+@click.argument("name", type=options.OneOf("mnistloss.baselines", "BASELINES"))
+@click.option("--out", type=options.FILE, required=True, help="The .npy file to write the predictions to.")
+@options.dataset
+@click.option(
+    "--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="What to predict."
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="softmax: passes over the training split.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="softmax: size of a step.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="softmax: examples in a batch."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="softmax: order of the examples."
+)
+@options.cache_dir
+def command(
+    name: str,
+    out: Path,
+    dataset: str,
+    split: str,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    seed: int,
+    cache_dir: Path | None,
+) -> None:
+    """Write predictions to compare with, and say what they score.
+
+    \b
+    uniform   the same probability for every class
+    prior     the share of each class in the training split
+    centroid  the class whose mean image is nearest
+    softmax   a softmax regression, learnt with mini-batches
+    """
+    from mnistloss.baselines import Learning, run
+    from mnistloss.export import save_array
+    from mnistloss.report import table
+
+    with output.step_progress("learning" if name == "softmax" else "fitting", epochs) as progress:
+        learning = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
+        result = run(name, dataset, learning, cache_dir=cache_dir)
+    save_array(out, result.predictions[split])
+    output.show(table.baseline(result))

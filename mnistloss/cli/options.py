@@ -1,0 +1,48 @@
+"""Options that several commands share, and the parameter types behind them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class OneOf(click.Choice[str]):
+    """A choice of the names in one of the library's registries, which is imported when they are needed."""
+
+    def __init__(self, module: str, registry: str) -> None:
+        self._module, self._registry = module, registry
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> Sequence[str]:  # type: ignore[override]  # click assigns it; here it is looked up
+        return tuple(getattr(importlib.import_module(self._module), self._registry))
+
+
+DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
+LOSS = OneOf("mnistloss.losses", "LOSSES")
+FILE = click.Path(path_type=Path)
+
+dataset = click.option("--dataset", type=DATASET, default="mnist", show_default=True, help="Which dataset.")
+cache_dir = click.option("--cache-dir", type=FILE, help="Cache folder; default MNISTLOSS_CACHE or the platform's.")
+seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the draw; default a new one, which is shown.")
+
+
+def form(command: F) -> F:
+    """The three choices of how examples are handed out, as `normalize`, `flatten` and `one_hot`."""
+    for option in (
+        click.option(
+            "--flatten/--images", default=True, help="Images as (N, 784) or (N, 1, 28, 28).  [default: flatten]"
+        ),
+        click.option("--normalize/--raw", default=True, help="Pixels in [0, 1] or bytes.  [default: normalize]"),
+        click.option(
+            "--one-hot/--labels", default=False, help="Targets as rows (N, 10) or labels (N,).  [default: labels]"
+        ),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,79 @@
+"""The one place that prints: results to stdout, progress and notes to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_WIDE = 500
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console that does not cut lines where nobody looks at a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(stderr=stderr, width=wide, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print results made by `report.table`, in whatever characters stdout can say."""
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # TextIO lacks it; sys.stdout has it
+    console().print(*renderables, sep="\n")
+
+
+def write(text: str) -> None:
+    """Print text of a machine format as it is."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """Say something beside the results, on stderr."""
+    click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def download_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """A bar for each file that is downloaded, on stderr if it is a terminal; else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress
+
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn())
+    with progress.Progress(*columns, progress.TransferSpeedColumn(), console=console(stderr=True)) as bars:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def update(name: str, received: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=received, total=total)
+
+        yield update
+
+
+@contextlib.contextmanager
+def step_progress(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar of `total` steps, on stderr if it is a terminal; call what is yielded with the step and a remark."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich import progress
+
+    columns = (progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn())
+    with progress.Progress(*columns, progress.TextColumn("{task.description}"), console=console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+
+        def update(step: int, remark: str) -> None:
+            bar.update(task, completed=step, description=remark)
+
+        yield update

@@ -1,0 +1,99 @@
+"""`mnistloss sample`."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnistloss.cli import options, output
+from mnistloss.errors import shown
+
+if TYPE_CHECKING:
+    from mnistloss.samples import Batch
+
+_SHOWN = 20
+
+
+@click.command("sample")
+@click.option("--batch-size", type=click.IntRange(min=1), default=10, show_default=True, help="Examples in a batch.")
+@click.option(
+    "--batches", "count", type=click.IntRange(min=1), default=1, show_default=True, help="Mini-batches to draw."
+)
+@click.option(
+    "--replacement/--no-replacement", default=True, help="Whether an example may come twice.  [default: replacement]"
+)
+@click.option("--stratified", is_flag=True, help="As many of each class as its share.")
+@click.option("--partition", is_flag=True, help="Split everything into disjoint batches instead of drawing.")
+@click.option("--shuffle", is_flag=True, help="With --partition: in random order.")
+@click.option("--drop-last", is_flag=True, help="With --partition: without the smaller last batch.")
+@options.seed
+@options.dataset
+@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which split.")
+@options.form
+@click.option("--out", type=options.FILE, help="Save: one batch as .npz or .pkl, several as a new folder of .npz.")
+@options.cache_dir
+def command(
+    batch_size: int,
+    count: int,
+    replacement: bool,
+    stratified: bool,
+    partition: bool,
+    shuffle: bool,
+    drop_last: bool,
+    seed: int | None,
+    dataset: str,
+    split: str,
+    normalize: bool,
+    flatten: bool,
+    one_hot: bool,
+    out: Path | None,
+    cache_dir: Path | None,
+) -> None:
+    """Draw a mini-batch, or partition everything into batches."""
+    from mnistloss.datasets.load import Form, load_split
+    from mnistloss.report import table
+    from mnistloss.samples import mini_batches, partition_batches
+
+    if partition and (stratified or not replacement or count > 1):
+        raise click.UsageError("--partition goes without --stratified, --no-replacement and --batches")
+    if not partition and (shuffle or drop_last):
+        raise click.UsageError("--shuffle and --drop-last need --partition")
+    if partition and seed is not None and not shuffle:
+        raise click.UsageError("--seed has no effect on a --partition without --shuffle")
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    form = Form(normalize, flatten, one_hot)
+    with output.download_progress() as progress:
+        examples = load_split(dataset, split, cache_dir=cache_dir, progress=progress)
+    if partition:
+        drawn = partition_batches(examples, batch_size, drop_last=drop_last, seed=seed if shuffle else None, form=form)
+    else:
+        drawn = mini_batches(
+            examples, batch_size, count=count, replace=replacement, stratified=stratified, seed=seed, form=form
+        )
+    if partition:
+        output.show(table.partition(drawn, seed if shuffle else None))
+    else:
+        _show(drawn, seed)
+    if out:
+        _save(out, drawn)
+
+
+def _show(drawn: list[Batch], seed: int) -> None:
+    from mnistloss.report import table
+
+    console = output.console()
+    for batch in drawn:
+        output.show(table.sample(batch, _SHOWN, seed))
+        if console.is_terminal:
+            output.show(table.digits(batch, _SHOWN, console.width, colour=console.color_system is not None))
+
+
+def _save(out: Path, drawn: list[Batch]) -> None:
+    from mnistloss.export import save_batches
+
+    with output.step_progress("saving", len(drawn)) as progress:
+        save_batches(out, drawn, lambda done: progress(done, ""))
+    output.note(f"saved {len(drawn):,} batch{'es' if len(drawn) > 1 else ''} to {shown(out)}")

@@ -1,0 +1,167 @@
+"""The datasets: names, sizes, digests, mirrors, licences. Facts only.
+
+A digest is the SHA-256 of a file's decompressed IDX bytes: a mirror that compressed a file anew is fine,
+and a mirror that changed a pixel is not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from mnistloss.errors import ArgumentError
+
+Kind = Literal["images", "labels"]
+SPLITS = ("train", "test")
+KINDS: tuple[Kind, ...] = ("images", "labels")
+
+
+@dataclass(frozen=True)
+class File:
+    """One IDX file of unsigned bytes: its published name, the array it holds and the digest of its content."""
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decompressed file: magic, dimensions, then one byte an element."""
+        return 4 + 4 * len(self.shape) + math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset: two splits of an image and a label file each, and where they come from."""
+
+    name: str
+    title: str
+    files: dict[str, dict[Kind, File]]
+    class_names: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    licence: str
+    citation: str
+
+    @property
+    def classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.class_names)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the files ship with this package instead of being downloaded."""
+        return not self.mirrors
+
+    def examples(self, split: str) -> int:
+        """N, the number of examples of a split."""
+        return self.files[split]["labels"].shape[0]
+
+    def select(self, splits: tuple[str, ...] = SPLITS) -> list[File]:
+        """The files of the given splits, images before labels."""
+        return [self.files[split][kind] for split in splits for kind in KINDS]
+
+
+def _published(n: tuple[int, int], digests: dict[str, str]) -> dict[str, dict[Kind, File]]:
+    """The four files under their published names: `n` examples in train and test."""
+    return {
+        split: {
+            "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), digests[f"{stem}-images"]),
+            "labels": File(f"{stem}-labels-idx1-ubyte", (count,), digests[f"{stem}-labels"]),
+        }
+        for (split, stem), count in zip((("train", "train"), ("test", "t10k")), n, strict=True)
+    }
+
+
+_DIGITS = tuple("0123456789")
+_LECUN = (
+    "Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits (1998). "
+    "Described in Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to "
+    "document recognition, Proceedings of the IEEE 86(11), 2278-2324 (1998)."
+)
+
+MNIST = Dataset(
+    name="mnist",
+    title="MNIST, handwritten digits",
+    files=_published(
+        (60000, 10000),
+        {
+            "train-images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+    ),
+    class_names=_DIGITS,
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://raw.githubusercontent.com/fgnt/mnist/master/",
+    ),
+    licence="not stated by its authors; distributors differ",
+    citation=_LECUN,
+)
+
+FASHION_MNIST = Dataset(
+    name="fashion-mnist",
+    title="Fashion-MNIST, articles of clothing",
+    files=_published(
+        (60000, 10000),
+        {
+            "train-images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+    ),
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    mirrors=(
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
+        "b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/",
+    ),
+    licence="MIT",
+    citation=(
+        "H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking "
+        "machine learning algorithms (2017), arXiv:1708.07747."
+    ),
+)
+
+MNIST_5K = Dataset(
+    name="mnist-5k",
+    title="5,000 digits of the MNIST training set, embedded",
+    files=_published(
+        (4000, 1000),
+        {
+            "train-images": "74422b12132c7d8b0957cdb994d971a505f77a57ddac808ef1ea84f4bb9e7a2e",
+            "train-labels": "5dbd7686910cb66a8a6303f16940c2fae43896243c187897cd3976aab00f4817",
+            "t10k-images": "39a5f23fe7320d50d2b650bd96c756db7999a84cb13541d939296ed59f1e0663",
+            "t10k-labels": "66e4c6deb5f2a061f7d8cd5ec53025fdb9dabb08265e449acb8cf64b8cd36cac",
+        },
+    ),
+    class_names=_DIGITS,
+    mirrors=(),
+    licence=MNIST.licence,
+    citation=_LECUN,
+)
+
+DATASETS: dict[str, Dataset] = {d.name: d for d in (MNIST, FASHION_MNIST, MNIST_5K)}
+
+
+def find(name: str) -> Dataset:
+    """The dataset of that name; an unknown one raises ArgumentError, which lists the known ones."""
+    try:
+        return DATASETS[name]
+    except (KeyError, TypeError):
+        raise ArgumentError(f"no dataset is named {name!r}; the datasets are {', '.join(DATASETS)}") from None

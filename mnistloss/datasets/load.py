@@ -1,0 +1,117 @@
+"""Datasets as arrays: normalised, flattened, one-hot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistloss.arrays import Array, one_hot
+from mnistloss.datasets import cache, catalog, idx
+from mnistloss.errors import ArgumentError
+
+Pair = tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How examples are handed out: see `load_mnist` for the three choices."""
+
+    normalize: bool = True
+    flatten: bool = True
+    one_hot_label: bool = False
+
+    def images(self, pixels: NDArray[np.uint8]) -> Array:
+        """Images (N, 28, 28) of bytes in this form."""
+        x = pixels.reshape(len(pixels), -1) if self.flatten else pixels[:, np.newaxis]
+        return np.divide(x, np.float32(255), dtype=np.float32) if self.normalize else x
+
+    def labels(self, labels: NDArray[np.uint8], classes: int) -> Array:
+        """Labels (N,) in this form."""
+        return one_hot(labels, classes) if self.one_hot_label else labels
+
+
+FORM = Form()
+"""The form of `load_mnist` without arguments."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: images (N, 28, 28) and labels (N,), both uint8, in the published order."""
+
+    dataset: catalog.Dataset
+    name: str
+    images: NDArray[np.uint8] = field(repr=False)
+    labels: NDArray[np.uint8] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.intp] | slice, form: Form = FORM) -> Pair:
+        """The examples at these indices, as (x, t) in the given form; only they are normalised."""
+        return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
+
+
+def load_labels(dataset: str, split: str, **options: Any) -> NDArray[np.uint8]:
+    """Labels (N,) uint8 of one split; only the label file is needed. Options as in `load_split`."""
+    known = catalog.find(dataset)
+    return idx.decode(cache.obtain(known, known.files[check_split(split)]["labels"], **options).content)
+
+
+def load_split(dataset: str, split: str, **options: Any) -> Split:
+    """One split of a dataset.
+
+    Options: cache_dir (default: see `cache.folder`), download (default True), mirrors, progress.
+    Raises UnavailableError where a file is neither cached nor to be had.
+    """
+    known = catalog.find(dataset)
+    images = cache.obtain(known, known.files[check_split(split)]["images"], **options)
+    return Split(known, split, idx.decode(images.content), load_labels(dataset, split, **options))
+
+
+def load_mnist(
+    normalize: bool = True,
+    flatten: bool = True,
+    one_hot_label: bool = False,
+    *,
+    dataset: str = "mnist",
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> tuple[Pair, Pair]:
+    """MNIST as the course loads it: (x_train, t_train), (x_test, t_test).
+
+    normalize: pixels as float32 in [0, 1] (the byte divided by 255) instead of uint8 in 0..255.
+    flatten: images as (N, 784) instead of (N, 1, 28, 28).
+    one_hot_label: targets as rows (N, 10) of float32 instead of labels (N,) of uint8.
+    dataset: "mnist", "fashion-mnist" or the embedded "mnist-5k".
+
+    The files come from the cache, verified, and are downloaded into it where needed and allowed.
+    Raises UnavailableError where they are not to be had. Arrays that are not normalised may be read-only.
+
+    >>> (x_train, t_train), (x_test, t_test) = load_mnist(one_hot_label=True, dataset="mnist-5k")
+    >>> x_train.shape, t_train.shape
+    ((4000, 784), (4000, 10))
+    """
+    form = Form(normalize, flatten, one_hot_label)
+    train, test = (
+        load_split(dataset, split, cache_dir=cache_dir, download=download).take(slice(None), form)
+        for split in catalog.SPLITS
+    )
+    return train, test
+
+
+def named_arrays(dataset: str, splits: Sequence[str], form: Form, **options: Any) -> dict[str, Array]:
+    """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits. Options as above."""
+    pairs = {split: load_split(dataset, split, **options).take(slice(None), form) for split in splits}
+    return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}
+
+
+def check_split(split: str) -> str:
+    """The name of a split; another name raises ArgumentError."""
+    if split not in catalog.SPLITS:
+        raise ArgumentError(f"no split is named {split!r}; the splits are {' and '.join(catalog.SPLITS)}")
+    return split

@@ -1,0 +1,62 @@
+"""What can go wrong, as one tree.
+
+    MnistLossError
+    ├── ArgumentError (ValueError)     an argument outside of what is defined
+    ├── InputError (ValueError)        predictions, targets or indices that are refused
+    ├── OutputError (OSError)          a result that could not be written
+    └── DataError                      the dataset itself
+        ├── IdxError (ValueError)      bytes that are not an IDX array
+        ├── IntegrityError             content that is not the published content
+        ├── DownloadError              one address that did not deliver
+        └── UnavailableError           neither in the cache nor to be had
+
+The command line turns each of them into a message and exit status 1; any other exception is a bug of ours
+and stays a traceback.
+"""
+
+from __future__ import annotations
+
+
+class MnistLossError(Exception):
+    """The root: catch it to catch every refusal of this package."""
+
+
+class ArgumentError(MnistLossError, ValueError):
+    """An argument outside of what is defined, such as a batch size of 0."""
+
+
+class InputError(MnistLossError, ValueError):
+    """Predictions, targets or indices that are refused; the message says what, where and what to do."""
+
+
+class OutputError(MnistLossError, OSError):
+    """A result that could not be written; nothing half-written is left behind."""
+
+
+class DataError(MnistLossError):
+    """The dataset itself is at fault: its bytes, its address, or its absence."""
+
+
+class IdxError(DataError, ValueError):
+    """Bytes that are not an IDX array."""
+
+
+class IntegrityError(DataError):
+    """Content that is not the published content, byte for byte."""
+
+
+class DownloadError(DataError):
+    """One address did not deliver."""
+
+
+class UnavailableError(DataError):
+    """A file of a dataset is neither in the cache nor to be had."""
+
+
+def shown(name: object) -> str:
+    r"""A name (of a file, mostly) made safe to print: control characters become escapes.
+
+    >>> print(shown("runs/[v2]/p\x1b.npy"))
+    runs/[v2]/p\x1b.npy
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))

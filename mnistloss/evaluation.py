@@ -1,0 +1,325 @@
+"""One pass over predictions -> a frozen Evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnistloss import __version__, doctor
+from mnistloss.arrays import Array, Floats, as_targets
+from mnistloss.datasets import catalog
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.losses import DELTA, LOSSES, OUTPUTS, Loss, block_slices, block_targets, check_delta, find, transposed
+from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
+from mnistloss.signature import Signature
+from mnistloss.statistics import Interval, Moments, normal_interval, quantile, wilson_interval
+from mnistloss.targets import Source, Targets, own_targets, split_targets
+
+REDUCTIONS = ("mean", "sum", "none")
+DEFAULT_LOSSES = ("cee", "mse")
+
+
+@dataclass(frozen=True)
+class LossResult:
+    """One loss of an evaluation; `values` are the per-example losses, kept for the reduction none.
+
+    value: None for the reduction none, infinite where a per-example loss is. infinite: how many are.
+    stderr, ci: of the value; None where not defined. confidence: of the interval.
+    """
+
+    value: float | None
+    reduction: str
+    stderr: float | None
+    ci: Interval | None
+    confidence: float
+    infinite: int
+    signature: Signature
+    values: Floats | None = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it: full precision, null instead of infinity, without the per-example losses."""
+        return {
+            "value": None if self.infinite else self.value,
+            "reduction": self.reduction,
+            "stderr": self.stderr,
+            "ci": list(self.ci) if self.ci else None,
+            "confidence": self.confidence,
+            "infinite": self.infinite,
+            "signature": str(self.signature),
+        }
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of examples whose predicted class is the target's, with Wilson's interval."""
+
+    value: float
+    ci: Interval
+
+    def __float__(self) -> float:
+        return self.value
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"value": self.value, "ci": list(self.ci)}
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """One batch of the partition: its first row, its size and its losses, reduced like the whole."""
+
+    start: int
+    n: int
+    losses: MappingProxyType[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it: null instead of infinity."""
+        return {
+            "start": self.start,
+            "n": self.n,
+            "losses": {name: value if np.isfinite(value) else None for name, value in self.losses.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found; `dataset` and `split` are None for targets of the user's own.
+
+    signature: one for all losses together, their names joined by +; each loss has its own too.
+    """
+
+    predictions: str
+    dataset: str | None
+    split: str | None
+    n: int
+    classes: int
+    input: str
+    losses: MappingProxyType[str, LossResult]
+    accuracy: Accuracy
+    signature: Signature
+    hints: tuple[doctor.Hint, ...]
+    batches: tuple[BatchResult, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """One evaluation as JSON has it."""
+        return {
+            "predictions": self.predictions,
+            "dataset": self.dataset,
+            "split": self.split,
+            "n": self.n,
+            "classes": self.classes,
+            "input": self.input,
+            "losses": {name: result.as_dict() for name, result in self.losses.items()},
+            "accuracy": self.accuracy.as_dict(),
+            "hints": [hint.as_dict() for hint in self.hints],
+            **({} if self.batches is None else {"batches": [batch.as_dict() for batch in self.batches]}),
+        }
+
+
+def evaluate(
+    predictions: ArrayLike | os.PathLike[str] | BinaryIO,
+    *,
+    targets: Source | None = None,
+    indices: Source | None = None,
+    dataset: str = "mnist",
+    split: str = "auto",
+    losses: Sequence[str] | None = None,
+    input: str = "probs",
+    delta: float | None = None,
+    reduction: str = "mean",
+    batch_size: int | None = None,
+    confidence: float = 0.95,
+    allow_unnormalized: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Evaluation:
+    """The losses of predictions: every row checked, in float64, in one pass.
+
+    predictions: (N, K), row i is what a model says of example i; an array, the path of a .npy file, or a
+        binary stream of one. Predicted classes, integers (N,), have the loss "error" only.
+    targets: the user's own, labels (N,) or one-hot or soft rows (N, K), as an array or a .npy path; else
+        the labels of `split` of `dataset`. "auto" chooses the split by N.
+    indices: which examples of the split the predictions are of, as an array, a .npy path or a saved batch.
+    losses: names of the registry LOSSES; default cee and mse, and error for predicted classes.
+    input: "probs", "logits", "logprobs" or "labels".
+    delta: what cee adds inside the log; default 1e-7 for probs and 0 (nothing) otherwise.
+    reduction: "mean" over examples, "sum", or "none", which keeps the per-example losses as `.values`.
+    batch_size: also the losses of each batch of the partition, as `.batches`.
+    confidence: of the intervals; normal approximation for losses, Wilson's for the accuracy.
+    allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
+    cache_dir, download: as in `load_mnist`.
+
+    Raises InputError for predictions, targets or indices that are refused, ArgumentError for other
+    arguments (both ValueErrors), UnavailableError where the labels are not to be had.
+
+    >>> y = np.full((1000, 10), 0.1)
+    >>> result = evaluate(y, dataset="mnist-5k", losses=["nll"])
+    >>> round(result.losses["nll"].value, 12), result.split
+    (2.302585092994, 'test')
+    """
+    _check_choices(reduction, batch_size, targets, indices)
+    quantile(confidence)
+    with open_predictions(predictions) as source:
+        layout = Layout.of(source, input, _classes(targets, dataset))
+        chosen = _chosen(losses, layout, asked=input)
+        delta = _delta(delta, layout.input)
+        if targets is None:
+            found = split_targets(layout, dataset, split, indices, cache_dir=cache_dir, download=download)
+        else:
+            found = own_targets(targets, layout)
+        sums_within = None if allow_unnormalized else tolerance(source.dtype)
+        keep = reduction == "none" or batch_size is not None
+        seen = _look(source, layout, found, chosen, delta, sums_within, keep=keep)
+        name = source.name
+    signature = Signature(
+        loss="+".join(loss.name for loss in chosen),
+        targets=found.name,
+        n=layout.n,
+        predictions=seen.digest[:8],
+        input=layout.input,
+        delta=delta if any(loss.uses_delta for loss in chosen) else None,
+        reduction=reduction,
+        version=__version__,
+        indices=found.indices,
+        unnormalized=allow_unnormalized and layout.input in ("probs", "logprobs"),
+    )
+    results = {loss.name: _result(seen, loss, signature, confidence) for loss in chosen}
+    accuracy = seen.correct / layout.n
+    return Evaluation(
+        predictions=name,
+        dataset=found.dataset,
+        split=found.split,
+        n=layout.n,
+        classes=found.classes,
+        input=layout.input,
+        losses=MappingProxyType(results),
+        accuracy=Accuracy(accuracy, wilson_interval(accuracy, layout.n, confidence)),
+        signature=signature,
+        hints=doctor.examine(doctor.Facts(found.classes, accuracy, seen.hard, seen.moments)),
+        batches=None if batch_size is None else _batches(seen.values, layout.n, batch_size, reduction),
+    )
+
+
+def _check_choices(reduction: str, batch_size: int | None, targets: object, indices: object) -> None:
+    if reduction not in REDUCTIONS:
+        raise ArgumentError(f"no reduction is named {reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
+    if batch_size is not None and batch_size < 1:
+        raise ArgumentError(f"batch_size is {batch_size}; expected at least 1")
+    if batch_size is not None and reduction == "none":
+        raise ArgumentError("reduction none gives no losses of batches; choose mean or sum, or no batch_size")
+    if targets is not None and indices is not None:
+        raise ArgumentError("targets are the user's own, indices name examples of a split; give one of them")
+
+
+def _classes(targets: object, dataset: str) -> int | None:
+    """K, where the dataset fixes it; the user's own targets may have any."""
+    return catalog.find(dataset).classes if targets is None else None
+
+
+def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list[Loss]:
+    """The losses asked for, each once and each one defined for what the predictions are."""
+    if losses is None:
+        losses = ("error",) if asked == "labels" else DEFAULT_LOSSES
+    chosen = [find(name) for name in dict.fromkeys(losses)]
+    if not chosen:
+        raise ArgumentError(f"no loss was asked for; the losses are {', '.join(LOSSES)}")
+    undefined = [loss.name for loss in chosen if loss.needs_probabilities]
+    if layout.input == "labels" and undefined:
+        raise InputError(
+            f"these are predicted classes, integers of shape ({layout.n},): {' and '.join(undefined)} need"
+            " a probability for every class. Save the model's probabilities, or ask for --loss error"
+        )
+    return chosen
+
+
+def _delta(delta: float | None, input: str) -> float:
+    if delta is None:
+        return DELTA if input == "probs" else 0.0
+    return check_delta(delta)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one pass has collected; `values` are the per-example losses by name, where they were to be kept."""
+
+    moments: dict[str, Moments]
+    values: dict[str, Floats]
+    correct: float
+    hard: bool
+    digest: str
+
+
+def _look(
+    source: Rows,
+    layout: Layout,
+    targets: Targets,
+    losses: list[Loss],
+    delta: float,
+    sums_within: float | None,
+    *,
+    keep: bool,
+) -> _Seen:
+    """The pass: each block is read, hashed, checked and scored."""
+    moments: dict[str, list[Moments]] = {name: [] for name in (*(loss.name for loss in losses), "error")}
+    values = {loss.name: np.empty(layout.n) for loss in losses} if keep else {}
+    digest, hard = hashlib.sha256(), layout.input == "probs"
+    classes = _predicted_classes(source, layout, targets)
+    for rows in block_slices(layout.n):
+        block = as_block(source, rows) if classes is None else source.rows(rows)
+        digest.update(np.ascontiguousarray(block).view(np.uint8).data)
+        y: Array = transposed(block) if classes is None else classes[rows]
+        if classes is None and not acceptable(y, layout.input, sums_within):
+            raise refuse(source, layout, sums_within)
+        hard = hard and bool(((y == 0) | (y == 1)).all())
+        outputs, t = OUTPUTS[layout.input](y), block_targets(targets.t, rows)
+        for name, parts in moments.items():
+            per_example = LOSSES[name](outputs, t, delta)
+            parts.append(Moments.of(per_example))
+            if name in values:
+                values[name][rows] = per_example
+    merged = {name: Moments.merged(parts) for name, parts in moments.items()}
+    return _Seen(merged, values, layout.n - merged["error"].total, hard, digest.hexdigest())
+
+
+def _predicted_classes(source: Rows, layout: Layout, targets: Targets) -> Array | None:
+    if layout.input != "labels":
+        return None
+    return as_targets(source.rows(slice(0, layout.n)), layout.n, targets.classes, source.name)
+
+
+def _result(seen: _Seen, loss: Loss, signature: Signature, confidence: float) -> LossResult:
+    moments, reduction = seen.moments[loss.name], signature.reduction
+    scale = moments.count if reduction == "sum" else 1
+    value = moments.sum if reduction == "sum" else moments.mean
+    stderr = None if moments.stderr is None else scale * moments.stderr
+    none = reduction == "none"
+    return LossResult(
+        value=None if none else value,
+        reduction=reduction,
+        stderr=None if none else stderr,
+        ci=None if none else normal_interval(value, stderr, confidence),
+        confidence=confidence,
+        infinite=moments.infinite,
+        signature=replace(signature, loss=loss.name, delta=signature.delta if loss.uses_delta else None),
+        values=seen.values.get(loss.name) if none else None,
+    )
+
+
+def _batches(values: dict[str, Floats], n: int, size: int, reduction: str) -> tuple[BatchResult, ...]:
+    """The losses of each batch of the partition in row order; weighted by size, their mean is the whole's."""
+    reduce = np.mean if reduction == "mean" else np.sum
+    return tuple(
+        BatchResult(
+            start,
+            min(size, n - start),
+            MappingProxyType({name: float(reduce(kept[start : start + size])) for name, kept in values.items()}),
+        )
+        for start in range(0, n, size)
+    )

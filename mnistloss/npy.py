@@ -1,0 +1,217 @@
+"""The .npy format, read with distrust: what the header says is held against what is there before it is believed.
+
+Nothing is unpickled, nothing is allocated on the word of a header, and nothing that is not a regular file is
+opened. Source: NEP 1, and numpy.lib.format.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import math
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from mnistloss.arrays import Array, check_dtype
+from mnistloss.errors import InputError, shown
+
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 10_000
+_PIECE = 1 << 20
+_IMPOSTORS = (
+    (b"PK\x03\x04", "a zip archive, such as .npz; save one array with np.save"),
+    (b"\x1f\x8b", "gzip data; decompress it first"),
+    (b"<", "HTML or XML, perhaps the error page of a download"),
+    (b"\x80", "a pickle, and pickles are never loaded; save the array with np.save"),
+    (b"", "no .npy file; save the array with np.save"),
+)
+
+Path = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a .npy header says: the array's shape, dtype and order, and where its bytes start."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the array."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class NpyArray:
+    """An array in a .npy file, read by rows into one buffer that is used again."""
+
+    def __init__(self, stream: io.RawIOBase | BinaryIO, header: Header, name: str) -> None:
+        self.name = name
+        self.shape = header.shape
+        self.dtype = header.dtype
+        self._header = header
+        self._stream = stream
+        self._buffer = np.empty(0, np.uint8)
+
+    def rows(self, rows: slice) -> Array:
+        """Some rows; valid until the next call. A file that has shrunk meanwhile raises InputError."""
+        n, width = rows.stop - rows.start, math.prod(self.shape[1:])
+        need = n * width * self.dtype.itemsize
+        if self._buffer.nbytes < need:
+            self._buffer = np.empty(need, np.uint8)
+        raw = self._buffer[:need]
+        row_major = not self._header.fortran or len(self.shape) == 1
+        if row_major:
+            self._read(raw, rows.start * width)
+            return raw.view(self.dtype).reshape(n, *self.shape[1:])
+        for column, part in enumerate(np.split(raw, width)):
+            self._read(part, column * self.shape[0] + rows.start)
+        return raw.view(self.dtype).reshape(width, n).T
+
+    def all(self) -> Array:
+        """The whole array."""
+        return self.rows(slice(0, self.shape[0])) if self.shape else self.rows(slice(0, 1)).reshape(())
+
+    def _read(self, into: Array, first: int) -> None:
+        self._stream.seek(self._header.offset + first * self.dtype.itemsize)
+        view, done = into.data, 0
+        while done < len(view):
+            count = self._stream.readinto(view[done:])  # type: ignore[union-attr]  # BinaryIO lacks it in typeshed
+            if not count:
+                raise InputError(f"{self.name}: the file became shorter while it was read")
+            done += count
+
+
+@contextlib.contextmanager
+def open_npy(source: Path | BinaryIO, kinds: str = "fiub") -> Iterator[NpyArray]:
+    """The array of a .npy file, given as a path or as a binary stream such as standard input.
+
+    Raises InputError where it is not a regular file, not .npy, not exactly as long as its header says, or
+    where its dtype is of another kind than `kinds`.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        with _open_regular(source) as stream:
+            name = shown(source)
+            size = os.fstat(stream.fileno()).st_size
+            header = read_header(stream, name)
+            check_dtype(header.dtype, name, kinds)
+            _check_size(header, size - header.offset, name)
+            yield NpyArray(stream, header, name)
+    else:
+        name = shown(getattr(source, "name", "stream"))
+        header = read_header(source, name)
+        check_dtype(header.dtype, name, kinds)
+        yield NpyArray(io.BytesIO(_slurp(source, header, name)), replace(header, offset=0), name)
+
+
+def load(source: Path) -> Array:
+    """The whole array of a .npy file."""
+    with open_npy(source) as npy:
+        return npy.all().copy()
+
+
+def load_member(archive: Path, member: str, kinds: str = "fiub") -> Array | None:
+    """One array of a .npz file, None if it has none of that name. Raises InputError as `open_npy` does."""
+    with _open_regular(archive) as stream:
+        try:
+            with zipfile.ZipFile(stream) as zipped:
+                if f"{member}.npy" not in zipped.namelist():
+                    return None
+                with zipped.open(f"{member}.npy") as inner, open_npy(_named(inner, archive, member), kinds) as npy:
+                    return npy.all().copy()
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+            raise InputError(f"{shown(archive)}: not a readable .npz file ({error})") from error
+
+
+def read_header(stream: io.RawIOBase | BinaryIO, name: str) -> Header:
+    """The header at the start of a stream; raises InputError where it is none, or one that lies."""
+    start = _exactly(stream, 8)
+    if len(start) < 8 or not start.startswith(_MAGIC):
+        raise InputError(f"{name}: {_impostor(start)}")
+    if start[6] not in (1, 2, 3):
+        raise InputError(f"{name}: .npy version {start[6]}.{start[7]}; expected 1.0, 2.0 or 3.0")
+    width, code = (2, "<H") if start[6] == 1 else (4, "<I")
+    prefix = _exactly(stream, width)
+    length = struct.unpack(code, prefix)[0] if len(prefix) == width else 0
+    if length > _LONGEST_HEADER:
+        raise InputError(f"{name}: the .npy header claims {length:,} bytes; an honest one has about a hundred")
+    text = _exactly(stream, length)
+    if not text or len(text) < length:
+        raise InputError(f"{name}: the file ends within its .npy header")
+    return Header(*_parse(text.decode("latin1"), name), offset=8 + width + length)
+
+
+def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    try:
+        fields = ast.literal_eval(text.strip())
+        shape, fortran, descr = fields["shape"], fields["fortran_order"], fields["descr"]
+        dtype = np.dtype(descr if isinstance(descr, str) else [tuple(field) for field in descr])
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+        raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__})") from error
+    honest = isinstance(shape, tuple) and all(type(size) is int and 0 <= size < 2**63 for size in shape)
+    if not honest or type(fortran) is not bool or len(shape) > 32:
+        raise InputError(f"{name}: the .npy header says shape {shape!r}, fortran_order {fortran!r}; neither can be")
+    return shape, dtype, fortran
+
+
+def _open_regular(path: Path) -> io.FileIO:
+    """A regular file, opened unbuffered; anything else is refused without waiting for it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown(path)}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device; to read from a pipe, name it -"
+        raise InputError(f"{shown(path)}: not a regular file but {kind}")
+    return io.FileIO(descriptor, "rb")
+
+
+def _exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:
+    """`count` bytes, or fewer where the stream ends."""
+    data = b""
+    while len(data) < count and (piece := stream.read(min(count - len(data), _PIECE))):
+        data += piece
+    return data
+
+
+def _slurp(stream: BinaryIO, header: Header, name: str) -> bytearray:
+    """The array's bytes from a stream that cannot be sought, taken in pieces and held against the header."""
+    data = bytearray()
+    while len(data) <= header.size and (piece := stream.read(min(_PIECE, header.size + 1 - len(data)))):
+        data += piece
+    _check_size(header, len(data), name)
+    return data
+
+
+def _check_size(header: Header, found: int, name: str) -> None:
+    if found == header.size:
+        return
+    what = "truncated" if found < header.size else "followed by other bytes"
+    raise InputError(
+        f"{name}: the array is {what}: shape {header.shape} of {header.dtype} has {header.size:,} bytes,"
+        f" found {found:,}{' or more' if found > header.size else ''}"
+    )
+
+
+def _named(stream: Any, archive: Path, member: str) -> Any:
+    stream.name = f"{archive}[{member}]"
+    return stream
+
+
+def _impostor(start: bytes) -> str:
+    if not start:
+        return "the file is empty"
+    kind = next(kind for magic, kind in _IMPOSTORS if start.lstrip().startswith(magic))
+    return f"it starts with {start!r}: {kind}"

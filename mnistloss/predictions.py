@@ -1,0 +1,198 @@
+"""Predictions: open them, and hold every row against what `input` says they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnistloss.arrays import Array, Floats, as_real
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.losses import OUTPUTS, block_slices, transposed
+from mnistloss.npy import open_npy
+
+INPUTS = tuple(OUTPUTS)
+"""What predictions can be: probs, logits, logprobs or labels (predicted classes)."""
+
+_SLACK = 1e-6
+
+
+class Rows(Protocol):
+    """Predictions from anywhere: a shape, a dtype, and rows on demand."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def rows(self, rows: slice) -> Array:
+        """Some rows, valid until the next call."""
+        ...
+
+
+class InMemory:
+    """Predictions that are an array already."""
+
+    def __init__(self, array: Array) -> None:
+        self.name = "predictions"
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self._array = array
+
+    def rows(self, rows: slice) -> Array:
+        return self._array[rows]
+
+
+@contextlib.contextmanager
+def open_predictions(source: ArrayLike | os.PathLike[str] | BinaryIO) -> Iterator[Rows]:
+    """Predictions given as an array, as the path of a .npy file or as a binary stream of one."""
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
+        with open_npy(source) as npy:  # type: ignore[arg-type]  # narrowed by duck type: what has read() is a stream
+            yield npy
+    else:
+        yield InMemory(as_real(source, "predictions"))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the shape of predictions says: N, K where it is known, and the input that they can be."""
+
+    n: int
+    classes: int | None
+    input: str
+
+    @classmethod
+    def of(cls, source: Rows, input: str, classes: int | None) -> Layout:
+        """Read the shape, given what the user says they are and K, if the targets fix it; or raise InputError."""
+        if input not in INPUTS:
+            raise ArgumentError(f"no input is named {input!r}; the inputs are {', '.join(INPUTS)}")
+        shape, integers = source.shape, source.dtype.kind in "iu"
+        if len(shape) == 1 and integers and input in ("probs", "labels"):
+            return cls(_at_least_one(shape[0], source), classes, "labels")
+        if input == "labels":
+            raise InputError(f"{source.name}: {_described(source)}; expected predicted classes, integers of shape (N,)")
+        if len(shape) == 1 and shape[0] == (classes or shape[0]) >= 2:
+            return cls(1, shape[0], input)
+        if len(shape) != 2 or shape[1] != (classes or shape[1]) or shape[1] < 2:
+            raise InputError(f"{source.name}: {_described(source)}; {_expected(shape, classes)}")
+        return cls(_at_least_one(shape[0], source), shape[1], input)
+
+
+def _described(source: Rows) -> str:
+    return f"shape {source.shape} of {source.dtype}"
+
+
+def _at_least_one(n: int, source: Rows) -> int:
+    if n < 1:
+        raise InputError(f"{source.name}: {_described(source)} has no rows")
+    return n
+
+
+def _expected(shape: tuple[int, ...], classes: int | None) -> str:
+    if classes is None:
+        return "expected (N, K) with K >= 2"
+    expected = f"expected (N, {classes}), a row for each example and a column for each class"
+    if len(shape) == 2 and shape[0] == classes:
+        return f"{expected}; it is transposed: save predictions.T"
+    if len(shape) > 2 and sorted(size for size in shape if size != 1)[:1] == [classes]:
+        return f"{expected}; save predictions.reshape(-1, {classes})"
+    return expected
+
+
+def tolerance(dtype: np.dtype[Any]) -> float:
+    """How far a row of probabilities may sum from 1: 1e-3, and 1e-2 for float16."""
+    return 1e-2 if dtype == np.float16 else 1e-3
+
+
+def acceptable(y: Floats, input: str, sums_within: float | None) -> bool:
+    """Whether every row of a transposed block is what `input` says; sums are not looked at for None."""
+    if input == "logits":
+        return bool(np.isfinite(y).all())
+    if not (y.max() <= (1.0 if input == "probs" else 0.0) + _SLACK and np.isfinite(y.min())):
+        return False
+    p = np.exp(y) if input == "logprobs" else y
+    if not p.min() >= -_SLACK:
+        return False
+    return sums_within is None or bool((np.abs(p.sum(axis=0) - 1.0) <= sums_within).all())
+
+
+@dataclass
+class _Fault:
+    """Rows with one fault: how many, and the first of them."""
+
+    rows: int = 0
+    first: int = 0
+
+    def add(self, rows: Any, start: int) -> None:
+        bad = np.asarray(rows)
+        if bad.any():
+            self.first = self.first if self.rows else start + int(bad.argmax())
+            self.rows += int(np.count_nonzero(bad))
+
+    def __str__(self) -> str:
+        return f"row {self.first}" if self.rows == 1 else f"{self.rows:,} rows, first in row {self.first}"
+
+
+def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputError:
+    """The error for predictions of which some row is not acceptable, found by a second look at all of them."""
+    not_finite, outside, off = _Fault(), _Fault(), _Fault()
+    lowest, highest = np.inf, -np.inf
+    log_like = sum_like = integral = True
+    worst = (0.0, 0, 1.0)
+    top = 1.0 if layout.input == "probs" else 0.0
+    for rows in block_slices(layout.n):
+        y = transposed(as_block(source, rows))
+        finite = np.isfinite(y)
+        not_finite.add(~finite.all(axis=0), rows.start)
+        y = np.where(finite, y, 0.0)
+        p = np.exp(np.minimum(y, 1.0)) if layout.input == "logprobs" else y
+        outside.add(((y > top + _SLACK) | (p < -_SLACK)).any(axis=0), rows.start)
+        distance = np.abs(p.sum(axis=0) - 1.0)
+        if sums_within is not None:
+            off.add(distance > sums_within, rows.start)
+        at = int(distance.argmax())
+        worst = max(worst, (float(distance[at]), rows.start + at, float(p[:, at].sum())))
+        lowest, highest = min(lowest, float(y.min())), max(highest, float(y.max()))
+        sums_to_one = tolerance(source.dtype)
+        sum_like &= bool((distance <= sums_to_one).all())
+        log_like &= bool((np.abs(np.exp(np.minimum(y, 1.0)).sum(axis=0) - 1.0) <= sums_to_one).all())
+        integral &= bool((y == np.rint(y)).all())
+    span = f"values from {lowest:g} to {highest:g}"
+    if not_finite.rows:
+        return InputError(f"{source.name}: NaN or infinity in {not_finite}; expected finite numbers")
+    if outside.rows:
+        scale = "[0, 1]" if layout.input == "probs" else "log-probabilities, at most 0"
+        hint = _looks_like(layout.input, lowest, highest, log_like, sum_like, integral)
+        return InputError(f"{source.name}: {span}, outside {scale}, in {outside}. {hint}")
+    hint = (
+        "Rows of log-probabilities have exponentials that sum to 1; raw scores are --input logits"
+        if layout.input == "logprobs"
+        else "Divide each row by its sum, or take the rows as they are with --allow-unnormalized"
+    )
+    return InputError(
+        f"{source.name}: {off} does not sum to 1 within {sums_within:g};"
+        f" the worst is row {worst[1]} with {worst[2]:.9g} ({span}). {hint}"
+    )
+
+
+def _looks_like(input: str, lowest: float, highest: float, log_like: bool, sum_like: bool, integral: bool) -> str:
+    if input == "logprobs":
+        return "If these are raw scores: --input logits; if probabilities: --input probs"
+    if log_like:
+        return "These look like log-probabilities: --input logprobs"
+    if sum_like:
+        return "The rows sum to 1, yet a probability lies between 0 and 1: correct them where they are made"
+    if integral and lowest >= 0 and highest <= 255:
+        return "These are integers 0..255, like pixels or scaled probabilities: divide each row by its sum"
+    return "These look like raw scores: --input logits"
+
+
+def as_block(source: Rows, rows: slice) -> Array:
+    """Rows as (n, K), of a single example too."""
+    if len(source.shape) == 1:
+        return source.rows(slice(0, source.shape[0]))[np.newaxis]
+    return source.rows(rows)

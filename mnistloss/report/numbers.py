@@ -1,0 +1,49 @@
+"""Numbers as people read them: the digits that mean something, and no more."""
+
+from __future__ import annotations
+
+import math
+
+
+def loss(value: float | None) -> str:
+    """A loss with seven decimals, or with seven digits where it is tiny."""
+    if value is None:
+        return "-"
+    if math.isinf(value):
+        return "infinite"
+    return f"{value:.6e}" if 0 < abs(value) < 1e-4 else f"{value:z.7f}"
+
+
+def share(value: float, n: int) -> str:
+    """A share of n examples, with the decimals that one example can move."""
+    return f"{value:.{max(1, math.ceil(math.log10(n)))}f}"
+
+
+def spread(stderr: float | None) -> str:
+    """A standard error with two digits."""
+    if stderr is None:
+        return "-"
+    return f"{stderr:.{decimals(stderr)}f}"
+
+
+def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str:
+    """An interval, each end with the decimals of the standard error's two digits."""
+    if ci is None:
+        return "-"
+    places = decimals(stderr if stderr else (ci[1] - ci[0]) / 4)
+    return f"{ci[0]:z.{places}f} to {ci[1]:z.{places}f}"
+
+
+def decimals(stderr: float) -> int:
+    """The decimals that show two digits of a standard error."""
+    return 2 if stderr <= 0 else min(12, max(0, 1 - math.floor(math.log10(stderr))))
+
+
+def delta(value: float) -> str:
+    """A delta as people write it: 1e-7."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
+def examples(n: int) -> str:
+    """A count of examples."""
+    return f"n = {n:,}"

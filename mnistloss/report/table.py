@@ -1,0 +1,164 @@
+"""Results as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mnistloss.arrays import Array
+from mnistloss.baselines import Baseline
+from mnistloss.datasets.cache import Obtained
+from mnistloss.errors import shown
+from mnistloss.evaluation import Evaluation
+from mnistloss.losses import LOSSES
+from mnistloss.report import numbers, picture
+from mnistloss.samples import Batch
+
+_SHOWN_BATCHES = 12
+
+
+def _table(*columns: str) -> Table:
+    """A table of ours; a column whose heading starts with > is of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in columns:
+        right = heading.startswith(">")
+        table.add_column(Text(heading.removeprefix(">")), justify="right" if right else "left", no_wrap=right)
+    return table
+
+
+def _title(text: str) -> Text:
+    return Text(text, style="bold", overflow="fold")
+
+
+def _lines(*texts: str) -> Iterator[Text]:
+    return (Text(text, overflow="fold") for text in texts)
+
+
+def evaluation(result: Evaluation) -> RenderableType:
+    """The losses and the accuracy with their intervals, the signature, hints, and batches if asked for."""
+    data = f"{result.dataset} {result.split}" if result.dataset else "own targets"
+    title = f"{shown(result.predictions)} on {data}, {numbers.examples(result.n)}"
+    first = next(iter(result.losses.values()))
+    reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
+    level = f"{100 * first.confidence:g} % interval"
+    table = _table("measure", f">value{reduction}", ">std. error", level, "")
+    for name, loss in result.losses.items():
+        note = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
+        note += [f"{loss.infinite:,} infinite"] if loss.infinite else []
+        cells = numbers.loss(loss.value), numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
+        table.add_row(Text(name, style="bold"), cells[0], cells[1], cells[2], ", ".join(note))
+    accuracy = numbers.share(result.accuracy.value, result.n)
+    table.add_row(Text("accuracy", style="bold"), accuracy, "", numbers.interval(result.accuracy.ci), "")
+    parts: list[RenderableType] = [_title(title), table]
+    parts += _lines(str(result.signature))
+    for hint in result.hints:
+        parts += [Text(f"\nHint: {hint.evidence}.\n      {hint.advice[0].upper()}{hint.advice[1:]}.", style="yellow")]
+    if result.batches is not None:
+        parts += ["", batches(result)]
+    return Group(*parts)
+
+
+def batches(result: Evaluation) -> RenderableType:
+    """The losses of each batch of the partition; of many, the first and the last ones."""
+    found = result.batches or ()
+    names = list(result.losses)
+    title = f"{len(found):,} batches in row order; weighted by size, their mean is the value above"
+    table = _table(">batch", ">first row", ">n", *(f">{name}" for name in names))
+    for number, batch in enumerate(found):
+        if len(found) > _SHOWN_BATCHES and number == _SHOWN_BATCHES - 2:
+            table.add_row("...", *("" for _ in table.columns[1:]))
+        if len(found) <= _SHOWN_BATCHES or number < _SHOWN_BATCHES - 2 or number == len(found) - 1:
+            values = (numbers.loss(batch.losses[name]) for name in names)
+            table.add_row(str(number), f"{batch.start:,}", f"{batch.n:,}", *values)
+    return Group(_title(title), table)
+
+
+def losses() -> RenderableType:
+    """The registry of losses."""
+    table = _table("name", "formula", "meaning")
+    for loss in LOSSES.values():
+        table.add_row(Text(loss.name, style="bold"), Text(loss.formula), Text(loss.meaning))
+    return Group(_title("The losses of one example; y: probabilities, t: targets, k: the classes"), table)
+
+
+def fetched(files: Sequence[Obtained]) -> RenderableType:
+    """The files of datasets, what they hold and where they lie."""
+    table = _table("dataset", "file", ">bytes", "verified", "from", "holds")
+    for item in files:
+        holds = f"{item.file.shape} uint8"
+        table.add_row(item.dataset.name, item.file.name, f"{len(item.content):,}", "SHA-256", item.origin, holds)
+    folders = dict.fromkeys(shown(item.path.parent) for item in files)
+    return Group(table, *_lines(*folders))
+
+
+def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
+    """The arrays that a file holds."""
+    table = _table("array", "shape", "dtype")
+    for name, array in arrays.items():
+        table.add_row(name, str(array.shape), str(array.dtype))
+    return Group(_title(f"written to {shown(path)}"), table)
+
+
+def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
+    """Position, index and label of the examples of a mini-batch, up to `limit` of them, and its shapes."""
+    split = batch.split
+    title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
+    table = _table(">position", ">index", "label")
+    for position, index in enumerate(batch.indices[:limit]):
+        table.add_row(str(position), str(index), _label(batch, position))
+    if len(batch) > limit:
+        table.add_row("...", "", f"and {len(batch) - limit:,} more")
+    arrays = batch.arrays()
+    lines = (f"x_batch {arrays['x'].shape}", f"t_batch {arrays['t'].shape}", f"seed {seed}")
+    return Group(_title(title), table, *_lines(*lines))
+
+
+def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableType:
+    """The examples of a mini-batch as pictures, up to `limit` of them."""
+    indices = batch.indices[:limit]
+    captions = [f"{position}: {_label(batch, position)}" for position in range(len(indices))]
+    return picture.digits(batch.split.images[indices], captions, width, colour=colour)
+
+
+def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
+    """How many batches a partition has, and how large they are."""
+    split, last = batches[0].split, batches[-1]
+    covered = sum(len(batch) for batch in batches)
+    table = _table("", ">")
+    table.show_header = False
+    table.add_row("examples", f"{len(split):,}")
+    table.add_row("batches", f"{len(batches):,}")
+    table.add_row("examples in a batch", f"{len(batches[0]):,}")
+    table.add_row("examples in the last batch", f"{len(last):,}")
+    table.add_row("examples covered, each once", f"{covered:,}")
+    if seed is not None:
+        table.add_row("seed of the order", str(seed))
+    return Group(_title(f"{split.dataset.name} {split.name} in disjoint batches"), table)
+
+
+def _label(batch: Batch, position: int) -> str:
+    label = int(batch.split.labels[batch.indices[position]])
+    name = batch.split.dataset.class_names[label]
+    return name if name == str(label) else f"{label} {name}"
+
+
+def baseline(result: Baseline) -> RenderableType:
+    """What a baseline scores on both splits, and how its loss fell."""
+    table = _table("split", ">n", *(f">{n}" for n in result.train.losses), ">accuracy")
+    for scored in (result.train, result.test):
+        losses = (numbers.loss(loss.value) for loss in scored.losses.values())
+        table.add_row(
+            Text(str(scored.split), style="bold"),
+            f"{scored.n:,}",
+            *losses,
+            numbers.share(scored.accuracy.value, scored.n),
+        )
+    fallen = f"loss by epoch: {' '.join(f'{loss:.4f}' for loss in result.epochs)}"
+    return Group(
+        _title(f"{result.name} on {result.train.dataset}"), table, *_lines(*([fallen] if result.epochs else []))
+    )

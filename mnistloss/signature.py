@@ -1,0 +1,68 @@
+"""The signature of a number: all that it depends on, in one line that parses back to the same object."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mnistloss.errors import ArgumentError
+
+_PATTERN = re.compile(
+    r"(?P<loss>[\w+]+)"
+    r"\|(?P<targets>[\w:-]+@[0-9a-f]{8})"
+    r"(\|indices:(?P<indices>[0-9a-f]{8}))?"
+    r"\|n:(?P<n>\d+)"
+    r"\|y:(?P<predictions>[0-9a-f]{8})"
+    r"\|input:(?P<input>\w+)(?P<unnormalized>,unnormalized)?"
+    r"(\|delta:(?P<delta>[^|]+))?"
+    r"\|(?P<reduction>mean|sum|none)"
+    r"\|mnistloss:(?P<version>[^|\s]+)"
+)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a loss depends on.
+
+    loss: a name of the registry, or several joined by +. targets: dataset:split, or `targets` for own ones,
+    then @ and 8 hex digits of the SHA-256 of the labels' content. indices, predictions: 8 hex digits of the
+    SHA-256 of their bytes, row by row. delta: None where the loss has none.
+
+    >>> s = Signature.parse("cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0")
+    >>> s.n, s.delta, Signature.parse(str(s)) == s
+    (10000, 1e-07, True)
+    """
+
+    loss: str
+    targets: str
+    n: int
+    predictions: str
+    input: str
+    delta: float | None
+    reduction: str
+    version: str
+    indices: str | None = None
+    unnormalized: bool = False
+
+    def __str__(self) -> str:
+        parts = [self.loss, self.targets]
+        parts += [f"indices:{self.indices}"] if self.indices else []
+        parts += [f"n:{self.n}", f"y:{self.predictions}"]
+        parts += [f"input:{self.input}{',unnormalized' if self.unnormalized else ''}"]
+        parts += [f"delta:{self.delta!r}"] if self.delta is not None else []
+        return "|".join([*parts, self.reduction, f"mnistloss:{self.version}"])
+
+    @classmethod
+    def parse(cls, text: str) -> Signature:
+        """The signature that prints as `text`; another text raises ArgumentError."""
+        match = _PATTERN.fullmatch(text.strip())
+        try:
+            if match is None:
+                raise ValueError
+            fields: dict[str, Any] = match.groupdict()
+            delta = None if fields["delta"] is None else float(fields["delta"])
+        except ValueError:
+            raise ArgumentError(f"{text!r} is not a signature such as cee|mnist:test@ff7bcfd4|n:10000|...") from None
+        exact = {"n": int(fields["n"]), "delta": delta, "unnormalized": bool(fields["unnormalized"])}
+        return cls(**(fields | exact))

@@ -1,0 +1,88 @@
+"""Moments that merge, and the intervals made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from mnistloss.arrays import Floats
+from mnistloss.errors import ArgumentError
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, sum and squared deviations of the finite values of some blocks, and how many are infinite."""
+
+    n: int
+    total: float
+    deviations: float
+    infinite: int
+
+    @classmethod
+    def of(cls, values: Floats) -> Moments:
+        """The moments of one block of per-example losses, each finite or +infinity."""
+        total = float(values.sum())
+        if math.isfinite(total):
+            centred = values - total / len(values)
+            return cls(len(values), total, float(centred @ centred), 0)
+        finite = values[values != math.inf]
+        inner = cls.of(finite) if len(finite) else cls(0, 0.0, 0.0, 0)
+        return cls(inner.n, inner.total, inner.deviations, len(values) - len(finite))
+
+    @classmethod
+    def merged(cls, blocks: Iterable[Moments]) -> Moments:
+        """The moments of all blocks together; sums are joined with `math.fsum`, so only the blocks matter."""
+        parts = list(blocks)
+        n, total = sum(p.n for p in parts), math.fsum(p.total for p in parts)
+        between = (p.n * (p.total / p.n - total / n) ** 2 for p in parts if p.n)
+        deviations = math.fsum([*(p.deviations for p in parts), *between])
+        return cls(n, total, deviations, sum(p.infinite for p in parts))
+
+    @property
+    def count(self) -> int:
+        """N, with the infinite ones."""
+        return self.n + self.infinite
+
+    @property
+    def sum(self) -> float:
+        """The sum over all examples."""
+        return math.inf if self.infinite else self.total
+
+    @property
+    def mean(self) -> float:
+        """The mean over all examples."""
+        return self.sum / self.count
+
+    @property
+    def stderr(self) -> float | None:
+        """Standard error of the mean, s / sqrt(N); None for one example or where a loss is infinite."""
+        if self.infinite or self.n < 2:
+            return None
+        return math.sqrt(self.deviations / (self.n - 1) / self.n)
+
+
+def quantile(confidence: float) -> float:
+    """The z with which a two-sided normal interval has this confidence; outside (0, 1) raises ArgumentError."""
+    if not 0 < confidence < 1:
+        raise ArgumentError(f"confidence is {confidence!r}; expected a number between 0 and 1, such as 0.95")
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
+
+
+def normal_interval(value: float, stderr: float | None, confidence: float) -> Interval | None:
+    """value -+ z standard errors; None without a standard error."""
+    if stderr is None:
+        return None
+    margin = quantile(confidence) * stderr
+    return value - margin, value + margin
+
+
+def wilson_interval(share: float, n: int, confidence: float) -> Interval:
+    """Interval of a share of n by E. B. Wilson (1927), which stays within [0, 1] and works near its ends."""
+    z = quantile(confidence)
+    spread = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    middle, scale = share + z * z / (2 * n), 1 + z * z / n
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)

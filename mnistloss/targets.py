@@ -1,0 +1,143 @@
+"""What predictions are of: the labels of a split, of some of its examples, or targets of the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnistloss import npy
+from mnistloss.arrays import Array, as_real, as_targets
+from mnistloss.datasets import catalog
+from mnistloss.datasets.load import check_split, load_labels
+from mnistloss.errors import ArgumentError, InputError, shown
+from mnistloss.predictions import Layout
+
+Source = ArrayLike | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets of n examples, labels (n,) or soft rows (n, K), and what names them in a signature."""
+
+    t: Array
+    classes: int
+    dataset: str | None
+    split: str | None
+    digest: str
+    indices: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As a signature says it: dataset:split, or `targets` for own ones, and the content's digest."""
+        where = f"{self.dataset}:{self.split}" if self.dataset else "targets"
+        return f"{where}@{self.digest[:8]}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Which examples were drawn; a batch that `sample` saved also says of what."""
+
+    indices: Array
+    dataset: str | None = None
+    split: str | None = None
+
+
+def own_targets(source: Source, layout: Layout) -> Targets:
+    """Targets from an array or a .npy file, for predictions of this layout."""
+    array, what = _loaded(source, "targets")
+    classes = layout.classes or (array.shape[1] if array.ndim == 2 else 1 + int(array.max(initial=1)))
+    t = as_targets(array, layout.n, classes, what)
+    if t.ndim == 2 and not (t.min() >= 0 and np.abs(t.sum(axis=1) - 1).max() <= 1e-3):
+        row = int(np.argmax((t < 0).any(axis=1) | (np.abs(t.sum(axis=1) - 1) > 1e-3)))
+        raise InputError(f"{what}: row {row} sums to {t[row].sum():.9g}; soft targets are probabilities that sum to 1")
+    return Targets(t, classes, None, None, _digest(t))
+
+
+def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, **options: Any) -> Targets:
+    """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names.
+
+    options: cache_dir and download, as in `load_split`.
+    """
+    known = catalog.find(dataset)
+    if indices is None:
+        split = _fitting_split(known, split, layout)
+        labels = load_labels(dataset, split, **options)
+        return Targets(labels.astype(np.intp), known.classes, dataset, split, known.files[split]["labels"].sha256)
+    batch = load_batch(indices)
+    split = _split_of(batch, dataset, split)
+    if len(batch.indices) != layout.n:
+        raise InputError(f"{layout.n:,} predictions, but {len(batch.indices):,} indices; expected one for each")
+    labels = load_labels(dataset, split, **options)
+    outside = (batch.indices < 0) | (batch.indices >= len(labels))
+    if outside.any():
+        at = int(outside.argmax())
+        raise InputError(f"index {batch.indices[at]} in row {at} is outside 0..{len(labels) - 1}, {split} of {dataset}")
+    chosen = batch.indices.astype(np.intp)
+    digest = known.files[split]["labels"].sha256
+    return Targets(labels[chosen].astype(np.intp), known.classes, dataset, split, digest, _digest(chosen)[:8])
+
+
+def load_batch(source: Source) -> Batch:
+    """Indices from an array, a .npy file, or the .npz of a batch that `mnistloss sample --out` saved."""
+    if isinstance(source, (str, os.PathLike)) and zipfile.is_zipfile(source):
+        saved = npy.load_member(source, "indices")
+        if saved is None:
+            raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
+        array, what = saved, shown(source)
+        dataset, split = (npy.load_member(source, name, kinds="U") for name in ("dataset", "split"))
+    else:
+        array, what = _loaded(source, "indices")
+        dataset = split = None
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"{what}: shape {array.shape} of {array.dtype}; expected indices, integers of shape (N,)")
+    return Batch(array, None if dataset is None else str(dataset), None if split is None else str(split))
+
+
+def _loaded(source: Source, what: str) -> tuple[Array, str]:
+    if isinstance(source, (str, os.PathLike)):
+        return npy.load(source), shown(source)
+    return as_real(source, what), what
+
+
+def _digest(array: Array) -> str:
+    """SHA-256 of labels or indices as little-endian int64, of soft rows as float64."""
+    return hashlib.sha256(array.astype("<f8" if array.dtype.kind == "f" else "<i8").tobytes()).hexdigest()
+
+
+def _split_of(batch: Batch, dataset: str, split: str) -> str:
+    if batch.dataset not in (None, dataset):
+        raise InputError(f"the batch was drawn from {batch.dataset}, not {dataset}; add --dataset {batch.dataset}")
+    if split == "auto":
+        if batch.split is None:
+            raise ArgumentError("indices alone do not say of which split; add --split train or --split test")
+        return check_split(batch.split)
+    if batch.split not in (None, split):
+        raise InputError(f"the batch was drawn from {batch.split}, not {split}; add --split {batch.split}")
+    return check_split(split)
+
+
+def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout) -> str:
+    n = layout.n
+    fitting = [name for name in catalog.SPLITS if dataset.examples(name) == n]
+    if split == "auto" and fitting:
+        return fitting[0]
+    if split != "auto" and check_split(split) in fitting:
+        return split
+    sizes = " and ".join(f"{name} {dataset.examples(name):,}" for name in catalog.SPLITS)
+    found = f"{n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
+    if fitting:
+        raise InputError(f"{found}; for these add --split {fitting[0]}")
+    others = [
+        f"--dataset {other.name} --split {name}"
+        for other in catalog.DATASETS.values()
+        for name in catalog.SPLITS
+        if other.examples(name) == n
+    ]
+    ways = [*others, "--indices FILE for a batch that was drawn", "--targets FILE for targets of your own"]
+    raise InputError(f"{found}; {n:,} would fit {', or '.join(ways)}")
