@@ -32,7 +32,7 @@ class Words:
         elif isinstance(rng, np.random.Generator):
             self._stream = np.random.PCG64([int(word) for word in rng.bit_generator.random_raw(4)])
         else:
-            self._stream = np.random.PCG64(_whole(rng, "the seed", least=0))
+            self._stream = np.random.PCG64(_whole(rng, "rng", least=0))
 
     def below(self, n: int, size: int) -> Indices:
         """`size` independent indices, uniform on 0..n-1: words modulo n, without the last incomplete run of n."""
@@ -98,7 +98,7 @@ def mini_batch(x: Any, t: Any, batch_size: int, *, rng: Rng = None, replace: boo
 
     >>> x, t = np.arange(8) * 10, np.arange(8)
     >>> mini_batch(x, t, 3, rng=1)
-    (array([70, 60, 20]), array([7, 6, 2]))
+    (array([70, 60, 50]), array([7, 6, 5]))
     """
     x, t = _indexable(x), _indexable(t)
     indices = draw(_length(x, t), batch_size, replace=replace, words=Words(rng))

@@ -85,4 +85,4 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
     z = quantile(confidence)
     spread = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     middle, scale = share + z * z / (2 * n), 1 + z * z / n
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    return (middle - spread) / scale if share > 0 else 0.0, (middle + spread) / scale if share < 1 else 1.0

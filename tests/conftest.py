@@ -1,0 +1,96 @@
+"""Fixtures: an empty cache of the test's own, no network beyond loopback, real data where it is."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from mirror import Mirror
+
+from mnistloss.cli import main
+from mnistloss.datasets import catalog
+from mnistloss.datasets.importing import import_files
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _private_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's cache or settings, nor the network beyond loopback."""
+    monkeypatch.setenv("MNISTLOSS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
+
+    def only_loopback(self: socket.socket, address: tuple[str, int]) -> None:
+        if address[0] not in ("127.0.0.1", "localhost", "::1"):
+            raise OSError(f"no network in tests, not even {address}")
+        connect(self, address)
+
+    def resolve_loopback(host: str, *rest: object, **options: object) -> object:
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            raise socket.gaierror(f"no network in tests, not even {host}")
+        return resolve(host, *rest, **options)  # type: ignore[arg-type]  # handed through as it came
+
+    monkeypatch.setattr(socket.socket, "connect", only_loopback)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_loopback)
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Run the command line within this process: `cli("eval", path, ...)`."""
+
+    def run(*arguments: object, input: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments], input=input, catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    """A real HTTP server on loopback."""
+    with Mirror() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of the real MNIST files and of real predictions."""
+    folder = os.environ.get("MNISTLOSS_REALDATA")
+    if not folder:
+        pytest.skip("MNISTLOSS_REALDATA is not set")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def realcache(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the real MNIST."""
+    folder = tmp_path_factory.mktemp("realcache")
+    import_files(realdata / "mnist", catalog.MNIST, catalog.MNIST.select(), cache_dir=folder)
+    return folder
+
+
+@pytest.fixture
+def real(realcache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The real MNIST in the cache that is used by default."""
+    monkeypatch.setenv("MNISTLOSS_CACHE", str(realcache))
+    return realcache
+
+
+@pytest.fixture
+def probs() -> np.ndarray:
+    """Random probabilities for the test split of mnist-5k, in float32."""
+    return np.random.default_rng(5).dirichlet(np.full(10, 0.3), 1000).astype(np.float32)
+
+
+@pytest.fixture
+def preds(tmp_path: Path, probs: np.ndarray) -> Path:
+    """Those probabilities in a file."""
+    path = tmp_path / "preds.npy"
+    np.save(path, probs)
+    return path

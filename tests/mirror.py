@@ -1,0 +1,52 @@
+"""A real HTTP server on loopback that serves what a test puts up, and remembers what was asked of it."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Mirror:
+    """`answers` maps a path to a body, a status, or a function that is handed the request."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, bytes | int | Answer] = {}
+        self.requests: list[str] = []
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.requests.append(self.path)
+                answer = mirror.answers.get(self.path, 404)
+                if callable(answer):
+                    answer(self)
+                    return
+                self.send_response(answer if isinstance(answer, int) else 200)
+                body = b"" if isinstance(answer, int) else answer
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "Mirror":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

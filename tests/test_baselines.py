@@ -1,0 +1,119 @@
+"""Baselines: what is known of them by formula, that learning learns, and that honest files get no hints."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mnistloss import baseline, evaluate, one_hot
+from mnistloss.baselines import BASELINES, Learning, fit, run
+from mnistloss.datasets.load import load_split
+from mnistloss.errors import ArgumentError
+
+
+def test_uniform_and_prior() -> None:
+    """On balanced classes both are the uniform guess, with the losses that the formula gives."""
+    for name in ("uniform", "prior"):
+        y = baseline(name, dataset="mnist-5k")
+        result = evaluate(y, dataset="mnist-5k", losses=["nll", "mse"])
+        assert result.losses["nll"].value == pytest.approx(math.log(10), rel=1e-14)
+        assert result.losses["mse"].value == pytest.approx(0.45, rel=1e-14)
+
+
+def test_prior_is_the_share_of_each_class(real: object) -> None:
+    """On real MNIST the prior is that of the training split."""
+    y = baseline("prior")
+    assert y.shape == (10000, 10)
+    np.testing.assert_allclose(y[0, :3] * 60000, [5923, 6742, 5958], rtol=1e-12)
+
+
+def test_centroid_predicts_the_nearest_mean() -> None:
+    """The most probable class is that of the nearest class mean, computed by a plain loop."""
+    train, test = load_split("mnist-5k", "train"), load_split("mnist-5k", "test")
+    y = fit("centroid", train)(test.images[:50])
+    for image, row in zip(test.images[:50] / 255.0, y, strict=True):
+        distances = [((train.images[train.labels == c].mean(axis=0) / 255 - image) ** 2).sum() for c in range(10)]
+        assert row.argmax() == int(np.argmin(distances))
+    np.testing.assert_allclose(y.sum(axis=1), 1)
+
+
+def test_centroid_is_scaled_to_the_least_training_loss() -> None:
+    """Flattening or sharpening its probabilities makes the training loss worse."""
+    train = load_split("mnist-5k", "train")
+    y = fit("centroid", train)(train.images)
+    losses = []
+    for power in (0.97, 1.0, 1.03):
+        changed = y**power / (y**power).sum(axis=1, keepdims=True)
+        losses.append(evaluate(changed, dataset="mnist-5k", losses=["nll"]).losses["nll"].value or 0)
+    assert losses[1] < min(losses[0], losses[2])
+
+
+def test_softmax_learns_and_overfits() -> None:
+    """The loss falls epoch by epoch, beats the centroid, and is lower on train than on test."""
+    fallen: list[float] = []
+    result = run("softmax", "mnist-5k", Learning(progress=lambda _, loss: fallen.append(loss)))
+    assert fallen == list(result.epochs)
+    assert len(fallen) == 10
+    assert fallen[-1] < fallen[1] < fallen[0] < math.log(10)
+    train, test = (evaluation.losses["cee"].value for evaluation in (result.train, result.test))
+    assert train is not None
+    assert test is not None
+    assert train < test < 0.45
+    assert test < (run("centroid", "mnist-5k").test.losses["cee"].value or 0)
+    assert result.test.accuracy.value > 0.88
+
+
+def test_softmax_gradient_is_that_of_the_loss() -> None:
+    """One step from zero weights moves them against the numerical gradient of the cross-entropy."""
+    train = load_split("mnist-5k", "train")
+    step = fit("softmax", train, Learning(epochs=1, learning_rate=1e-3, batch_size=len(train)))
+    x, t = train.take(slice(None))
+    by_hand = x.T @ (np.full((len(x), 10), 0.1) - one_hot(t)) / len(x)
+    z = np.log(step(train.images[:20]))
+    expected = -1e-3 * x[:20] @ by_hand
+    np.testing.assert_allclose(
+        z - z.mean(axis=1, keepdims=True), expected - expected.mean(axis=1, keepdims=True), atol=2e-6
+    )
+
+
+def test_softmax_is_reproducible() -> None:
+    """The same seed gives the same predictions, another seed others."""
+    first, again, other = (baseline("softmax", dataset="mnist-5k", epochs=1, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_honest_files_get_no_hints(name: str) -> None:
+    """No hint fires on a baseline."""
+    result = run(name, "mnist-5k", Learning(epochs=1))
+    assert (result.train.hints, result.test.hints) == ((), ())
+
+
+def test_hints_for_planted_mistakes() -> None:
+    """Hard decisions and shuffled rows are recognised."""
+    y = baseline("softmax", dataset="mnist-5k", epochs=1)
+    hard = one_hot(y.argmax(axis=1))
+    assert [hint.name for hint in evaluate(hard, dataset="mnist-5k").hints] == ["hard-predictions"]
+    shuffled = np.random.default_rng(1).permutation(y)
+    (hint,) = evaluate(shuffled, dataset="mnist-5k").hints
+    assert hint.name == "worse-than-uniform"
+    assert hint.evidence.startswith("cee ")
+    assert hint.as_dict()["advice"] == hint.advice
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "forest"}, "no baseline is named 'forest'; the baselines are uniform, prior, centroid, softmax"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"learning_rate": math.nan}, "learning_rate is nan"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"split": "all"}, "no split is named 'all'"),
+    ],
+)
+def test_bad_arguments(options: dict, message: str) -> None:
+    """Arguments out of range are refused."""
+    with pytest.raises(ArgumentError, match=message):
+        baseline(**{"name": "softmax", "dataset": "mnist-5k", **options})

@@ -1,0 +1,392 @@
+"""Evaluation: the main job, the policy for odd input row by row, and that no bit depends on how a file is read."""
+
+import gzip
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mnistloss
+from mnistloss import cross_entropy_error, evaluate, mean_squared_error, one_hot, softmax
+from mnistloss.errors import ArgumentError, InputError, UnavailableError
+
+LABELS = np.arange(1000) % 10
+seeds = st.integers(0, 2**32 - 1)
+
+
+def on_5k(predictions: Any, **options: Any) -> mnistloss.Evaluation:
+    return evaluate(predictions, dataset="mnist-5k", **options)
+
+
+def refused(predictions: Any, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        on_5k(predictions, **options)
+    return str(caught.value)
+
+
+def test_book_network(real: Path, realdata: Path) -> None:
+    """The published network scores what was computed independently in float64."""
+    result = evaluate(realdata / "predictions" / "book-network-probs.npy", losses=["cee", "mse", "nll"])
+    assert (result.n, result.classes, result.dataset, result.split) == (10000, 10, "mnist", "test")
+    assert result.losses["cee"].value == pytest.approx(0.22454365154002318, rel=1e-12)
+    assert result.losses["nll"].value == pytest.approx(0.22454422686446782, rel=1e-12)
+    assert result.losses["mse"].value == pytest.approx(0.049579113009651225, rel=1e-12)
+    assert result.accuracy.value == 0.9352
+    assert result.hints == ()
+
+
+def test_book_network_from_logits(real: Path, realdata: Path) -> None:
+    """Its raw scores give the same losses up to the rounding of the file, and exactly the same accuracy."""
+    result = evaluate(realdata / "predictions" / "book-network-logits.npy", input="logits", losses=["cee", "mse"])
+    assert result.losses["cee"].value == pytest.approx(0.22454422686446782, rel=1e-7)
+    assert result.losses["mse"].value == pytest.approx(0.049579113009651225, rel=1e-7)
+    assert result.accuracy.value == 0.9352
+    assert result.losses["cee"].signature.delta == 0
+
+
+def test_evaluate_agrees_with_the_loss_functions(probs: np.ndarray, preds: Path) -> None:
+    """The policy around them changes no bit of what the formulas give."""
+    result = on_5k(preds)
+    assert result.losses["cee"].value == cross_entropy_error(probs, LABELS)
+    assert result.losses["mse"].value == mean_squared_error(probs, LABELS)
+
+
+@pytest.mark.parametrize("name", mnistloss.LOSSES)
+def test_ways_of_reading_change_no_bit(name: str, tmp_path: Path) -> None:
+    """Memory order, byte order, a wider dtype, a file or a stream: the same bits, over several blocks."""
+    rng = np.random.default_rng(2)
+    y = rng.dirichlet(np.full(10, 0.3), 10_001).astype(np.float32)
+    t = rng.integers(0, 10, len(y))
+    expected = evaluate(y, targets=t, losses=[name]).losses[name]
+    variants: list[Any] = [np.asfortranarray(y), y.astype(">f4"), y.astype(np.float64), y.astype(np.longdouble)]
+    variants += [np.repeat(y, 2, axis=0)[::2], y.tolist()]
+    for number, array in enumerate([y, *variants[:4]]):
+        path = tmp_path / f"{number}.npy"
+        np.save(path, array)
+        variants += [path, io.BytesIO(path.read_bytes())]
+    for variant in variants:
+        found = evaluate(variant, targets=t, losses=[name]).losses[name]
+        assert (found.value, found.stderr, found.ci) == (expected.value, expected.stderr, expected.ci)
+
+
+def test_signature_hash_is_of_the_rows(tmp_path: Path) -> None:
+    """The same rows in the same dtype have the same hash, whatever the order in memory or in the file."""
+    y = np.full((1000, 10), 0.1, np.float32)
+    y[3, 2:4] = 0.05, 0.15
+    np.save(tmp_path / "f.npy", np.asfortranarray(y))
+    found = {on_5k(p).signature.predictions for p in (y, np.asfortranarray(y), tmp_path / "f.npy")}
+    assert len(found) == 1
+    assert on_5k(y[::-1]).signature.predictions not in found
+
+
+@given(seed=seeds, n=st.integers(1, 300), batch=st.integers(1, 320))
+def test_batches_and_their_weighted_mean(seed: int, n: int, batch: int) -> None:
+    """The mean of the batches' losses, weighted by size, is the loss; the plain mean of means need not be."""
+    rng = np.random.default_rng(seed)
+    y, t = rng.dirichlet(np.ones(10), n), rng.integers(0, 10, n)
+    result = evaluate(y, targets=t, batch_size=batch)
+    found = result.batches or ()
+    assert [b.start for b in found] == list(range(0, n, batch))
+    assert sum(b.n for b in found) == n
+    weighted = math.fsum(b.n * b.losses["cee"] for b in found) / n
+    np.testing.assert_allclose(weighted, result.losses["cee"].value, rtol=1e-12)
+    np.testing.assert_allclose(found[0].losses["mse"], mean_squared_error(y[:batch], t[:batch]), rtol=1e-12)
+
+
+def test_reductions(probs: np.ndarray) -> None:
+    """The sum is N times the mean, its standard error too; none keeps a loss for each example."""
+    mean, total, none = (on_5k(probs, reduction=r).losses["cee"] for r in ("mean", "sum", "none"))
+    assert mean.stderr is not None
+    assert total.stderr == pytest.approx(1000 * mean.stderr)
+    assert total.value == pytest.approx(1000 * mean.value)
+    assert none.value is None
+    assert none.values is not None
+    np.testing.assert_allclose(none.values.mean(), mean.value, rtol=1e-13)
+    assert none.values[7] == cross_entropy_error(probs[7], 7)
+    assert mean.stderr == pytest.approx(none.values.std(ddof=1) / math.sqrt(1000), rel=1e-12)
+
+
+def test_delta(probs: np.ndarray) -> None:
+    """delta goes inside the log of cee, and nowhere else."""
+    assert on_5k(probs, delta=1e-3).losses["cee"].value == cross_entropy_error(probs, LABELS, delta=1e-3)
+    assert on_5k(probs, delta=1e-3).losses["mse"] == on_5k(probs).losses["mse"]
+    z = np.log(np.maximum(probs, 1e-30))
+    np.testing.assert_allclose(
+        on_5k(z, input="logits", delta=1e-3).losses["cee"].value,
+        cross_entropy_error(softmax(z), LABELS, delta=1e-3),
+        rtol=1e-12,
+    )
+
+
+def test_log_probabilities(probs: np.ndarray) -> None:
+    """Log-probabilities score as their exponentials do."""
+    log_p = np.log(np.maximum(probs.astype(np.float64), 1e-300))
+    found = on_5k(log_p, input="logprobs", losses=["nll", "brier", "error"], allow_unnormalized=True)
+    expected = on_5k(np.exp(log_p), losses=["nll", "brier", "error"])
+    for name, loss in found.losses.items():
+        assert loss.value == pytest.approx(expected.losses[name].value, rel=1e-12)
+
+
+def test_infinite_losses_are_counted() -> None:
+    """Where a true class has probability 0, nll is infinite: null in JSON, with the count."""
+    y = one_hot(LABELS).astype(np.float64)
+    y[:3] = one_hot((LABELS[:3] + 1) % 10)
+    result = on_5k(y, losses=["nll", "cee"])
+    assert (result.losses["nll"].value, result.losses["nll"].infinite) == (math.inf, 3)
+    assert (result.losses["nll"].stderr, result.losses["nll"].ci) == (None, None)
+    assert result.losses["cee"].infinite == 0
+    document = json.loads(json.dumps(result.as_dict(), allow_nan=False))
+    assert document["losses"]["nll"]["value"] is None
+    assert document["losses"]["nll"]["infinite"] == 3
+
+
+def test_soft_targets_are_used_as_given() -> None:
+    """Soft rows are not turned into labels; the error is the probability that the target gives to other classes."""
+    y, t = np.array([[0.7, 0.3], [0.4, 0.6]]), np.array([[0.9, 0.1], [0.5, 0.5]])
+    result = evaluate(y, targets=t, losses=["cee", "mse", "error"])
+    assert result.losses["mse"].value == pytest.approx((0.04 + 0.01) / 2)
+    assert result.losses["error"].value == pytest.approx((0.1 + 0.5) / 2)
+    assert result.losses["cee"].value == pytest.approx(-np.sum(t * np.log(y + 1e-7)) / 2)
+
+
+# What odd input gets: the policy of the design, row by row.
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+def test_not_finite(probs: np.ndarray, bad: float, input: str) -> None:
+    """NaN or infinity anywhere is refused, with the first row and how many."""
+    y = probs if input == "probs" else np.log(np.maximum(probs, 1e-30))
+    y[[17, 900], 4] = bad
+    assert "NaN or infinity in 2 rows, first in row 17; expected finite numbers" in refused(y, input=input)
+
+
+def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
+    """Rounding of up to 1e-6 outside [0, 1] is taken as it is."""
+    y = one_hot(LABELS).astype(np.float64)
+    y[0, :2] = 1 + 9e-7, -9e-7
+    assert on_5k(y).losses["cee"].infinite == 0
+    y[0] = 0
+    y[0, :2] = -9e-7, 1 + 9e-7
+    assert on_5k(y).losses["cee"].infinite == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: np.log(p + 1e-9) * 2 + 3, "These look like raw scores: --input logits"),
+        (lambda p: np.log(np.maximum(p, 1e-30)), "These look like log-probabilities: --input logprobs"),
+        (lambda p: np.rint(p * 255).astype(np.uint8), "integers 0..255"),
+        (lambda p: np.hstack([p[:, :8], p[:, 8:9] + 2, p[:, 9:] - 2]), "The rows sum to 1, yet a probability"),
+        (lambda p: p * 100, "look like raw scores"),
+    ],
+    ids=["logits", "logprobs", "bytes", "negative", "percent"],
+)
+def test_outside_of_zero_to_one(probs: np.ndarray, make: Any, message: str) -> None:
+    """Values that are no probabilities are refused, and what they look like is said."""
+    found = refused(make(probs))
+    assert message in found
+    assert "outside [0, 1], in" in found
+
+
+def test_positive_log_probabilities(probs: np.ndarray) -> None:
+    """Values above 0 are no log-probabilities."""
+    assert "outside log-probabilities, at most 0" in refused(probs, input="logprobs")
+
+
+def test_row_sums(probs: np.ndarray) -> None:
+    """Rows that do not sum to 1 within 1e-3 are refused with the worst; --allow-unnormalized takes them."""
+    y = probs.astype(np.float64)
+    y[5] *= 0.9
+    y[7] *= 0.8
+    found = refused(y)
+    assert "2 rows, first in row 5 does not sum to 1 within 0.001; the worst is row 7 with 0.8" in found
+    assert "--allow-unnormalized" in found
+    result = on_5k(y, allow_unnormalized=True)
+    assert result.losses["cee"].value == cross_entropy_error(y, LABELS)
+    assert "|input:probs,unnormalized|" in str(result.signature)
+    y[5:8] = probs[5:8] * 1.0005
+    assert on_5k(y).n == 1000
+
+
+def test_row_sums_of_log_probabilities(probs: np.ndarray) -> None:
+    """Scores below 0 given as log-probabilities are refused."""
+    assert "1,000 rows, first in row 0 does not sum to 1" in refused(-probs - 5, input="logprobs")
+
+
+def test_float16_may_be_off_by_a_hundredth() -> None:
+    """float16 rows are given the tolerance that their rounding needs."""
+    y = np.full((1000, 10), 0.1)
+    y[:, 0] = 0.105
+    assert on_5k(y.astype(np.float16)).n == 1000
+    assert "does not sum to 1 within 0.001" in refused(y.astype(np.float32))
+    y[:, 0] = 0.12
+    assert "does not sum to 1 within 0.01" in refused(y.astype(np.float16))
+
+
+def test_number_of_rows(probs: np.ndarray) -> None:
+    """N that fits no split is refused with what would fit."""
+    assert "999 predictions, but mnist-5k has train 4,000 and test 1,000; 999 would fit --indices" in refused(probs[1:])
+    assert "for these add --split test" in refused(probs, split="train")
+    with pytest.raises(InputError, match="1,000 would fit --dataset mnist-5k --split test, or --indices"):
+        evaluate(probs)
+    with pytest.raises(InputError, match=r"4,000 predictions, but mnist has .* --dataset mnist-5k --split train"):
+        evaluate(np.tile(probs, (4, 1)))
+
+
+def test_number_of_columns(probs: np.ndarray) -> None:
+    """K that is wrong, transposed rows and superfluous axes are refused, each in its own words."""
+    assert "shape (1000, 9) of float32; expected (N, 10)" in refused(probs[:, 1:])
+    assert "it is transposed: save predictions.T" in refused(probs.T)
+    assert "save predictions.reshape(-1, 10)" in refused(probs[:, np.newaxis])
+    assert "shape (0, 10) of float32 has no rows" in refused(probs[:0])
+    assert "shape () of float64" in refused(np.float64(3))
+
+
+def test_predicted_classes() -> None:
+    """For predicted classes only the error is defined, and asking for more says why."""
+    classes = LABELS.copy()
+    classes[:30] = (classes[:30] + 1) % 10
+    for options in ({"losses": ["error"]}, {"input": "labels"}, {"input": "labels", "losses": ["error"]}):
+        result = on_5k(classes, **options)
+        assert (result.input, list(result.losses), result.losses["error"].value) == ("labels", ["error"], 0.03)
+        assert result.accuracy.value == 0.97
+    assert "cee need a probability for every class" in refused(classes, losses=["cee"])
+    assert "cee and mse need a probability for every class" in refused(classes)
+    assert "ask for --loss error" in refused(classes, input="labels", losses=["nll"])
+    assert "label 10 in row 999 is outside 0..9" in refused(np.append(classes[:-1], 10), input="labels")
+    assert "expected predicted classes" in refused(np.ones((1000, 10)) / 10, input="labels")
+
+
+def test_single_example() -> None:
+    """A single row needs to be told of which example it is."""
+    y = np.full(10, 0.1)
+    assert evaluate(y, targets=[3]).n == 1
+    assert evaluate(y, targets=np.float64(one_hot([3])[0])).losses["cee"].stderr is None
+    assert on_5k(y, indices=[7], split="test").losses["cee"].value == cross_entropy_error(y, 7)
+    assert "1 prediction, but mnist-5k has" in refused(y)
+    assert "--indices" in refused(y)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (np.full(1000, 10), r"label 10 in row 0 is outside 0..9 \(1,000 such rows\)"),
+        (np.full(1000, -1), "label -1 in row 0"),
+        (LABELS[1:], "999 labels for 1,000 predictions"),
+        (LABELS.astype(float), "labels are integers"),
+        (one_hot(LABELS)[:, 1:], r"shape \(1000, 9\); expected"),
+        (one_hot(LABELS) * 0.5, "row 0 sums to 0.5; soft targets"),
+        (np.array(["7"] * 1000), "holds strings"),
+    ],
+)
+def test_bad_targets(probs: np.ndarray, tmp_path: Path, targets: np.ndarray, message: str) -> None:
+    """Targets that do not fit are refused, never wrapped, from an array and from a file."""
+    np.save(tmp_path / "t.npy", targets)
+    for source in (targets, tmp_path / "t.npy"):
+        with pytest.raises(InputError, match=message):
+            evaluate(probs, targets=source)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        one_hot(LABELS).astype(bool),
+        one_hot(LABELS).astype(np.int64),
+        one_hot(LABELS).astype(">u2"),
+        np.asfortranarray(one_hot(LABELS).astype(np.float16)),
+        one_hot(LABELS).astype(np.longdouble),
+    ],
+    ids=lambda y: str(y.dtype),
+)
+def test_accepted_dtypes(y: np.ndarray, tmp_path: Path) -> None:
+    """One-hot predictions of every real dtype are accepted and computed in float64."""
+    np.save(tmp_path / "y.npy", y)
+    for source in (y, tmp_path / "y.npy"):
+        result = on_5k(source)
+        assert result.losses["cee"].value == pytest.approx(-math.log1p(1e-7), rel=1e-12)
+        assert result.losses["mse"].value == 0
+
+
+@pytest.mark.parametrize("dtype", ["O", "S3", "U3", "M8[s]", "c16", "f4,i4"])
+def test_refused_dtypes(dtype: str) -> None:
+    """Dtypes that are not real numbers are refused."""
+    assert "expected real numbers" in refused(np.zeros((1000, 10), dtype))
+
+
+def test_odd_files(tmp_path: Path) -> None:
+    """A gzipped file named .npy is refused; tests of the reader hold the other odd files."""
+    path = tmp_path / "y.npy"
+    path.write_bytes(gzip.compress(b"x"))
+    assert f"{path}: it starts with" in refused(path)
+
+
+def test_indices(probs: np.ndarray, tmp_path: Path) -> None:
+    """Predictions of some examples are scored against the labels of these, in the order of the indices."""
+    indices = np.array([5, 999, 5, 0])
+    result = on_5k(probs[:4], indices=indices, split="test")
+    assert result.losses["cee"].value == cross_entropy_error(probs[:4], LABELS[indices])
+    assert "|indices:" in str(result.signature)
+    assert result.signature != on_5k(probs[:4], indices=indices[::-1], split="test").signature
+    assert "4 predictions, but 3 indices" in refused(probs[:4], indices=indices[1:], split="test")
+    assert "index 1000 in row 1 is outside 0..999" in refused(probs[:2], indices=[0, 1000], split="test")
+    assert "index -1 in row 0" in refused(probs[:1], indices=[-1], split="test")
+    assert "expected indices, integers" in refused(probs[:1], indices=[0.0], split="test")
+    with pytest.raises(ArgumentError, match="indices alone do not say of which split"):
+        on_5k(probs[:4], indices=indices)
+
+
+def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
+    """A saved batch says of which dataset and split it is, and another one is refused."""
+    path = tmp_path / "batch.npz"
+    np.savez(path, indices=np.arange(4), dataset=np.array("mnist-5k"), split=np.array("train"))
+    assert on_5k(probs[:4], indices=path).split == "train"
+    assert "drawn from train, not test; add --split train" in refused(probs[:4], indices=path, split="test")
+    with pytest.raises(InputError, match="drawn from mnist-5k, not mnist; add --dataset mnist-5k"):
+        evaluate(probs[:4], indices=path)
+    np.savez(path, x=np.arange(4))
+    assert "holds no array named indices" in refused(probs[:4], indices=path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"losses": ["mae"]}, "no loss is named 'mae'; the losses are cee, mse, nll, brier, error"),
+        ({"losses": []}, "no loss was asked for"),
+        ({"input": "scores"}, "no input is named 'scores'"),
+        ({"reduction": "median"}, "no reduction is named 'median'"),
+        ({"dataset": "cifar"}, "no dataset is named 'cifar'"),
+        ({"split": "all"}, "no split is named 'all'"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": 5, "reduction": "none"}, "reduction none gives no losses of batches"),
+        ({"confidence": 1.0}, "confidence is 1.0; expected a number between 0 and 1"),
+        ({"delta": -1.0}, "delta is -1.0"),
+        ({"targets": LABELS, "indices": LABELS}, "give one of them"),
+    ],
+)
+def test_bad_arguments(probs: np.ndarray, options: dict[str, Any], message: str) -> None:
+    """Arguments out of range are refused with what is possible."""
+    with pytest.raises(ArgumentError, match=message):
+        evaluate(probs, **{"dataset": "mnist-5k", **options})
+
+
+def test_labels_that_are_not_there(probs: np.ndarray) -> None:
+    """Without the labels and without download the error says how to go on; nothing else is scored instead."""
+    with pytest.raises(
+        UnavailableError, match=r"(?s)t10k-labels-idx1-ubyte is missing, and downloading is off.*mnist-5k"
+    ):
+        evaluate(np.tile(probs, (10, 1)), download=False)
+
+
+def test_predictions_are_not_changed(probs: np.ndarray) -> None:
+    """What is handed in stays as it was."""
+    before = probs.astype(np.float64)
+    y = np.asfortranarray(before)
+    on_5k(y, losses=list(mnistloss.LOSSES))
+    np.testing.assert_array_equal(y, before)

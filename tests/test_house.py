@@ -1,0 +1,117 @@
+"""The rules of the house, held by reading the source: who may import whom, and that what is said is so."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mnistloss
+
+PACKAGE = Path(mnistloss.__file__).parent
+ROOT = PACKAGE.parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Imports run downwards only: a room may import rooms of the lines above its own, and of its own line.
+LAYERS = [
+    ["errors"],
+    ["files", "arrays"],
+    ["losses", "sampling", "datasets", "npy"],
+    ["predictions", "statistics", "signature", "samples"],
+    ["targets", "doctor"],
+    ["evaluation"],
+    ["baselines", "export"],
+    ["report"],
+    ["cli"],
+]
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+HOMES = {
+    "click": ["cli"],
+    "rich": ["report", "cli"],
+    "requests": ["datasets/download"],
+    "platformdirs": ["datasets/cache"],
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            submodules = node.module == "mnistloss" or (PACKAGE.parent / node.module.replace(".", "/")).is_dir()
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} if submodules else {node.module}
+    return found
+
+
+def room(name: str) -> str:
+    return name.split(".")[1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_run_downwards(path: Path) -> None:
+    """A module imports only from rooms below or beside its own; no library leaves its home."""
+    place = path.relative_to(PACKAGE).with_suffix("").as_posix()
+    own = place.split("/")[0]
+    for name in imports(path):
+        if name.startswith("mnistloss.") and own in RANK and room(name) in RANK:
+            assert RANK[room(name)] <= RANK[own], f"{place} imports {name}"
+        for library, homes in HOMES.items():
+            if name.split(".")[0] == library:
+                assert any(place.startswith(home) for home in homes), f"{place} imports {library}"
+
+
+def test_every_room_has_a_layer() -> None:
+    """A new module is given its place."""
+    rooms = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES}
+    assert rooms - {"__init__", "__main__"} == set(RANK)
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    """The library neither prints nor exits."""
+    for path in MODULES:
+        if path.is_relative_to(PACKAGE / "cli"):
+            continue
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        names = {ast.unparse(call) for call in calls}
+        assert not names & {"print", "exit", "sys.exit", "quit"}, path
+
+
+def test_public_names() -> None:
+    """Every public name is there and has a docstring; the lists of them agree."""
+    assert set(mnistloss._HOMES) | {"__version__"} == set(mnistloss.__all__) == set(dir(mnistloss))
+    for name in mnistloss._HOMES:
+        assert getattr(mnistloss, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        mnistloss.nothing  # noqa: B018 - the access is the test
+
+
+def test_changelog_has_the_version() -> None:
+    """The newest entry of the changelog is this version."""
+    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == mnistloss.__version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--help"], {"numpy", "rich", "requests", "platformdirs"}),
+        (["--version"], {"numpy", "rich", "requests", "platformdirs"}),
+        (["eval", "PREDS", "--dataset", "mnist-5k"], {"requests"}),
+        (["eval", "PREDS", "--dataset", "mnist-5k", "--format", "json"], {"requests", "rich"}),
+    ],
+)
+def test_what_is_not_imported(arguments: list[str], absent: set[str], preds: Path) -> None:
+    """A command imports only what its answer needs."""
+    arguments = [str(preds) if a == "PREDS" else a for a in arguments]
+    code = (
+        "import sys; from mnistloss.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert not absent & set(done.stderr.split())
+    assert "click" in done.stderr.split()

@@ -1,0 +1,207 @@
+"""The losses: golden values, the note's own code, an oracle in plain loops, and a reference of fifty digits."""
+
+import math
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mnistloss import LOSSES, cross_entropy_error, evaluate, mean_squared_error, one_hot, softmax
+from mnistloss.errors import ArgumentError, InputError
+
+GOOD = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
+BAD = [0.1, 0.05, 0.1, 0.0, 0.05, 0.1, 0.0, 0.6, 0.0, 0.0]
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def random_case(seed: int, n: int = 50, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities from near certainty to near chance, some exactly 0, and labels."""
+    rng = np.random.default_rng(seed)
+    y = softmax(rng.normal(size=(n, k)) * 10 ** rng.uniform(-2, 1.7, size=(n, 1)))
+    y[rng.random(y.shape) < 0.05] = 0.0
+    return y, rng.integers(0, k, n)
+
+
+@pytest.mark.parametrize(
+    ("y", "mse", "cee"), [(GOOD, 0.0975, 0.510825457099338), (BAD, 0.5975, 2.302584092994546)], ids=["good", "bad"]
+)
+@pytest.mark.parametrize("t", [2, [2], np.uint8(2), one_hot([2])[0], one_hot([2])], ids=str)
+def test_course_values(y: list[float], t: object, mse: float, cee: float) -> None:
+    """The two examples of the course give its numbers, for every form of the target."""
+    np.testing.assert_allclose(mean_squared_error(y, t), mse, rtol=1e-14)
+    np.testing.assert_allclose(cross_entropy_error(y, t), cee, rtol=1e-14)
+
+
+def test_uniform_rows_cost_log_ten() -> None:
+    """The uniform guess costs ln 10 without delta, and 0.45 squared."""
+    y, t = np.full((7, 10), 0.1), np.arange(7)
+    assert cross_entropy_error(y, t, delta=0) == pytest.approx(2.302585092994046, rel=1e-15)
+    assert mean_squared_error(y, t) == pytest.approx(0.45, rel=1e-15)
+
+
+def test_perfect_row_costs_minus_delta() -> None:
+    """A perfect row costs log(1 + 1e-7) less than nothing, and that is what is reported."""
+    assert cross_entropy_error([0.0, 1.0], 1) == pytest.approx(-math.log1p(1e-7), rel=1e-15)
+    assert str(cross_entropy_error([0.0, 1.0], 1, delta=0)) == "0.0"
+
+
+def test_true_class_without_probability() -> None:
+    """delta keeps a log of 0 finite; without it the loss is infinite."""
+    assert cross_entropy_error([1.0, 0.0], 1) == pytest.approx(-math.log(1e-7), rel=1e-15)
+    assert cross_entropy_error([1.0, 0.0], 1, delta=0) == math.inf
+    assert cross_entropy_error([1.0, 0.0], [1.0, 0.0], delta=0) == 0
+
+
+def test_note_one_hot() -> None:
+    """The note's `-np.sum(t * np.log(y + delta))` for one example."""
+    y, t = np.array(GOOD), one_hot([2])[0].astype(np.float64)
+    np.testing.assert_allclose(cross_entropy_error(y, t), -np.sum(t * np.log(y + 1e-7)), rtol=1e-13)
+
+
+def test_note_batch() -> None:
+    """The note's two functions for batches, as the book has them: one-hot and label."""
+    y, t = random_case(1)
+    y = y + 1e-9
+    by_label = -np.sum(np.log(y[np.arange(len(y)), t])) / len(y)
+    by_row = -np.sum(one_hot(t) * np.log(y)) / len(y)
+    np.testing.assert_allclose(cross_entropy_error(y, t, delta=0), by_label, rtol=1e-13)
+    np.testing.assert_allclose(cross_entropy_error(y, one_hot(t), delta=0), by_row, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@given(seed=seeds, k=st.integers(2, 12), soft=st.booleans())
+def test_plain_loops(name: str, seed: int, k: int, soft: bool) -> None:
+    """Every loss is what plain loops over its formula give, for labels and for soft rows."""
+    y, labels = random_case(seed, n=7, k=k)
+    rng = np.random.default_rng(seed)
+    t = rng.dirichlet(np.ones(k), 7) if soft else one_hot(labels, k).astype(np.float64)
+    expected = math.fsum(oracle.plain(name, list(a), list(b), 1e-7) for a, b in zip(y, t, strict=True)) / 7
+    result = evaluate(y, targets=t if soft else labels, losses=[name], allow_unnormalized=True)
+    np.testing.assert_allclose(result.losses[name].value, expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_fifty_digits(name: str, input: str) -> None:
+    """Every per-example loss agrees with fifty digits to 1e-13, near certainty and near zero too."""
+    rng = np.random.default_rng(11)
+    scale = 10 ** rng.uniform(-3, 2, size=(150, 1))
+    z = rng.normal(size=(150, 10)) * scale
+    z = np.vstack([z, 30 * one_hot(np.arange(10)), [[-700.0] + [0.0] * 9]])
+    labels = rng.integers(0, 10, len(z))
+    labels[-11:-1] = np.arange(10)
+    labels[-1] = 0
+    log_p = z - z.max(axis=1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    y = {"probs": np.exp(log_p), "logits": z, "logprobs": np.minimum(log_p, 0)}[input]
+    delta = 1e-7
+    result = evaluate(y, targets=labels, losses=[name], input=input, delta=delta, reduction="none")
+    expected = [oracle.exact(name, row, oracle.rows_of(t, 10), delta, input) for row, t in zip(y, labels, strict=True)]
+    found = result.losses[name].values
+    assert found is not None
+    wrong = [abs(a - b) / abs(b) if b else abs(a) for a, b in zip(map(float, found), expected, strict=True)]
+    assert max(wrong) <= 1e-13
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_fifty_digits_of_a_mean(name: str) -> None:
+    """The mean over several blocks agrees with fifty digits to 1e-13, for soft targets too."""
+    rng = np.random.default_rng(12)
+    y = rng.dirichlet(np.full(3, 0.4), 5000) + 1e-300
+    t = rng.dirichlet(np.ones(3), 5000)
+    expected = sum(oracle.exact(name, a, b, 1e-7) for a, b in zip(y, t, strict=True)) / 5000
+    found = evaluate(y, targets=t, losses=[name]).losses[name].value
+    assert abs(found - expected) <= 1e-13 * abs(expected)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@given(seed=seeds)
+def test_integer_targets_equal_one_hot(name: str, seed: int) -> None:
+    """Labels and their one-hot rows give the same bits."""
+    y, t = random_case(seed)
+    first, second = (
+        evaluate(y, targets=targets, losses=[name], allow_unnormalized=True) for targets in (t, one_hot(t))
+    )
+    assert first.losses[name].value == second.losses[name].value
+
+
+@given(seed=seeds)
+def test_order_of_rows_does_not_matter(seed: int) -> None:
+    """A permutation of the rows changes no loss beyond rounding."""
+    y, t = random_case(seed)
+    order = np.random.default_rng(seed).permutation(len(y))
+    np.testing.assert_allclose(cross_entropy_error(y, t), cross_entropy_error(y[order], t[order]), rtol=1e-13)
+    np.testing.assert_allclose(mean_squared_error(y, t), mean_squared_error(y[order], t[order]), rtol=1e-13)
+
+
+@given(hnp.arrays(np.float64, (4, 5), elements=st.floats(-50, 50)), st.floats(-1000, 1000))
+def test_softmax_ignores_a_shift(z: np.ndarray, shift: float) -> None:
+    """The same number added to all scores changes no probability; rows sum to 1."""
+    np.testing.assert_allclose(softmax(z + shift), softmax(z), rtol=1e-11, atol=1e-300)
+    np.testing.assert_allclose(softmax(z).sum(axis=1), 1, rtol=1e-14)
+
+
+def test_softmax_of_large_scores() -> None:
+    """Scores that would overflow an exponential do not."""
+    np.testing.assert_allclose(softmax([1010.0, 1000.0, 990.0]), softmax([20.0, 10.0, 0.0]), rtol=1e-14)
+    assert softmax([1e4, -1e4]).tolist() == [1.0, 0.0]
+
+
+def test_ties_go_to_the_lowest_class() -> None:
+    """Where two classes share the largest probability, the lower one is predicted."""
+    y = [[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]]
+    result = evaluate(y, targets=[1, 1], losses=["error"], reduction="none")
+    np.testing.assert_array_equal(result.losses["error"].values, [1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("y", "t", "message"),
+    [
+        (np.ones((10, 10)) / 10, np.zeros(9, int), "9 labels for 10 predictions"),
+        (np.ones((3, 10)) / 10, [0, 10, -1], r"label 10 in row 1 is outside 0\.\.9 \(2 such rows\)"),
+        (np.ones((3, 10)) / 10, [0, -1, 0], "label -1 in row 1"),
+        (np.ones((3, 10)) / 10, [0.0, 1.0, 2.0], "labels are integers"),
+        (np.ones((10, 10)) / 10, np.zeros((10, 1), int), r"shape \(10, 1\); expected \(10,\) labels"),
+        (np.ones((3, 10)) / 10, np.full((3, 10), np.nan), "NaN or infinity in row 0"),
+        (np.ones((3, 1)), [0, 0, 0], r"shape \(3, 1\); expected \(N, K\)"),
+        (np.ones((0, 10)), [], r"shape \(0, 10\)"),
+        (np.ones((2, 2, 2)), [0, 0], r"shape \(2, 2, 2\)"),
+        ([[1, 2], [3]], [0, 0], "not a rectangular array"),
+        (np.array([["a", "b"]]), [0], "holds strings"),
+        (np.array([[1j, 0]]), [0], "holds complex numbers"),
+        (np.array([[None, 0]]), [0], "holds Python objects"),
+    ],
+)
+@pytest.mark.parametrize("loss", [mean_squared_error, cross_entropy_error])
+def test_arguments_that_do_not_fit(loss: object, y: object, t: object, message: str) -> None:
+    """Shapes, dtypes and labels that do not fit are refused, never broadcast, wrapped or cast."""
+    with pytest.raises(InputError, match=message) as caught:
+        loss(y, t)  # type: ignore[operator]  # both are functions
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("delta", [-1e-7, math.nan, math.inf, "1e-7", None])
+def test_bad_delta(delta: object) -> None:
+    """A delta that is no number of 0 or more is refused."""
+    with pytest.raises(ArgumentError, match="expected a number of 0 or more"):
+        cross_entropy_error([0.5, 0.5], 0, delta=delta)  # type: ignore[arg-type]  # that is the point
+
+
+def test_formulas_take_rows_as_given() -> None:
+    """The loss functions do not ask rows to sum to 1; any K of at least 2 will do."""
+    assert mean_squared_error([[3.0, 4.0]], [0]) == pytest.approx(10.0)
+
+
+def test_one_hot() -> None:
+    """Rows with a single 1; labels outside the classes are refused."""
+    np.testing.assert_array_equal(one_hot([1, 0], classes=2), [[0, 1], [1, 0]])
+    with pytest.raises(InputError, match=r"label 2 in row 0 is outside 0\.\.1"):
+        one_hot([2], classes=2)
+    with pytest.raises(ArgumentError, match="classes is 1"):
+        one_hot([0], classes=1)
+    with pytest.raises(InputError, match=r"expected \(N,\)"):
+        one_hot([[0]])

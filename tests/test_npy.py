@@ -1,0 +1,169 @@
+""".npy files: what NumPy writes is read; what lies, is cut off or is something else is refused, fast and small."""
+
+import gzip
+import io
+import os
+import pickle
+import struct
+import time
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mnistloss import npy
+from mnistloss.errors import InputError
+
+arrays = st.sampled_from(["f2", "<f4", ">f8", "u1", ">i8", "?", np.longdouble]).flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=5))
+)
+
+
+def saved(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version)
+    return stream.getvalue()
+
+
+def header(text: str, version: int = 1) -> bytes:
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text.encode()
+
+
+def honest(shape: str = "(2, 3)", descr: str = "'<f8'", fortran: str = "False") -> str:
+    return f"{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}\n"
+
+
+@given(array=arrays, fortran=st.booleans(), version=st.sampled_from([(1, 0), (2, 0)]))
+def test_reads_what_numpy_writes(array: np.ndarray, fortran: bool, version: tuple[int, int]) -> None:
+    """Every real dtype, byte order and memory order comes back, from a file and from a stream."""
+    array = np.asfortranarray(array) if fortran else array
+    content = saved(array, version)
+    with npy.open_npy(io.BytesIO(content)) as found:
+        assert (found.shape, found.dtype) == (array.shape, array.dtype)
+        np.testing.assert_array_equal(found.all(), array)
+
+
+@given(rows=st.integers(1, 20), start=st.integers(0, 19), stop=st.integers(1, 20), fortran=st.booleans())
+def test_rows(tmp_path_factory: pytest.TempPathFactory, rows: int, start: int, stop: int, fortran: bool) -> None:
+    """Any rows can be read, whatever the order in the file."""
+    start, stop = min(start, rows - 1), min(max(stop, start + 1), rows)
+    array = np.arange(3.0 * rows).reshape(rows, 3)
+    path = tmp_path_factory.mktemp("npy") / "a.npy"
+    np.save(path, np.asfortranarray(array) if fortran else array)
+    with npy.open_npy(path) as found:
+        np.testing.assert_array_equal(found.rows(slice(0, rows)), array)
+        np.testing.assert_array_equal(found.rows(slice(start, stop)), array[start:stop])
+
+
+class Evil:
+    """Unpickling this would leave a trace."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("unpickled",)
+
+
+LIES = {
+    "empty": (b"", "the file is empty"),
+    "magic only": (b"\x93NUMPY", "it starts with b'.*NUMPY'"),
+    "no header": (b"\x93NUMPY\x01\x00", "ends within its .npy header"),
+    "header cut off": (header(honest())[:40], "ends within its .npy header"),
+    "version 9": (b"\x93NUMPY\x09\x00" + bytes(100), "version 9.0; expected 1.0, 2.0 or 3.0"),
+    "huge header": (b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(100), "header claims 4,294,967,295 bytes"),
+    "truncated": (saved(np.zeros((4, 3)))[:-1], "truncated: shape .* has 96 bytes, found 95"),
+    "trailing": (saved(np.zeros((4, 3))) + b"\0", "followed by other bytes: shape .* has 96 bytes, found 97"),
+    "lying shape": (header(honest("(1000000000, 1000000)")) + bytes(48), "truncated: .*, found 48"),
+    "overflowing shape": (header(honest("(9223372036854775808,)")), "neither can be"),
+    "negative shape": (header(honest("(-2, -3)")) + bytes(48), "neither can be"),
+    "shape of bools": (header(honest("(True, 3)")) + bytes(24), "neither can be"),
+    "shape no tuple": (header(honest("6")) + bytes(48), "neither can be"),
+    "fortran no bool": (header(honest(fortran="7")) + bytes(48), "neither can be"),
+    "no dict": (header("[1]\n"), "header cannot be read"),
+    "no Python": (header("{'descr': \n"), "header cannot be read"),
+    "nested": (header("(" * 9000), "header cannot be read"),
+    "missing key": (header("{'descr': '<f8'}\n"), "header cannot be read"),
+    "call": (header("{'descr': __import__('os').mkdir('x')}\n"), "header cannot be read"),
+    "no dtype": (header(honest(descr="'nonsense'")), "header cannot be read"),
+    "dtype of int": (header(honest(descr="7")), "header cannot be read"),
+    "objects": (header(honest("(1,)", "'|O'")) + pickle.dumps(Evil()), "holds Python objects"),
+    "structured": (saved(np.zeros(2, [("a", "f4"), ("b", "i4")])), "holds structured or raw records"),
+    "strings": (saved(np.array(["a", "b"])), "holds strings"),
+    "complex": (saved(np.zeros((2, 2), complex)), "holds complex numbers"),
+    "dates": (saved(np.zeros(2, "M8[s]")), "holds dates"),
+    "gzip": (gzip.compress(saved(np.zeros(3))), "gzip data; decompress it first"),
+    "html": (b"<!DOCTYPE html><html>404</html>", "HTML or XML"),
+    "html after a blank line": (b"\n  <html>", "HTML or XML"),
+    "zip": (b"PK\x03\x04" + bytes(30), "a zip archive, such as .npz"),
+    "pickle": (pickle.dumps(Evil(), protocol=4), "pickles are never loaded"),
+    "text": (b"0.1,0.2,0.7\n", "no .npy file"),
+}
+
+
+@pytest.mark.parametrize("way", ["file", "stream"])
+@pytest.mark.parametrize(("content", "message"), LIES.values(), ids=LIES)
+def test_refused(content: bytes, message: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is refused with its reason, in well under a second, without a large allocation and without unpickling."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.npy"
+    path.write_bytes(content)
+    started = time.perf_counter()
+    tracemalloc.start()
+    with pytest.raises(InputError, match=message), npy.open_npy(path if way == "file" else io.BytesIO(content)):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4_000_000
+    assert time.perf_counter() - started < 1
+    assert not (tmp_path / "unpickled").exists()
+
+
+def test_not_regular_files(tmp_path: Path) -> None:
+    """A folder, a pipe, a device and a missing file are refused without waiting."""
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in (
+        (tmp_path, "not a regular file but a folder"),
+        (tmp_path / "pipe", "a pipe or a device; to read from a pipe, name it -"),
+        ("/dev/zero", "a pipe or a device"),
+        (tmp_path / "missing.npy", r"cannot be opened \(No such file or directory\)"),
+        ("a\0b", "cannot be opened"),
+    ):
+        with pytest.raises(InputError, match=message), npy.open_npy(path):
+            pass
+
+
+def test_file_that_shrinks(tmp_path: Path) -> None:
+    """A file that becomes shorter while it is read is an error, not a crash."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros((100, 3)))
+    with npy.open_npy(path) as found:
+        os.truncate(path, 500)
+        with pytest.raises(InputError, match="became shorter while it was read"):
+            found.rows(slice(0, 100))
+
+
+def test_names_are_safe_to_print(tmp_path: Path) -> None:
+    """Escape characters of a file name do not reach the terminal."""
+    with pytest.raises(InputError) as caught, npy.open_npy(tmp_path / "a\x1b[31m.npy"):
+        pass
+    assert "\x1b" not in str(caught.value)
+    assert "a\\x1b[31m.npy" in str(caught.value)
+
+
+def test_members_of_npz(tmp_path: Path) -> None:
+    """Arrays of a .npz are read with the same distrust."""
+    path = tmp_path / "batch.npz"
+    np.savez(path, indices=np.arange(3), split=np.array("train"))
+    np.testing.assert_array_equal(npy.load_member(path, "indices"), [0, 1, 2])
+    assert str(npy.load_member(path, "split", kinds="U")) == "train"
+    assert npy.load_member(path, "nothing") is None
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("indices.npy", LIES["objects"][0])
+    with pytest.raises(InputError, match=r"batch.npz\[indices\]: dtype object holds Python objects"):
+        npy.load_member(path, "indices")
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match=r"not a readable \.npz file"):
+        npy.load_member(path, "indices")

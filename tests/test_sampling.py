@@ -1,0 +1,161 @@
+"""Mini-batches and batches: golden indices, and what a partition and a draw must be."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnistloss import batches, mini_batch
+from mnistloss.errors import ArgumentError
+from mnistloss.sampling import Words, draw, draw_stratified, partition
+
+sizes = st.integers(1, 200)
+seeds = st.integers(0, 2**64)
+
+
+def test_golden_indices() -> None:
+    """A seed gives these indices on every machine and for every NumPy; a change breaks users' batches."""
+    words = Words(2018)
+    assert draw(60000, 10, words=words).tolist() == [54996, 13462, 39132, 53992, 52297, 19465, 37093, 4934, 3491, 45771]
+    assert draw(60000, 5, replace=False, words=words).tolist() == [3782, 6855, 6959, 58788, 15724]
+    assert draw_stratified(np.arange(100) % 10, 10, words=words).tolist() == [66, 97, 54, 2, 63, 85, 91, 39, 10, 88]
+    assert [part.tolist() for part in partition(7, 3, words=words)] == [[1, 5, 3], [0, 6, 4], [2]]
+
+
+@given(n=sizes, size=sizes, seed=seeds)
+def test_partition_covers_everything_once(n: int, size: int, seed: int) -> None:
+    """Batches are disjoint and cover every index once, shuffled or not; only the last one may be smaller."""
+    for words in (None, Words(seed)):
+        parts = list(partition(n, size, words=words))
+        assert sorted(np.concatenate(parts)) == list(range(n))
+        assert {len(part) for part in parts[:-1]} <= {size}
+        assert len(parts) == -(-n // size)
+
+
+@given(n=sizes, size=sizes)
+def test_drop_last(n: int, size: int) -> None:
+    """drop_last leaves out the smaller last batch, and refuses to leave nothing."""
+    if size > n:
+        with pytest.raises(ArgumentError, match="leaves nothing"):
+            partition(n, size, drop_last=True)
+    else:
+        assert [len(part) for part in partition(n, size, drop_last=True)] == [size] * (n // size)
+
+
+def test_sixty_thousand_at_a_hundred_are_six_hundred() -> None:
+    """The note's example of batches."""
+    assert sum(1 for _ in partition(60000, 100)) == 600
+
+
+@given(n=sizes, size=sizes, seed=seeds)
+def test_draws_stay_within(n: int, size: int, seed: int) -> None:
+    """A draw with replacement has the size asked for, and indices of examples that exist."""
+    indices = draw(n, size, words=Words(seed))
+    assert len(indices) == size
+    assert 0 <= indices.min() <= indices.max() < n
+
+
+@given(n=sizes, size=sizes, seed=seeds)
+def test_without_replacement_nothing_comes_twice(n: int, size: int, seed: int) -> None:
+    """Without replacement each example comes at most once, and more than there are is refused."""
+    if size > n:
+        with pytest.raises(ArgumentError, match=f"cannot draw {size} of {n} examples without replacement"):
+            draw(n, size, replace=False, words=Words(seed))
+    else:
+        assert len(set(draw(n, size, replace=False, words=Words(seed)).tolist())) == size
+
+
+def test_draws_are_uniform() -> None:
+    """Each of ten indices comes a tenth of the time, within five standard deviations."""
+    counts = np.bincount(draw(10, 100_000, words=Words(1)), minlength=10)
+    assert np.abs(counts - 10_000).max() < 5 * np.sqrt(100_000 * 0.1 * 0.9)
+
+
+def test_rejection_keeps_draws_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words of the last, incomplete run of n are drawn again instead of favouring low indices."""
+    words = Words(1)
+
+    class Stream:
+        calls = iter([[2**64 - 1, 5], [2**64 - 2], [7]])
+
+        def random_raw(self, size: int) -> np.ndarray:
+            found = next(self.calls)
+            assert len(found) == size
+            return np.array(found, np.uint64)
+
+    monkeypatch.setattr(words, "_stream", Stream())
+    assert words.below(2**63 + 1, 2).tolist() == [5, 7]
+
+
+@given(counts=st.lists(st.integers(0, 30), min_size=2, max_size=6).filter(any), size=sizes, seed=seeds)
+def test_stratified_shares(counts: list[int], size: int, seed: int) -> None:
+    """Each class comes within one example of its share."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    drawn = np.bincount(labels[draw_stratified(labels, size, words=Words(seed))], minlength=len(counts))
+    assert drawn.sum() == size
+    assert np.abs(drawn - size * np.array(counts) / sum(counts)).max() < 1
+
+
+def test_stratified_without_replacement() -> None:
+    """Drawing everything without replacement gives everything once."""
+    labels = np.array([0, 0, 1, 2, 2, 2])
+    assert sorted(draw_stratified(labels, 6, replace=False, words=Words(3))) == list(range(6))
+
+
+def test_mini_batch_is_index_arithmetic() -> None:
+    """Rows of x and t stay together, whatever the arrays are; the same seed gives the same batch."""
+    x, t = np.arange(24).reshape(8, 3), [10 * i for i in range(8)]
+    x_batch, t_batch = mini_batch(x, t, 100, rng=4)
+    assert x_batch.shape == (100, 3)
+    np.testing.assert_array_equal(x_batch[:, 0] // 3 * 10, t_batch)
+    np.testing.assert_array_equal(mini_batch(x, t, 100, rng=4)[1], t_batch)
+    assert (mini_batch(x, t, 100, rng=5)[1] != t_batch).any()
+
+
+def test_mini_batch_takes_a_generator_and_moves_it_on() -> None:
+    """Two draws from one Generator differ; two Generators of one seed agree."""
+    x = t = np.arange(1000)
+    one, other = np.random.default_rng(1), np.random.default_rng(1)
+    first, second = mini_batch(x, t, 50, rng=one)[0], mini_batch(x, t, 50, rng=one)[0]
+    assert (first != second).any()
+    np.testing.assert_array_equal(first, mini_batch(x, t, 50, rng=other)[0])
+    legacy = np.random.Generator(np.random.MT19937(1))
+    assert mini_batch(x, t, 50, rng=legacy)[0].max() < 1000
+
+
+def test_mini_batch_without_seed_differs() -> None:
+    """Without a seed each draw is a new one."""
+    x = t = np.arange(10**6)
+    assert (mini_batch(x, t, 20)[0] != mini_batch(x, t, 20)[0]).any()
+
+
+def test_batches_give_x_and_t_together() -> None:
+    """The batches of x and t have the same rows, in order unless shuffled."""
+    x, t = np.arange(14).reshape(7, 2), np.arange(7)
+    found = list(batches(x, t, 3))
+    np.testing.assert_array_equal(np.concatenate([t_batch for _, t_batch in found]), t)
+    for x_batch, t_batch in batches(x, t, 3, shuffle=True, rng=0):
+        np.testing.assert_array_equal(x_batch[:, 0], 2 * t_batch)
+    shuffled = [t_batch.tolist() for _, t_batch in batches(x, t, 3, shuffle=True, rng=0)]
+    assert shuffled != [[0, 1, 2], [3, 4, 5], [6]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x, t: mini_batch(x, t, 0), "batch_size is 0; expected at least 1"),
+        (lambda x, t: mini_batch(x, t, 2.5), "batch_size is 2.5; expected a whole number"),
+        (lambda x, t: mini_batch(x, t[:-1], 2), r"equally many rows; found shapes \(5, 2\) and \(4,\)"),
+        (lambda x, t: mini_batch(x, t, 6, replace=False), "cannot draw 6 of 5 examples without replacement"),
+        (lambda x, t: mini_batch(x, t, 2, rng="x"), "rng is 'x'; expected a whole number"),
+        (lambda x, t: mini_batch(x, t, 2, rng=-1), "rng is -1; expected at least 0"),
+        (lambda x, t: mini_batch(np.zeros((0, 2)), np.zeros(0), 2), "the number of examples is 0"),
+        (lambda x, t: batches(x, t, -1), "batch_size is -1"),
+        (lambda x, t: batches(x, t, 2, rng=1), "rng has no effect without shuffle"),
+        (lambda x, t: batches(x, np.float64(3), 2), "equally many rows"),
+    ],
+)
+def test_bad_arguments(call: object, message: str) -> None:
+    """A bad argument is refused at the call, with what was found and expected."""
+    with pytest.raises(ArgumentError, match=message):
+        call(np.zeros((5, 2)), np.zeros(5))  # type: ignore[operator]  # a lambda

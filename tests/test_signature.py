@@ -1,0 +1,55 @@
+"""Signatures print and parse back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnistloss import LOSSES, Signature, __version__, evaluate
+from mnistloss.errors import ArgumentError
+
+hashes = st.text("0123456789abcdef", min_size=8, max_size=8)
+signatures = st.builds(
+    Signature,
+    loss=st.sampled_from([*LOSSES, "cee+mse"]),
+    targets=st.builds("{}@{}".format, st.sampled_from(["mnist:test", "mnist-5k:train", "targets"]), hashes),
+    n=st.integers(1, 10**9),
+    predictions=hashes,
+    input=st.sampled_from(["probs", "logits", "logprobs", "labels"]),
+    delta=st.none() | st.floats(0, 1),
+    reduction=st.sampled_from(["mean", "sum", "none"]),
+    version=st.sampled_from(["0.1.0", "1.0rc1"]),
+    indices=st.none() | hashes,
+    unnormalized=st.booleans(),
+)
+
+
+@given(signatures)
+def test_round_trip(signature: Signature) -> None:
+    """What is printed parses back to the same object."""
+    assert Signature.parse(str(signature)) == signature
+
+
+def test_format(probs: object) -> None:
+    """The signature of an evaluation, field by field."""
+    result = evaluate(probs, dataset="mnist-5k", losses=["cee", "mse"])
+    y = result.signature.predictions
+    end = f"|mean|mnistloss:{__version__}"
+    start = f"|mnist-5k:test@66e4c6de|n:1000|y:{y}|input:probs"
+    assert str(result.losses["cee"].signature) == f"cee{start}|delta:1e-07{end}"
+    assert str(result.losses["mse"].signature) == f"mse{start}{end}"
+    assert str(result.signature) == f"cee+mse{start}|delta:1e-07{end}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "cee", "cee|mnist:test@ff7bcfd4|n:ten|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0"]
+)
+def test_not_a_signature(text: str) -> None:
+    """Another text is refused."""
+    with pytest.raises(ArgumentError, match="is not a signature such as"):
+        Signature.parse(text)
+
+
+def test_delta_must_be_a_number() -> None:
+    """A field that does not parse is refused as a whole."""
+    with pytest.raises(ArgumentError, match="is not a signature"):
+        Signature.parse("cee|mnist:test@ff7bcfd4|n:10|y:3fa1c0de|input:probs|delta:x|mean|mnistloss:0.1.0")

@@ -1,0 +1,70 @@
+"""Moments and intervals: against the standard library, against textbooks, and by simulation."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnistloss.errors import ArgumentError
+from mnistloss.statistics import Moments, normal_interval, quantile, wilson_interval
+
+values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60)
+
+
+@given(values=values, cut=st.integers(1, 59))
+def test_merged_moments_are_the_moments(values: list[float], cut: int) -> None:
+    """Blocks merged give the mean and the standard error of the whole."""
+    blocks = [np.array(part) for part in (values[:cut], values[cut:]) if part]
+    found = Moments.merged(map(Moments.of, blocks))
+    assert found.count == len(values)
+    assert found.mean == pytest.approx(statistics.fmean(values), rel=1e-9, abs=1e-9)
+    expected = statistics.stdev(values) / math.sqrt(len(values))
+    assert found.stderr == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_infinite_values_are_counted() -> None:
+    """One infinite value makes the mean infinite and takes the standard error away."""
+    found = Moments.merged([Moments.of(np.array([1.0, math.inf])), Moments.of(np.array([math.inf]))])
+    assert (found.count, found.infinite, found.sum, found.mean, found.stderr) == (3, 2, math.inf, math.inf, None)
+
+
+def test_one_value_has_no_standard_error() -> None:
+    """A single example says nothing about the spread."""
+    assert Moments.of(np.array([2.0])).stderr is None
+    assert normal_interval(2.0, None, 0.95) is None
+
+
+def test_quantile() -> None:
+    """The textbook's 1.96."""
+    assert quantile(0.95) == pytest.approx(1.959963984540054, rel=1e-12)
+    for confidence in (0, 1, -1, math.nan):
+        with pytest.raises(ArgumentError, match="between 0 and 1"):
+            quantile(confidence)
+
+
+def test_wilson_interval() -> None:
+    """Wilson's interval for 8 of 10, and its ends where all or none are right."""
+    assert wilson_interval(0.8, 10, 0.95) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
+    assert wilson_interval(1.0, 10, 0.95) == pytest.approx((0.7224672, 1.0), abs=1e-6)
+    assert wilson_interval(0.0, 10, 0.95)[0] == 0
+
+
+def test_intervals_cover() -> None:
+    """Of 95 % intervals over many draws, between 94 and 96 % hold the truth."""
+    rng = np.random.default_rng(8)
+    draws = rng.normal(1, 3, size=(4000, 500))
+    hits = [low <= 1 <= high for low, high in (_interval(row) for row in draws)]
+    assert 0.94 < np.mean(hits) < 0.96
+    shares = rng.binomial(1000, 0.9, size=4000) / 1000
+    hits = [low <= 0.9 <= high for low, high in (wilson_interval(s, 1000, 0.95) for s in shares)]
+    assert 0.94 < np.mean(hits) < 0.96
+
+
+def _interval(row: np.ndarray) -> tuple[float, float]:
+    moments = Moments.of(row)
+    found = normal_interval(moments.mean, moments.stderr, 0.95)
+    assert found is not None
+    return found
