@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -30,11 +31,11 @@ DEFAULT_LOSSES = ("cee", "mse")
 class LossResult:
     """One loss of an evaluation; `values` are the per-example losses, kept for the reduction none.
 
-    value: None for the reduction none, infinite where a per-example loss is. infinite: how many are.
+    value: infinite where a per-example loss is, NaN for the reduction none. infinite: how many are.
     stderr, ci: of the value; None where not defined. confidence: of the interval.
     """
 
-    value: float | None
+    value: float
     reduction: str
     stderr: float | None
     ci: Interval | None
@@ -44,9 +45,9 @@ class LossResult:
     values: Floats | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: full precision, null instead of infinity, without the per-example losses."""
+        """As JSON has it: full precision, null instead of infinity and NaN, without the per-example losses."""
         return {
-            "value": None if self.infinite else self.value,
+            "value": self.value if math.isfinite(self.value) else None,
             "reduction": self.reduction,
             "stderr": self.stderr,
             "ci": list(self.ci) if self.ci else None,
@@ -84,7 +85,7 @@ class BatchResult:
         return {
             "start": self.start,
             "n": self.n,
-            "losses": {name: value if np.isfinite(value) else None for name, value in self.losses.items()},
+            "losses": {name: value if math.isfinite(value) else None for name, value in self.losses.items()},
         }
 
 
@@ -301,7 +302,7 @@ def _result(seen: _Seen, loss: Loss, signature: Signature, confidence: float) ->
     stderr = None if moments.stderr is None else scale * moments.stderr
     none = reduction == "none"
     return LossResult(
-        value=None if none else value,
+        value=math.nan if none else value,
         reduction=reduction,
         stderr=None if none else stderr,
         ci=None if none else normal_interval(value, stderr, confidence),

@@ -144,10 +144,16 @@ def test_batches_give_x_and_t_together() -> None:
     ("call", "message"),
     [
         (lambda x, t: mini_batch(x, t, 0), "batch_size is 0; expected at least 1"),
-        (lambda x, t: mini_batch(x, t, 2.5), "batch_size is 2.5; expected a whole number"),
+        (
+            lambda x, t: mini_batch(x, t, 2.5),  # type: ignore[arg-type]  # that is the point
+            "batch_size is 2.5; expected a whole number",
+        ),
         (lambda x, t: mini_batch(x, t[:-1], 2), r"equally many rows; found shapes \(5, 2\) and \(4,\)"),
         (lambda x, t: mini_batch(x, t, 6, replace=False), "cannot draw 6 of 5 examples without replacement"),
-        (lambda x, t: mini_batch(x, t, 2, rng="x"), "rng is 'x'; expected a whole number"),
+        (
+            lambda x, t: mini_batch(x, t, 2, rng="x"),  # type: ignore[arg-type]  # that is the point
+            "rng is 'x'; expected a whole number",
+        ),
         (lambda x, t: mini_batch(x, t, 2, rng=-1), "rng is -1; expected at least 0"),
         (lambda x, t: mini_batch(np.zeros((0, 2)), np.zeros(0), 2), "the number of examples is 0"),
         (lambda x, t: batches(x, t, -1), "batch_size is -1"),

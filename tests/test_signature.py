@@ -1,5 +1,6 @@
 """Signatures print and parse back."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def test_round_trip(signature: Signature) -> None:
     assert Signature.parse(str(signature)) == signature
 
 
-def test_format(probs: object) -> None:
+def test_format(probs: np.ndarray) -> None:
     """The signature of an evaluation, field by field."""
     result = evaluate(probs, dataset="mnist-5k", losses=["cee", "mse"])
     y = result.signature.predictions

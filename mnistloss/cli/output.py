@@ -22,7 +22,8 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
-    return Console(stderr=stderr, width=wide, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    # rich believes a width for TERM=dumb only where it is given a height too
+    return Console(stderr=stderr, width=wide, height=wide and 25, highlight=False, markup=False, emoji=False)
 
 
 def show(*renderables: RenderableType) -> None:

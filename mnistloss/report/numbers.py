@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 
-def loss(value: float | None) -> str:
+def loss(value: float) -> str:
     """A loss with seven decimals, or with seven digits where it is tiny."""
-    if value is None:
+    if math.isnan(value):
         return "-"
     if math.isinf(value):
         return "infinite"

@@ -67,7 +67,8 @@ def batches(result: Evaluation) -> RenderableType:
     """The losses of each batch of the partition; of many, the first and the last ones."""
     found = result.batches or ()
     names = list(result.losses)
-    title = f"{len(found):,} batches in row order; weighted by size, their mean is the value above"
+    count = "1 batch" if len(found) == 1 else f"{len(found):,} batches"
+    title = f"{count} in row order; weighted by size, their mean is the value above"
     table = _table(">batch", ">first row", ">n", *(f">{name}" for name in names))
     for number, batch in enumerate(found):
         if len(found) > _SHOWN_BATCHES and number == _SHOWN_BATCHES - 2:

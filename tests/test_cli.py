@@ -1,0 +1,357 @@
+"""The command line: within the process through click's runner, and as a real process."""
+
+import csv
+import io
+import json
+import math
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from conftest import Cli
+
+from mnistloss import LOSSES, __version__, cross_entropy_error, evaluate, one_hot
+from mnistloss.cli import main
+
+LABELS = np.arange(1000) % 10
+ON_5K = ("--dataset", "mnist-5k")
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def process(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "mnistloss", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, **options)  # type: ignore[call-overload]  # handed through
+
+
+def test_main_job(cli: Cli, realdata: Path, real: Path) -> None:
+    """On real MNIST the published network's table and JSON have the known numbers."""
+    predictions = realdata / "predictions" / "book-network-probs.npy"
+    table = cli("eval", predictions).stdout
+    for text in (
+        "cee",
+        "0.2245437",
+        "delta 1e-7",
+        "mse",
+        "0.0495791",
+        "accuracy",
+        "0.9352",
+        "n = 10,000",
+        "mnist test",
+    ):
+        assert text in table
+    (found,) = json.loads(cli("eval", predictions, "--format", "json").stdout)["evaluations"]
+    assert found["losses"]["cee"]["value"] == pytest.approx(0.22454365154002318, rel=1e-12)
+    assert found["accuracy"]["value"] == 0.9352
+
+
+def test_json(cli: Cli, preds: Path) -> None:
+    """One object with the schema and the evaluation, at full precision, with the promised keys."""
+    result = cli("eval", preds, *ON_5K, "--format", "json", "--batch-size", 300)
+    document = json.loads(result.stdout, parse_constant=pytest.fail)
+    expected = evaluate(preds, dataset="mnist-5k", batch_size=300)
+    assert document == {"schema": 1, "evaluations": [expected.as_dict()]}
+    (found,) = document["evaluations"]
+    assert list(found)[:9] == [
+        "predictions", "dataset", "split", "n", "classes", "input", "losses", "accuracy", "hints",
+    ]  # fmt: skip
+    assert list(found["losses"]["cee"]) == [
+        "value", "reduction", "stderr", "ci", "confidence", "infinite", "signature",
+    ]  # fmt: skip
+    assert [batch["n"] for batch in found["batches"]] == [300, 300, 300, 100]
+
+
+def test_csv(cli: Cli, preds: Path) -> None:
+    """A row a number, at full precision."""
+    result = cli("eval", preds, *ON_5K, "--format", "csv", "--batch-size", 600)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["measure"], row["batch"]) for row in rows] == [
+        ("cee", ""), ("mse", ""), ("accuracy", ""), ("cee", "0"), ("mse", "0"), ("cee", "1"), ("mse", "1"),
+    ]  # fmt: skip
+    assert float(rows[0]["value"]) == evaluate(preds, dataset="mnist-5k").losses["cee"].value
+
+
+def test_standard_input(cli: Cli, preds: Path) -> None:
+    """- reads the file from standard input, of the runner and of a real process."""
+    expected = evaluate(preds, dataset="mnist-5k").losses["cee"].value
+    within = cli("eval", "-", *ON_5K, "--format", "json", input=preds.read_bytes()).stdout
+    outside = process("eval", "-", *ON_5K, "--format", "json", input=preds.read_bytes()).stdout
+    for output in (within, outside):
+        assert json.loads(output)["evaluations"][0]["losses"]["cee"]["value"] == expected
+    assert process("eval", "-", *ON_5K, input=preds.read_bytes()[:-1]).returncode == 1
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss(cli: Cli, preds: Path, probs: np.ndarray, name: str) -> None:
+    """Each loss of the registry can be asked for by name."""
+    result = cli("eval", preds, *ON_5K, "--loss", name, "--format", "json")
+    expected = evaluate(probs, dataset="mnist-5k", losses=[name]).losses[name].value
+    assert json.loads(result.stdout)["evaluations"][0]["losses"][name]["value"] == expected
+
+
+def test_losses_command_lists_the_registry(cli: Cli) -> None:
+    """`losses` shows each name, formula and meaning."""
+    output = cli("losses").stdout
+    for loss in LOSSES.values():
+        assert loss.name in output
+        assert loss.formula in output
+        assert loss.meaning in output
+
+
+def test_own_targets(cli: Cli, preds: Path, probs: np.ndarray, tmp_path: Path) -> None:
+    """--targets scores against labels or rows of the user's own, one-hot or soft."""
+    np.save(tmp_path / "labels.npy", 9 - LABELS)
+    np.save(tmp_path / "rows.npy", one_hot(9 - LABELS))
+    values = []
+    for name in ("labels.npy", "rows.npy"):
+        result = cli("eval", preds, "--targets", tmp_path / name, "--format", "json")
+        (found,) = json.loads(result.stdout)["evaluations"]
+        assert (found["dataset"], found["split"]) == (None, None)
+        values.append(found["losses"]["cee"]["value"])
+    assert values[0] == values[1] == cross_entropy_error(probs, 9 - LABELS)
+    assert "own targets" in cli("eval", preds, "--targets", tmp_path / "rows.npy").stdout
+
+
+def test_single_example(cli: Cli, tmp_path: Path) -> None:
+    """One row as a 1-D array, with the target in a file."""
+    np.save(tmp_path / "y.npy", [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0])
+    np.save(tmp_path / "t.npy", [2])
+    output = cli("eval", tmp_path / "y.npy", "--targets", tmp_path / "t.npy").stdout
+    assert "0.5108255" in output
+    assert "0.0975000" in output
+
+
+def test_reduction_none_writes_the_losses(cli: Cli, preds: Path, tmp_path: Path) -> None:
+    """--reduction none with --out writes a loss for each example: of one loss .npy, of several .npz."""
+    one, several = tmp_path / "cee.npy", tmp_path / "both.npz"
+    common = ("eval", preds, *ON_5K, "--reduction", "none", "--out")
+    assert cli(*common, one, "--loss", "cee").exit_code == 0
+    assert cli(*common, several).exit_code == 0
+    np.testing.assert_array_equal(np.load(one), load_npz(several)["cee"])
+    assert np.load(one).mean() == pytest.approx(evaluate(preds, dataset="mnist-5k").losses["cee"].value, rel=1e-13)
+    result = cli(*common, tmp_path / "two.npy")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: {tmp_path}/two.npy for cee and mse: expected .npz, or one --loss and .npy\n",
+    )
+
+
+def test_batches_in_the_table(cli: Cli, preds: Path) -> None:
+    """The table shows each batch of the partition; of many, the first and the last."""
+    assert "4 batches in row order" in cli("eval", preds, *ON_5K, "--batch-size", 300).stdout
+    lines = cli("eval", preds, *ON_5K, "--batch-size", 10).stdout.splitlines()
+    assert any(line.strip().startswith("99 ") for line in lines)
+    assert not any(line.strip().startswith("50 ") for line in lines)
+
+
+def test_infinite_loss_in_every_format(cli: Cli, tmp_path: Path) -> None:
+    """An infinite loss is said in words in the table, and is never NaN or Infinity for machines."""
+    np.save(tmp_path / "y.npy", one_hot((LABELS + (np.arange(1000) < 3)) % 10))
+    common = ("eval", tmp_path / "y.npy", *ON_5K, "--loss", "nll", "--format")
+    assert "3 infinite" in cli(*common, "table").stdout
+    assert "Hint: every value is 0 or 1" in cli(*common, "table").stdout
+    assert json.loads(cli(*common, "json").stdout)["evaluations"][0]["losses"]["nll"]["infinite"] == 3
+    assert next(csv.DictReader(io.StringIO(cli(*common, "csv").stdout)))["value"] == ""
+    assert "infinite" in cli(*common, "markdown").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("eval",),
+        ("eval", "x.npy", "--loss", "mae"),
+        ("eval", "x.npy", "--input", "scores"),
+        ("eval", "x.npy", "--reduction", "none"),
+        ("eval", "x.npy", "--out", "l.npy"),
+        ("eval", "x.npy", "--targets", "t.npy", "--indices", "i.npy"),
+        ("eval", "x.npy", "--batch-size", "0"),
+        ("eval", "x.npy", "--confidence", "1"),
+        ("eval", "x.npy", "--reduction", "none", "--out", "l.npy", "--batch-size", "3"),
+        ("sample", "--partition", "--stratified"),
+        ("sample", "--partition", "--seed", "3"),
+        ("sample", "--shuffle"),
+        ("sample", "--drop-last"),
+        ("sample", "--batch-size", "ten"),
+        ("baseline", "forest", "--out", "x.npy"),
+        ("baseline", "prior"),
+        ("fetch", "emnist"),
+        ("nothing",),
+    ],
+)
+def test_usage_errors(cli: Cli, arguments: tuple[str, ...]) -> None:
+    """A wrong command line exits with 2 and says what is wrong on stderr, nothing on stdout."""
+    result = cli(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def test_refusal_of_a_real_process(tmp_path: Path) -> None:
+    """Refused input: exit status 1, one message on stderr, no traceback, nothing on stdout."""
+    np.save(tmp_path / "y.npy", np.full((1000, 10), 0.2))
+    done = process("eval", tmp_path / "y.npy", *ON_5K)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode().startswith(f"Error: {tmp_path}/y.npy: 1,000 rows, first in row 0 does not sum to 1")
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_bug_of_ours_stays_a_traceback(monkeypatch: pytest.MonkeyPatch, preds: Path) -> None:
+    """An unexpected exception is not dressed up as the user's mistake."""
+    monkeypatch.setattr("mnistloss.evaluation.evaluate", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["eval", str(preds)], standalone_mode=False)
+
+
+def test_without_network_and_cache(cli: Cli, tmp_path: Path, probs: np.ndarray) -> None:
+    """With nothing cached and no network the labels are refused with a way on; mnist-5k works."""
+    np.save(tmp_path / "y.npy", np.tile(probs, (10, 1)))
+    result = cli("eval", tmp_path / "y.npy")
+    assert result.exit_code == 1
+    assert "mnistloss fetch mnist --from PATH" in result.stderr
+    out = tmp_path / "preds.npy"
+    assert cli("baseline", "softmax", *ON_5K, "--epochs", 1, "--out", out).exit_code == 0
+    assert "mnist-5k test, n = 1,000" in cli("eval", out, *ON_5K).stdout
+
+
+def test_sample_table(cli: Cli) -> None:
+    """`sample` prints position, index and label, the shapes and the seed; nothing is drawn into a pipe."""
+    output = cli("sample", *ON_5K, "--seed", 7).stdout
+    assert cli("sample", *ON_5K, "--seed", 7).stdout == output
+    rows = [line.split() for line in output.splitlines()[4:14]]
+    assert [int(row[0]) for row in rows] == list(range(10))
+    assert all(int(index) % 10 == int(label) for _, index, label in rows)
+    assert "x_batch (10, 784)\nt_batch (10,)\nseed 7" in output
+    assert "▀" not in output
+    assert "t_batch (10, 10)" in cli("sample", *ON_5K, "--one-hot").stdout
+    assert cli("sample", *ON_5K).stdout != cli("sample", *ON_5K).stdout
+
+
+def test_sample_choices(cli: Cli, tmp_path: Path) -> None:
+    """--no-replacement, --stratified, --batches and the form change what is drawn as they say."""
+    out = tmp_path / "b.npz"
+    cli("sample", *ON_5K, "--split", "test", "--batch-size", 1000, "--no-replacement", "--out", out)
+    assert sorted(load_npz(out)["indices"]) == list(range(1000))
+    cli("sample", *ON_5K, "--batch-size", 50, "--stratified", "--one-hot", "--raw", "--images", "--out", out)
+    batch = load_npz(out)
+    assert (batch["x"].shape, str(batch["x"].dtype)) == ((50, 1, 28, 28), "uint8")
+    np.testing.assert_array_equal(batch["t"].sum(axis=0), 5)
+    assert cli("sample", *ON_5K, "--batch-size", 4001, "--no-replacement").exit_code == 1
+    cli("sample", *ON_5K, "--batches", 3, "--seed", 1, "--out", tmp_path / "three")
+    drawn = [load_npz(path)["indices"] for path in sorted((tmp_path / "three").iterdir())]
+    assert len({tuple(d) for d in drawn}) == 3
+
+
+def test_partition(cli: Cli, tmp_path: Path) -> None:
+    """--partition says how many batches there are and how large the last is; --out saves each."""
+    output = " ".join(cli("sample", *ON_5K, "--partition", "--batch-size", 300).stdout.split())
+    assert (
+        "batches 14 examples in a batch 300 examples in the last batch 100 examples covered, each once 4,000" in output
+    )
+    output = " ".join(cli("sample", *ON_5K, "--partition", "--batch-size", 300, "--drop-last").stdout.split())
+    assert (
+        "batches 13 examples in a batch 300 examples in the last batch 300 examples covered, each once 3,900" in output
+    )
+    out = tmp_path / "parts"
+    common = ("sample", *ON_5K, "--partition", "--batch-size", 300, "--out", out)
+    assert cli(*common, "--shuffle", "--seed", 5).exit_code == 0
+    drawn = [load_npz(path)["indices"] for path in sorted(out.iterdir())]
+    assert sorted(np.concatenate(drawn)) == list(range(4000))
+    assert drawn[0].tolist() != list(range(300))
+    again = cli(*common)
+    assert (again.exit_code, "exists and is not an empty folder" in again.stderr) == (1, True)
+
+
+def test_sixty_thousand_at_a_hundred(cli: Cli, real: Path) -> None:
+    """The note's example: 60,000 at 100 are 600 batches."""
+    output = " ".join(cli("sample", "--partition", "--batch-size", 100).stdout.split())
+    assert "examples 60,000 batches 600 examples in a batch 100 examples in the last batch 100" in output
+
+
+def test_saved_batch_is_scored(cli: Cli, tmp_path: Path) -> None:
+    """A model run on a saved batch is scored against the labels of its indices."""
+    batch, predictions = tmp_path / "batch.npz", tmp_path / "preds.npy"
+    cli("sample", *ON_5K, "--batch-size", 20, "--seed", 1, "--out", batch)
+    saved = load_npz(batch)
+    assert (str(saved["dataset"]), str(saved["split"])) == ("mnist-5k", "train")
+    np.testing.assert_array_equal(saved["t"], saved["indices"] % 10)
+    y = np.random.default_rng(1).dirichlet(np.ones(10), 20)
+    np.save(predictions, y)
+    result = cli("eval", predictions, *ON_5K, "--indices", batch, "--format", "json")
+    (found,) = json.loads(result.stdout)["evaluations"]
+    assert found["split"] == "train"
+    assert found["losses"]["cee"]["value"] == cross_entropy_error(y, saved["t"])
+    cli("sample", *ON_5K, "--seed", 1, "--out", tmp_path / "batch.pkl")
+    assert pickle.loads((tmp_path / "batch.pkl").read_bytes())["x"].shape == (10, 784)
+    refused = cli("eval", predictions, *ON_5K, "--indices", tmp_path / "batch.pkl")
+    assert (refused.exit_code, "pickles are never loaded" in refused.stderr) == (1, True)
+
+
+def test_baseline_command(cli: Cli, tmp_path: Path) -> None:
+    """`baseline` writes the predictions of the split asked for and prints the scores of both."""
+    out = tmp_path / "p.npy"
+    output = cli("baseline", "softmax", *ON_5K, "--epochs", 2, "--split", "train", "--out", out).stdout
+    assert np.load(out).shape == (4000, 10)
+    assert "loss by epoch: 0." in output
+    assert "train   4,000" in output
+    assert "test    1,000" in output
+    assert evaluate(out, dataset="mnist-5k").split == "train"
+    result = cli("baseline", "prior", *ON_5K, "--out", tmp_path / "p.csv")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path}/p.csv does not end in .npy\n")
+    result = cli("baseline", "prior", *ON_5K, "--out", tmp_path / "missing" / "p.npy")
+    assert (result.exit_code, "cannot write" in result.stderr) == (1, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.npy"]
+
+
+def test_full_disk_leaves_nothing() -> None:
+    """Output to a device that is full is an error, not a success."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mnistloss", "losses"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode != 0
+
+
+def test_file_names_that_look_like_markup(tmp_path: Path, preds: Path) -> None:
+    """Brackets of a file name are printed as they are, escape characters never reach the terminal."""
+    path = tmp_path / "runs [v2]" / "pred[i]\x1b[31m.npy"
+    path.parent.mkdir()
+    path.write_bytes(preds.read_bytes())
+    done = process("eval", path, *ON_5K)
+    assert done.returncode == 0, done.stderr
+    assert f"{path.parent}/pred[i]\\x1b[31m.npy" in done.stdout.decode()
+    assert b"\x1b" not in done.stdout
+    assert b"\x1b" not in process("eval", f"{path}x").stderr
+
+
+def test_narrow_encodings(preds: Path) -> None:
+    """Where stdout cannot say a character, another stands in its place."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for arguments in (("losses",), ("eval", preds, *ON_5K)):
+        assert process(*arguments, env=environment).returncode == 0
+
+
+def test_version_and_help(cli: Cli) -> None:
+    """The version, and a help text for every command and every option."""
+    assert cli("--version").stdout == f"mnistloss {__version__}\n"
+    for name in main.list_commands(None):  # type: ignore[arg-type]  # our group does not look at it
+        command = main.get_command(None, name)  # type: ignore[arg-type]  # as above
+        assert command is not None
+        assert command.help
+        assert all(p.help for p in command.params if isinstance(p, click.Option))
+        assert cli(name, "--help").exit_code == 0
+
+
+def test_confidence(cli: Cli, preds: Path) -> None:
+    """A wider confidence gives a wider interval, named in the heading."""
+    assert "99 % interval" in cli("eval", preds, *ON_5K, "--confidence", 0.99).stdout
+    wide, narrow = (evaluate(preds, dataset="mnist-5k", confidence=c).losses["cee"].ci for c in (0.99, 0.5))
+    assert wide is not None
+    assert narrow is not None
+    assert math.dist(wide, wide[::-1]) > math.dist(narrow, narrow[::-1])

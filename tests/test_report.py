@@ -1,0 +1,136 @@
+"""Renderers, each against a literal text on one shared fixture."""
+
+import io
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from rich.console import Console, RenderableType
+
+from mnistloss.doctor import Hint
+from mnistloss.evaluation import Accuracy, BatchResult, Evaluation, LossResult
+from mnistloss.report import machine, numbers, picture, table
+from mnistloss.signature import Signature
+
+SIGNATURE = Signature("cee", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", 1e-7, "mean", "0.1.0")
+RESULT = Evaluation(
+    predictions="runs/[v2]/p|.npy",
+    dataset="mnist",
+    split="test",
+    n=10000,
+    classes=10,
+    input="probs",
+    losses=MappingProxyType(
+        {
+            "cee": LossResult(0.22454365154002318, "mean", 0.0067341, (0.2113450, 0.2377422), 0.95, 0, SIGNATURE),
+            "nll": LossResult(float("inf"), "mean", None, None, 0.95, 3, SIGNATURE),
+        }
+    ),
+    accuracy=Accuracy(0.9352, (0.930206, 0.939859)),
+    signature=SIGNATURE,
+    hints=(Hint("a-hint", "something is odd", "look at it"),),
+    batches=(BatchResult(0, 10000, MappingProxyType({"cee": 0.22454365154002318, "nll": float("inf")})),),
+)
+
+TABLE = """\
+runs/[v2]/p|.npy on mnist test, n = 10,000
+
+ measure        value   std. error   95 % interval
+ ─────────────────────────────────────────────────────────────────────────────
+ cee        0.2245437       0.0067   0.2113 to 0.2377   delta 1e-7
+ nll         infinite            -   -                  delta 1e-7, 3 infinite
+ accuracy      0.9352                0.9302 to 0.9399
+
+cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
+s:0.1.0
+
+Hint: something is odd.
+      Look at it.
+
+1 batch in row order; weighted by size, their mean is the value above
+
+ batch   first row        n         cee        nll
+ ─────────────────────────────────────────────────
+     0           0   10,000   0.2245437   infinite
+"""
+
+CSV = """\
+predictions,dataset,split,input,measure,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature
+runs/[v2]/p|.npy,mnist,test,probs,cee,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+runs/[v2]/p|.npy,mnist,test,probs,nll,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,,10000,0.9352,,,0.930206,0.939859,0.95,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,0,10000,0.22454365154002318,mean,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,0,10000,,mean,,,,,,"""
+
+MARKDOWN = r"""| predictions | data | n | measure | value | std. error | interval |
+|---|---|---:|---|---:|---:|---|
+| runs/[v2]/p\|.npy | mnist test | 10,000 | cee | 0.2245437 | 0.0067 | 0.2113 to 0.2377 |
+| runs/[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | - | - |
+| runs/[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | 0.9302 to 0.9399 |
+
+- `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
+- `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`"""
+
+
+def printed(renderable: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(renderable)
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
+    return "".join(f"{line.rstrip()}\n" for line in text.rstrip("\n").split("\n"))
+
+
+def test_table() -> None:
+    """The evaluation as people see it at 80 columns."""
+    assert printed(table.evaluation(RESULT)).rstrip() == TABLE.rstrip()
+
+
+def test_csv() -> None:
+    """The evaluation as a spreadsheet reads it."""
+    assert machine.to_csv([RESULT]) == CSV
+
+
+def test_markdown() -> None:
+    """The evaluation as a README shows it; a bar in a file name does not break the table."""
+    assert machine.to_markdown([RESULT]) == MARKDOWN
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (numbers.loss(0.22454365154), "0.2245437"),
+        (numbers.loss(-1e-9), "-1.000000e-09"),
+        (numbers.loss(-0.0), "0.0000000"),
+        (numbers.loss(float("nan")), "-"),
+        (numbers.loss(float("inf")), "infinite"),
+        (numbers.share(0.9352, 10000), "0.9352"),
+        (numbers.share(0.93006667, 60000), "0.93007"),
+        (numbers.share(1.0, 1), "1.0"),
+        (numbers.spread(0.0067341), "0.0067"),
+        (numbers.spread(12.3), "12"),
+        (numbers.spread(0.0), "0.00"),
+        (numbers.spread(None), "-"),
+        (numbers.interval((0.2113450, 0.2377422), 0.0067341), "0.2113 to 0.2377"),
+        (numbers.interval((-1e-9, 0.5), 0.1), "0.00 to 0.50"),
+        (numbers.interval(None), "-"),
+        (numbers.delta(1e-7), "1e-7"),
+        (numbers.delta(0.0), "0"),
+    ],
+)
+def test_numbers(found: str, expected: str) -> None:
+    """The digits that mean something."""
+    assert found == expected
+
+
+def test_picture() -> None:
+    """A vertical bar, plain and in half blocks of two greys."""
+    image = np.zeros((2, 28, 28), np.uint8)
+    image[:, :, 12:16] = 255
+    plain = picture.digits(image, ["0: 1", "1: 1"], 80, colour=False)
+    assert plain.plain.split("\n") == ["0: 1            1: 1          "] + ["      @@              @@      "] * 6 + [
+        "      @@              @@"
+    ]
+    coloured = picture.digits(image[:1], ["0: 1"], 80, colour=True)
+    assert coloured.plain.split("\n")[1] == "▀" * 14
+    styles = {str(span.style) for span in coloured.spans}
+    assert styles == {"#000000 on #000000", "#ffffff on #ffffff"}
+    assert len(picture.digits(image, ["a", "b"], 14, colour=False).plain.split("\n")) == 16
