@@ -28,7 +28,9 @@ def load_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def process(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """A real process; the environment is handed on as Python has it, since readline, if loaded, adds COLUMNS."""
     command = [sys.executable, "-m", "mnistloss", *map(str, arguments)]
+    options.setdefault("env", {**os.environ})
     return subprocess.run(command, capture_output=True, check=False, **options)  # type: ignore[call-overload]  # handed through
 
 

@@ -346,8 +346,8 @@ def test_fetch_command(cli: Cli, mirror: Mirror) -> None:
     put_up(mirror)
     result = cli("fetch", "small", "--mirror", mirror.url, "--split", "test")
     assert result.exit_code == 0
-    assert re.search(r"small +test-labels +12 +SHA-256 +downloaded +\(4,\) uint8", result.stdout)
-    assert str(cache.folder() / "small") in result.stdout
+    assert re.search(r"small +test-labels +12 +\(4,\) +uint8 +downloaded", result.stdout)
+    assert f"verified by SHA-256, in {cache.folder() / 'small'}" in result.stdout
     assert "train" not in result.stdout
 
 

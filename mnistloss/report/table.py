@@ -89,11 +89,11 @@ def losses() -> RenderableType:
 
 def fetched(files: Sequence[Obtained]) -> RenderableType:
     """The files of datasets, what they hold and where they lie."""
-    table = _table("dataset", "file", ">bytes", "verified", "from", "holds")
+    table = _table("dataset", "file", ">bytes", "shape", "dtype", "from")
     for item in files:
-        holds = f"{item.file.shape} uint8"
-        table.add_row(item.dataset.name, item.file.name, f"{len(item.content):,}", "SHA-256", item.origin, holds)
-    folders = dict.fromkeys(shown(item.path.parent) for item in files)
+        cells = f"{len(item.content):,}", str(item.file.shape), "uint8", item.origin
+        table.add_row(item.dataset.name, item.file.name, *cells)
+    folders = dict.fromkeys(f"verified by SHA-256, in {shown(item.path.parent)}" for item in files)
     return Group(table, *_lines(*folders))
 
 
