@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package check clean
+.PHONY: help demo test lint types package check pictures clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -50,6 +50,9 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 	done
 
 check: lint types test package  ## all of the above, exactly what CI runs
+
+pictures: $(VENV)/.installed  ## make the pictures of the README
+	$(BIN)/python .pictures/make.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

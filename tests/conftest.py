@@ -46,7 +46,8 @@ def cli() -> Cli:
     """Run the command line within this process: `cli("eval", path, ...)`."""
 
     def run(*arguments: object, input: bytes | None = None) -> Result:
-        return CliRunner().invoke(main, [str(a) for a in arguments], input=input, catch_exceptions=False)
+        words = [str(a) for a in arguments]
+        return CliRunner().invoke(main, words, input=input, catch_exceptions=False, prog_name="mnistloss")
 
     return run
 

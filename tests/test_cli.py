@@ -301,8 +301,8 @@ def test_baseline_command(cli: Cli, tmp_path: Path) -> None:
     output = cli("baseline", "softmax", *ON_5K, "--epochs", 2, "--split", "train", "--out", out).stdout
     assert np.load(out).shape == (4000, 10)
     assert "loss by epoch: 0." in output
-    assert "train   4,000" in output
-    assert "test    1,000" in output
+    assert "train  4,000" in output
+    assert "test   1,000" in output
     assert evaluate(out, dataset="mnist-5k").split == "train"
     result = cli("baseline", "prior", *ON_5K, "--out", tmp_path / "p.csv")
     assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path}/p.csv does not end in .npy\n")

@@ -126,10 +126,10 @@ def test_decision(state: State, download: bool, force: bool, expected: Action) -
 def test_fetch_downloads_once(mirror: Mirror) -> None:
     """The first run downloads into the cache, the second verifies what is there and asks for nothing."""
     put_up(mirror)
-    assert {item.origin for item in fetch("small", mirrors=[mirror.url])} == {"downloaded"}
+    assert {item.origin for item in fetch("small", mirrors=[mirror.url])} == {"mirror"}
     assert len(mirror.requests) == 4
     again = fetch("small", mirrors=[mirror.url])
-    assert {item.origin for item in again} == {"cached"}
+    assert {item.origin for item in again} == {"cache"}
     assert len(mirror.requests) == 4
     assert (cache.folder() / "small" / "train-labels").read_bytes() == CONTENT
 
@@ -190,7 +190,7 @@ def test_broken_cache_heals(mirror: Mirror) -> None:
     path = cache.obtain(SMALL, LABELS, mirrors=[mirror.url]).path
     for damage in (b"", CONTENT[:-1], CONTENT[:-1] + b"\7", CONTENT + b"\0"):
         path.write_bytes(damage)
-        assert cache.obtain(SMALL, LABELS, mirrors=[mirror.url]).origin == "downloaded"
+        assert cache.obtain(SMALL, LABELS, mirrors=[mirror.url]).origin == "mirror"
         assert path.read_bytes() == CONTENT
 
 
@@ -251,7 +251,7 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_import_of_the_real_files(realdata: Path) -> None:
     """The real files are recognised by their content, the re-compressed one too."""
     files = fetch("mnist", source=realdata / "mnist")
-    assert [item.origin for item in files] == ["imported"] * 4
+    assert [item.origin for item in files] == ["disk"] * 4
     assert load_labels("mnist", "train", download=False)[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
 
 
@@ -346,8 +346,8 @@ def test_fetch_command(cli: Cli, mirror: Mirror) -> None:
     put_up(mirror)
     result = cli("fetch", "small", "--mirror", mirror.url, "--split", "test")
     assert result.exit_code == 0
-    assert re.search(r"small +test-labels +12 +\(4,\) +uint8 +downloaded", result.stdout)
-    assert f"verified by SHA-256, in {cache.folder() / 'small'}" in result.stdout
+    assert re.search(r"test-labels +12 +\(4,\) +uint8 +SHA-256 +mirror", result.stdout)
+    assert f"{cache.folder() / 'small'}" in result.stdout
     assert "train" not in result.stdout
 
 

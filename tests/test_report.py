@@ -35,11 +35,11 @@ RESULT = Evaluation(
 TABLE = """\
 runs/[v2]/p|.npy on mnist test, n = 10,000
 
- measure        value   std. error   95 % interval
- ─────────────────────────────────────────────────────────────────────────────
- cee        0.2245437       0.0067   0.2113 to 0.2377   delta 1e-7
- nll         infinite            -   -                  delta 1e-7, 3 infinite
- accuracy      0.9352                0.9302 to 0.9399
+ measure       value  std. error  95 % interval
+ ─────────────────────────────────────────────────────────────────────────
+ cee       0.2245437      0.0067  0.2113 to 0.2377  delta 1e-7
+ nll        infinite           -  -                 delta 1e-7, 3 infinite
+ accuracy     0.9352              0.9302 to 0.9399
 
 cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
 s:0.1.0
@@ -49,9 +49,9 @@ Hint: something is odd.
 
 1 batch in row order; weighted by size, their mean is the value above
 
- batch   first row        n         cee        nll
- ─────────────────────────────────────────────────
-     0           0   10,000   0.2245437   infinite
+ batch  first row       n        cee       nll
+ ─────────────────────────────────────────────
+     0          0  10,000  0.2245437  infinite
 """
 
 CSV = """\

@@ -46,15 +46,12 @@ def command(
     if source and (mirrors or force):
         raise click.UsageError("--from imports files of this machine; it goes without --mirror and --force")
     splits = (split,) if split else SPLITS
-    with output.download_progress() as progress:
-        files = [
-            file
-            for name in dict.fromkeys(datasets)
-            for file in fetch(
+    for name in dict.fromkeys(datasets):
+        with output.download_progress() as progress:
+            files = fetch(
                 name, splits=splits, source=source, mirrors=mirrors, force=force, cache_dir=cache_dir, progress=progress
             )
-        ]
-    output.show(table.fetched(files))
+        output.show(table.fetched(files))
     if export:
         arrays = named_arrays(datasets[0], splits, Form(normalize, flatten, one_hot), cache_dir=cache_dir)
         save_arrays(export, arrays)

@@ -36,9 +36,9 @@ class State(enum.Enum):
 class Action(enum.Enum):
     """What to do for a file."""
 
-    USE = "cached"
-    DOWNLOAD = "downloaded"
-    FAIL = "failed"
+    USE = "cache"
+    DOWNLOAD = "mirror"
+    FAIL = "nowhere"
 
 
 def decide(state: State, *, download: bool, force: bool = False) -> Action:
@@ -50,7 +50,7 @@ def decide(state: State, *, download: bool, force: bool = False) -> Action:
 
 @dataclass(frozen=True)
 class Obtained:
-    """The verified content of a file, and where it came from: cached, downloaded, imported or embedded."""
+    """The verified content of a file, and where it came from: mirror, cache, disk or package."""
 
     dataset: Dataset
     file: File
@@ -131,7 +131,7 @@ def _read_embedded(dataset: Dataset, file: File) -> Obtained:
         verify(content, file)
     except (OSError, IntegrityError) as error:
         raise UnavailableError(f"{shown(path)}, a part of mnistloss, is damaged ({error}); install it anew") from error
-    return Obtained(dataset, file, content, "embedded", path)
+    return Obtained(dataset, file, content, "package", path)
 
 
 def _download(dataset: Dataset, file: File, mirrors: Sequence[str], progress: Progress | None) -> bytes:

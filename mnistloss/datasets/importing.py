@@ -55,7 +55,7 @@ def import_files(
         elif digest not in found:
             target = cache.folder(cache_dir) / dataset.name / wanted[digest].name
             cache.store(target, content)
-            found[digest] = cache.Obtained(dataset, wanted[digest], content, "imported", target)
+            found[digest] = cache.Obtained(dataset, wanted[digest], content, "disk", target)
     missing = [file.name for digest, file in wanted.items() if digest not in found]
     if missing and (source.is_dir() or not found):
         raise UnavailableError(_complaint(source, dataset, missing, refused))

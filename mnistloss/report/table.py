@@ -24,7 +24,7 @@ _SHOWN_BATCHES = 12
 
 def _table(*columns: str) -> Table:
     """A table of ours; a column whose heading starts with > is of numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in columns:
         right = heading.startswith(">")
         table.add_column(Text(heading.removeprefix(">")), justify="right" if right else "left", no_wrap=right)
@@ -88,13 +88,12 @@ def losses() -> RenderableType:
 
 
 def fetched(files: Sequence[Obtained]) -> RenderableType:
-    """The files of datasets, what they hold and where they lie."""
-    table = _table("dataset", "file", ">bytes", "shape", "dtype", "from")
+    """The files of one dataset, what they hold and where they lie."""
+    table = _table("file", ">bytes", "shape", "dtype", "verified", "from")
     for item in files:
-        cells = f"{len(item.content):,}", str(item.file.shape), "uint8", item.origin
-        table.add_row(item.dataset.name, item.file.name, *cells)
-    folders = dict.fromkeys(f"verified by SHA-256, in {shown(item.path.parent)}" for item in files)
-    return Group(table, *_lines(*folders))
+        shape = str(item.file.shape)
+        table.add_row(item.file.name, f"{len(item.content):,}", shape, "uint8", "SHA-256", item.origin)
+    return Group(_title(files[0].dataset.title), table, *_lines(shown(files[0].path.parent)))
 
 
 def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:

@@ -1,0 +1,34 @@
+"""Make the picture of the README: the commands are run, and what they print becomes an SVG.
+
+make pictures
+"""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from mnistloss.cli import main, output
+
+COMMANDS = (
+    "baseline softmax --dataset mnist-5k --out preds.npy",
+    "eval preds.npy --dataset mnist-5k",
+    "sample --dataset mnist-5k --batch-size 10 --seed 1",
+)
+
+console = Console(
+    record=True, width=80, force_terminal=True, color_system="truecolor", file=io.StringIO(), highlight=False
+)
+output.console = lambda *, stderr=False: console
+here = Path(__file__).resolve().parent
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    for command in COMMANDS:
+        console.print(Text(f"$ mnistloss {command}", style="bold green"))
+        main(command.split(), standalone_mode=False)
+        console.print()
+    os.chdir(here)
+console.save_svg(str(here / "terminal.svg"), title="mnistloss", unique_id="mnistloss")
