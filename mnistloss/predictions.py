@@ -120,6 +120,29 @@ def acceptable(y: Floats, input: str, sums_within: float | None) -> bool:
     return sums_within is None or bool((np.abs(p.sum(axis=0) - 1.0) <= sums_within).all())
 
 
+def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputError:
+    """The error for predictions of which some row is not acceptable, found by a second look at all of them."""
+    census = _Census(layout.input, tolerance(source.dtype))
+    for rows in block_slices(layout.n):
+        census.add(transposed(as_block(source, rows)), rows.start)
+    span = f"values from {census.lowest:g} to {census.highest:g}"
+    if census.not_finite.rows:
+        return InputError(f"{source.name}: NaN or infinity in {census.not_finite}; expected finite numbers")
+    if census.outside.rows:
+        scale = "[0, 1]" if layout.input == "probs" else "log-probabilities, at most 0"
+        return InputError(f"{source.name}: {span}, outside {scale}, in {census.outside}. {census.looks_like()}")
+    _, row, total = census.worst
+    way_on = (
+        "Raw scores are --input logits"
+        if layout.input == "logprobs"
+        else "Divide each row by its sum, or take the rows as they are with --allow-unnormalized"
+    )
+    return InputError(
+        f"{source.name}: the sum is not 1 within {sums_within:g} in {census.off};"
+        f" the worst is row {row} with {total:.9g} ({span}). {way_on}"
+    )
+
+
 @dataclass
 class _Fault:
     """Rows with one fault: how many, and the first of them."""
@@ -137,58 +160,50 @@ class _Fault:
         return f"row {self.first}" if self.rows == 1 else f"{self.rows:,} rows, first in row {self.first}"
 
 
-def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputError:
-    """The error for predictions of which some row is not acceptable, found by a second look at all of them."""
-    not_finite, outside, off = _Fault(), _Fault(), _Fault()
-    lowest, highest = np.inf, -np.inf
-    log_like = sum_like = integral = True
-    worst = (0.0, 0, 1.0)
-    top = 1.0 if layout.input == "probs" else 0.0
-    for rows in block_slices(layout.n):
-        y = transposed(as_block(source, rows))
+class _Census:
+    """What is wrong with rows, and what they look like instead."""
+
+    def __init__(self, input: str, sums_within: float) -> None:
+        self.not_finite, self.outside, self.off = _Fault(), _Fault(), _Fault()
+        self.lowest, self.highest = np.inf, -np.inf
+        self.worst = (0.0, 0, 1.0)
+        self._input, self._sums_within = input, sums_within
+        self._sum_like = self._log_like = self._integral = True
+
+    def add(self, y: Floats, start: int) -> None:
+        """Take in a transposed block of rows."""
         finite = np.isfinite(y)
-        not_finite.add(~finite.all(axis=0), rows.start)
+        self.not_finite.add(~finite.all(axis=0), start)
         y = np.where(finite, y, 0.0)
-        p = np.exp(np.minimum(y, 1.0)) if layout.input == "logprobs" else y
-        outside.add(((y > top + _SLACK) | (p < -_SLACK)).any(axis=0), rows.start)
-        distance = np.abs(p.sum(axis=0) - 1.0)
-        if sums_within is not None:
-            off.add(distance > sums_within, rows.start)
-        at = int(distance.argmax())
-        worst = max(worst, (float(distance[at]), rows.start + at, float(p[:, at].sum())))
-        lowest, highest = min(lowest, float(y.min())), max(highest, float(y.max()))
-        sums_to_one = tolerance(source.dtype)
-        sum_like &= bool((distance <= sums_to_one).all())
-        log_like &= bool((np.abs(np.exp(np.minimum(y, 1.0)).sum(axis=0) - 1.0) <= sums_to_one).all())
-        integral &= bool((y == np.rint(y)).all())
-    span = f"values from {lowest:g} to {highest:g}"
-    if not_finite.rows:
-        return InputError(f"{source.name}: NaN or infinity in {not_finite}; expected finite numbers")
-    if outside.rows:
-        scale = "[0, 1]" if layout.input == "probs" else "log-probabilities, at most 0"
-        hint = _looks_like(layout.input, lowest, highest, log_like, sum_like, integral)
-        return InputError(f"{source.name}: {span}, outside {scale}, in {outside}. {hint}")
-    hint = (
-        "Rows of log-probabilities have exponentials that sum to 1; raw scores are --input logits"
-        if layout.input == "logprobs"
-        else "Divide each row by its sum, or take the rows as they are with --allow-unnormalized"
-    )
-    return InputError(
-        f"{source.name}: {off} does not sum to 1 within {sums_within:g};"
-        f" the worst is row {worst[1]} with {worst[2]:.9g} ({span}). {hint}"
-    )
+        self.lowest, self.highest = min(self.lowest, float(y.min())), max(self.highest, float(y.max()))
+        exponentials = np.exp(np.minimum(y, 1.0))
+        p = exponentials if self._input == "logprobs" else y
+        top = 0.0 if self._input == "logprobs" else 1.0
+        self.outside.add(((y > top + _SLACK) | (p < -_SLACK)).any(axis=0), start)
+        totals = p.sum(axis=0)
+        distances = np.abs(totals - 1.0)
+        self.off.add(distances > self._sums_within, start)
+        at = int(distances.argmax())
+        self.worst = max(self.worst, (float(distances[at]), start + at, float(totals[at])))
+        self._sum_like &= self._near_one(y)
+        self._log_like &= self._near_one(exponentials)
+        self._integral &= bool((y == np.rint(y)).all())
 
+    def _near_one(self, y: Floats) -> bool:
+        return bool((np.abs(y.sum(axis=0) - 1.0) <= self._sums_within).all())
 
-def _looks_like(input: str, lowest: float, highest: float, log_like: bool, sum_like: bool, integral: bool) -> str:
-    if input == "logprobs":
-        return "If these are raw scores: --input logits; if probabilities: --input probs"
-    if log_like:
-        return "These look like log-probabilities: --input logprobs"
-    if sum_like:
-        return "The rows sum to 1, yet a probability lies between 0 and 1: correct them where they are made"
-    if integral and lowest >= 0 and highest <= 255:
-        return "These are integers 0..255, like pixels or scaled probabilities: divide each row by its sum"
-    return "These look like raw scores: --input logits"
+    def looks_like(self) -> str:
+        """What values that are outside their range are likely to be, and what to type."""
+        within = self.lowest >= -_SLACK and self.highest <= 1 + _SLACK
+        if self._input == "logprobs" and self._sum_like and within:
+            return "These look like probabilities: --input probs"
+        if self._input == "probs" and self._log_like:
+            return "These look like log-probabilities: --input logprobs"
+        if self._input == "probs" and self._sum_like:
+            return "The rows sum to 1, yet a probability lies between 0 and 1: correct them where they are made"
+        if self._integral and self.lowest >= 0 and self.highest <= 255:
+            return "These are integers 0..255, like pixels or scaled probabilities: divide each row by its sum"
+        return "These look like raw scores: --input logits"
 
 
 def as_block(source: Rows, rows: slice) -> Array:

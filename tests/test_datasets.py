@@ -381,11 +381,9 @@ def test_fetch_usage(cli: Cli, tmp_path: Path) -> None:
     """Options that contradict each other are usage errors; an unwritable export is refused whole."""
     assert cli("fetch", "mnist", "mnist-5k", "--export", tmp_path / "x.npz").exit_code == 2
     assert cli("fetch", "--from", tmp_path, "--force").exit_code == 2
-    result = cli("fetch", "mnist-5k", "--export", tmp_path / "x.csv")
-    assert (result.exit_code, result.stderr) == (
-        1,
-        f"Error: {tmp_path}/x.csv ends in .csv; expected .npz, .pkl, or no suffix for a folder\n",
-    )
-    result = cli("fetch", "mnist-5k", "--export", tmp_path / "missing" / "x.npz")
-    assert result.exit_code == 1
-    assert "cannot write" in result.stderr
+    for name in ("x.csv", "missing/x.npz"):
+        assert cli("fetch", "mnist-5k", "--export", tmp_path / name).exit_code == 2
+    (tmp_path / "x.npz").mkdir()
+    result = cli("fetch", "mnist-5k", "--export", tmp_path / "x.npz")
+    assert (result.exit_code, f"cannot write {tmp_path}/x.npz" in result.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]

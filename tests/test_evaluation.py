@@ -198,7 +198,10 @@ def test_outside_of_zero_to_one(probs: np.ndarray, make: Any, message: str) -> N
 
 def test_positive_log_probabilities(probs: np.ndarray) -> None:
     """Values above 0 are no log-probabilities."""
-    assert "outside log-probabilities, at most 0" in refused(probs, input="logprobs")
+    found = refused(probs, input="logprobs")
+    assert "outside log-probabilities, at most 0" in found
+    assert "These look like probabilities: --input probs" in found
+    assert "These look like raw scores: --input logits" in refused(probs + 1, input="logprobs")
 
 
 def test_row_sums(probs: np.ndarray) -> None:
@@ -207,7 +210,7 @@ def test_row_sums(probs: np.ndarray) -> None:
     y[5] *= 0.9
     y[7] *= 0.8
     found = refused(y)
-    assert "2 rows, first in row 5 does not sum to 1 within 0.001; the worst is row 7 with 0.8" in found
+    assert "the sum is not 1 within 0.001 in 2 rows, first in row 5; the worst is row 7 with 0.8" in found
     assert "--allow-unnormalized" in found
     result = on_5k(y, allow_unnormalized=True)
     assert result.losses["cee"].value == cross_entropy_error(y, LABELS)
@@ -218,7 +221,7 @@ def test_row_sums(probs: np.ndarray) -> None:
 
 def test_row_sums_of_log_probabilities(probs: np.ndarray) -> None:
     """Scores below 0 given as log-probabilities are refused."""
-    assert "1,000 rows, first in row 0 does not sum to 1" in refused(-probs - 5, input="logprobs")
+    assert "the sum is not 1 within 0.001 in 1,000 rows, first in row 0" in refused(-probs - 5, input="logprobs")
 
 
 def test_float16_may_be_off_by_a_hundredth() -> None:
@@ -226,9 +229,9 @@ def test_float16_may_be_off_by_a_hundredth() -> None:
     y = np.full((1000, 10), 0.1)
     y[:, 0] = 0.105
     assert on_5k(y.astype(np.float16)).n == 1000
-    assert "does not sum to 1 within 0.001" in refused(y.astype(np.float32))
+    assert "the sum is not 1 within 0.001" in refused(y.astype(np.float32))
     y[:, 0] = 0.12
-    assert "does not sum to 1 within 0.01" in refused(y.astype(np.float16))
+    assert "the sum is not 1 within 0.01" in refused(y.astype(np.float16))
 
 
 def test_number_of_rows(probs: np.ndarray) -> None:

@@ -11,7 +11,9 @@ from mnistloss.cli import options, output
 
 @click.command("baseline")
 @click.argument("name", type=options.OneOf("mnistloss.baselines", "BASELINES"))
-@click.option("--out", type=options.FILE, required=True, help="The .npy file to write the predictions to.")
+@click.option(
+    "--out", type=options.Destination(".npy"), required=True, help="The .npy file to write the predictions to."
+)
 @options.dataset
 @click.option(
     "--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="What to predict."

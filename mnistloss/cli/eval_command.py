@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Over the examples; none keeps a loss for each, for --out.",
 )
-@click.option("--out", type=options.FILE, help="With --reduction none: losses of one kind as .npy, of several as .npz.")
+@click.option(
+    "--out",
+    type=options.Destination(".npy", ".npz"),
+    help="With --reduction none: losses of one kind as .npy, of several as .npz.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), help="Also the losses of each batch of the partition.")
 @click.option(
     "--confidence",

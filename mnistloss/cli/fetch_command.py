@@ -15,7 +15,11 @@ from mnistloss.cli import options, output
 @click.option("--mirror", "mirrors", multiple=True, metavar="URL", help="Mirror to use instead of the known ones.")
 @click.option("--split", type=click.Choice(["train", "test"]), help="Only this split.")
 @click.option("--force", is_flag=True, help="Download again what the cache has.")
-@click.option("--export", type=options.FILE, help="Write the arrays: .npz, .pkl, or a new folder of .npy files.")
+@click.option(
+    "--export",
+    type=options.Destination(".npz", ".pkl", ""),
+    help="Write the arrays: .npz, .pkl, or a new folder of .npy files.",
+)
 @options.form
 @options.cache_dir
 def command(

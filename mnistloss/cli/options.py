@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mnistloss.errors import shown
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -22,6 +24,24 @@ class OneOf(click.Choice[str]):
     @property
     def choices(self) -> Sequence[str]:  # type: ignore[override]  # click assigns it; here it is looked up
         return tuple(getattr(importlib.import_module(self._module), self._registry))
+
+
+class Destination(click.Path):
+    """A file to write, refused before any work is done where its folder is missing or its name does not end right."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(path_type=Path)
+        self._suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check the name and its folder."""
+        path = Path(value)
+        if path.suffix not in self._suffixes:
+            expected = " or ".join(suffix or "no suffix, for a folder" for suffix in self._suffixes)
+            self.fail(f"{shown(path)} ends in {path.suffix or 'no suffix'}; expected {expected}", param, ctx)
+        if not path.absolute().parent.is_dir():
+            self.fail(f"the folder {shown(path.absolute().parent)} does not exist", param, ctx)
+        return path
 
 
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")

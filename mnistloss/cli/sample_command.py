@@ -33,7 +33,11 @@ _SHOWN = 20
 @options.dataset
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which split.")
 @options.form
-@click.option("--out", type=options.FILE, help="Save: one batch as .npz or .pkl, several as a new folder of .npz.")
+@click.option(
+    "--out",
+    type=options.Destination(".npz", ".pkl", ""),
+    help="Save: one batch as .npz or .pkl, several as a new folder of .npz.",
+)
 @options.cache_dir
 def command(
     batch_size: int,
@@ -73,12 +77,12 @@ def command(
         drawn = mini_batches(
             examples, batch_size, count=count, replace=replacement, stratified=stratified, seed=seed, form=form
         )
+    if out:
+        _save(out, drawn)
     if partition:
         output.show(table.partition(drawn, seed if shuffle else None))
     else:
         _show(drawn, seed)
-    if out:
-        _save(out, drawn)
 
 
 def _show(drawn: list[Batch], seed: int) -> None:

@@ -146,7 +146,7 @@ def _download(dataset: Dataset, file: File, mirrors: Sequence[str], progress: Pr
 def _ways_on(dataset: Dataset) -> str:
     return (
         "To go on:\n"
-        f"  mnistloss fetch {dataset.name} --from PATH     with files that are already on this machine\n"
-        f"  mnistloss fetch {dataset.name} --mirror URL    with another mirror of the published files\n"
-        "  --dataset mnist-5k                   5,000 digits that are always there (another dataset!)"
+        f"  mnistloss fetch {dataset.name} --from PATH    imports files that are on this machine\n"
+        f"  mnistloss fetch {dataset.name} --mirror URL   takes them from another mirror\n"
+        "  --dataset mnist-5k, in other commands, uses 5,000 digits that are always there: another dataset"
     )
