@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Floats, one_hot
+from mnistloss.datasets.cache import ACCESS, Access
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.datasets.load import FORM, Split, check_split, load_split
 from mnistloss.errors import ArgumentError
@@ -151,8 +151,8 @@ class Baseline:
     epochs: tuple[float, ...]
 
 
-def run(name: str, dataset: str, learning: Learning | None = None, **options: Any) -> Baseline:
-    """Fit a baseline on the training split, predict both splits and score them. Options as in `load_split`."""
+def run(name: str, dataset: str, learning: Learning | None = None, access: Access = ACCESS) -> Baseline:
+    """Fit a baseline on the training split, predict both splits and score them."""
     learning = learning or Learning()
     fallen: list[float] = []
 
@@ -161,10 +161,13 @@ def run(name: str, dataset: str, learning: Learning | None = None, **options: An
         if learning.progress is not None:
             learning.progress(epoch, loss)
 
-    splits = {split: load_split(dataset, split, **options) for split in SPLITS}
+    splits = {split: load_split(dataset, split, access) for split in SPLITS}
     model = fit(name, splits["train"], replace(learning, progress=follow))
     predictions = {split: model(examples.images) for split, examples in splits.items()}
-    train, test = (evaluate(y, dataset=dataset, split=split, **options) for split, y in predictions.items())
+    train, test = (
+        evaluate(y, dataset=dataset, split=split, cache_dir=access.cache_dir, download=access.download)
+        for split, y in predictions.items()
+    )
     return Baseline(name, predictions, train, test, tuple(fallen))
 
 
@@ -190,6 +193,6 @@ def baseline(
     """
     check_split(split)
     learning = Learning(epochs, learning_rate, batch_size, seed)
-    train = load_split(dataset, "train", cache_dir=cache_dir, download=download)
-    model = fit(name, train, learning)
-    return model(load_split(dataset, split, cache_dir=cache_dir, download=download).images)
+    access = Access(cache_dir, download)
+    model = fit(name, load_split(dataset, "train", access), learning)
+    return model(load_split(dataset, split, access).images)

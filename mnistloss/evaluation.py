@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from mnistloss import __version__, doctor
 from mnistloss.arrays import Array, Floats, as_targets
 from mnistloss.datasets import catalog
+from mnistloss.datasets.cache import Access
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses import DELTA, LOSSES, OUTPUTS, Loss, block_slices, block_targets, check_delta, find, transposed
 from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
@@ -172,7 +173,7 @@ def evaluate(
         chosen = _chosen(losses, layout, asked=input)
         delta = _delta(delta, layout.input)
         if targets is None:
-            found = split_targets(layout, dataset, split, indices, cache_dir=cache_dir, download=download)
+            found = split_targets(layout, dataset, split, indices, Access(cache_dir, download))
         else:
             found = own_targets(targets, layout)
         sums_within = None if allow_unnormalized else tolerance(source.dtype)

@@ -1,15 +1,33 @@
-"""Writing files: whole or not at all."""
+"""Files, opened without waiting and written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import re
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from mnistloss.errors import OutputError, shown
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_OLD = 3600.0
+
+
+def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
+    """A regular file, opened for unbuffered reading; anything else raises OSError at once, a pipe too."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device; to read from a pipe, name it -"
+        raise OSError(f"not a regular file but {kind}")
+    return io.FileIO(descriptor, "rb")
 
 
 @contextlib.contextmanager
@@ -37,6 +55,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     with replacing(path) as temporary:
         temporary.mkdir(parents=True)
         yield temporary
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of `replacing` that a killed process left behind more than an hour ago."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _OLD:
+                _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import io
 import math
 import os
-import stat
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy as np
 
 from mnistloss.arrays import Array, check_dtype
 from mnistloss.errors import InputError, shown
+from mnistloss.files import open_regular
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
@@ -100,7 +100,7 @@ def open_npy(source: Path | BinaryIO, kinds: str = "fiub") -> Iterator[NpyArray]
     where its dtype is of another kind than `kinds`.
     """
     if isinstance(source, (str, os.PathLike)):
-        with _open_regular(source) as stream:
+        with _opened(source) as stream:
             name = shown(source)
             size = os.fstat(stream.fileno()).st_size
             header = read_header(stream, name)
@@ -122,7 +122,7 @@ def load(source: Path) -> Array:
 
 def load_member(archive: Path, member: str, kinds: str = "fiub") -> Array | None:
     """One array of a .npz file, None if it has none of that name. Raises InputError as `open_npy` does."""
-    with _open_regular(archive) as stream:
+    with _opened(archive) as stream:
         try:
             with zipfile.ZipFile(stream) as zipped:
                 if f"{member}.npy" not in zipped.namelist():
@@ -164,18 +164,11 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     return shape, dtype, fortran
 
 
-def _open_regular(path: Path) -> io.FileIO:
-    """A regular file, opened unbuffered; anything else is refused without waiting for it."""
+def _opened(path: Path) -> io.FileIO:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        return open_regular(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{shown(path)}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device; to read from a pipe, name it -"
-        raise InputError(f"{shown(path)}: not a regular file but {kind}")
-    return io.FileIO(descriptor, "rb")
+        raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import zipfile
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +13,8 @@ from numpy.typing import ArrayLike
 from mnistloss import npy
 from mnistloss.arrays import Array, as_real, as_targets
 from mnistloss.datasets import catalog
-from mnistloss.datasets.load import check_split, load_labels
+from mnistloss.datasets.cache import Access
+from mnistloss.datasets.load import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.predictions import Layout
 
@@ -59,28 +59,26 @@ def own_targets(source: Source, layout: Layout) -> Targets:
     return Targets(t, classes, None, None, _digest(t))
 
 
-def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, **options: Any) -> Targets:
-    """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names.
-
-    options: cache_dir and download, as in `load_split`.
-    """
+def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, access: Access) -> Targets:
+    """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names."""
     known = catalog.find(dataset)
     if indices is None:
         split = _fitting_split(known, split, layout)
-        labels = load_labels(dataset, split, **options)
-        return Targets(labels.astype(np.intp), known.classes, dataset, split, known.files[split]["labels"].sha256)
+        file = obtain(dataset, split, "labels", access)
+        return Targets(decode_labels(file.content).astype(np.intp), known.classes, dataset, split, file.sha256)
     batch = load_batch(indices)
     split = _split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
         raise InputError(f"{layout.n:,} predictions, but {len(batch.indices):,} indices; expected one for each")
-    labels = load_labels(dataset, split, **options)
+    file = obtain(dataset, split, "labels", access)
+    labels = decode_labels(file.content)
     outside = (batch.indices < 0) | (batch.indices >= len(labels))
     if outside.any():
         at = int(outside.argmax())
         raise InputError(f"index {batch.indices[at]} in row {at} is outside 0..{len(labels) - 1}, {split} of {dataset}")
     chosen = batch.indices.astype(np.intp)
-    digest = known.files[split]["labels"].sha256
-    return Targets(labels[chosen].astype(np.intp), known.classes, dataset, split, digest, _digest(chosen)[:8])
+    t = labels[chosen].astype(np.intp)
+    return Targets(t, known.classes, dataset, split, file.sha256, _digest(chosen)[:8])
 
 
 def load_batch(source: Source) -> Batch:
@@ -125,14 +123,14 @@ def _split_of(batch: Batch, dataset: str, split: str) -> str:
 def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout) -> str:
     n = layout.n
     fitting = [name for name in catalog.SPLITS if dataset.examples(name) == n]
-    if split == "auto" and fitting:
+    if split == "auto" and len(fitting) == 1:
         return fitting[0]
     if split != "auto" and check_split(split) in fitting:
         return split
     sizes = " and ".join(f"{name} {dataset.examples(name):,}" for name in catalog.SPLITS)
     found = f"{n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
     if fitting:
-        raise InputError(f"{found}; for these add --split {fitting[0]}")
+        raise InputError(f"{found}; for these add --split {' or --split '.join(fitting)}")
     others = [
         f"--dataset {other.name} --split {name}"
         for other in catalog.DATASETS.values()

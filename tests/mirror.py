@@ -1,5 +1,7 @@
 """A real HTTP server on loopback that serves what a test puts up, and remembers what was asked of it."""
 
+import contextlib
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +13,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 class Mirror:
     """`answers` maps a path to a body, a status, or a function that is handed the request."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, bytes | int | Answer] = {}
         self.requests: list[str] = []
         mirror = self
@@ -29,16 +31,23 @@ class Mirror:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    super().handle()
+
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "Mirror":
         self._thread.start()

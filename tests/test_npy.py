@@ -128,8 +128,8 @@ def test_not_regular_files(tmp_path: Path) -> None:
         (tmp_path, "not a regular file but a folder"),
         (tmp_path / "pipe", "a pipe or a device; to read from a pipe, name it -"),
         ("/dev/zero", "a pipe or a device"),
-        (tmp_path / "missing.npy", r"cannot be opened \(No such file or directory\)"),
-        ("a\0b", "cannot be opened"),
+        (tmp_path / "missing.npy", "missing.npy: No such file or directory"),
+        ("a\0b", "embedded null byte"),
     ):
         with pytest.raises(InputError, match=message), npy.open_npy(path):
             pass

@@ -39,6 +39,7 @@ from mnistloss.cli import options, output
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="softmax: order of the examples."
 )
 @options.cache_dir
+@options.offline
 def command(
     name: str,
     out: Path,
@@ -49,6 +50,7 @@ def command(
     batch_size: int,
     seed: int,
     cache_dir: Path | None,
+    offline: bool,
 ) -> None:
     """Write predictions to compare with, and say what they score.
 
@@ -59,11 +61,12 @@ def command(
     softmax   a softmax regression, learnt with mini-batches
     """
     from mnistloss.baselines import Learning, run
+    from mnistloss.datasets.cache import Access
     from mnistloss.export import save_array
     from mnistloss.report import table
 
     with output.step_progress("learning" if name == "softmax" else "fitting", epochs) as progress:
         learning = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
-        result = run(name, dataset, learning, cache_dir=cache_dir)
+        result = run(name, dataset, learning, Access(cache_dir, not offline))
     save_array(out, result.predictions[split])
     output.show(table.baseline(result))

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     help="How to print the result.",
 )
 @options.cache_dir
+@options.offline
 def command(
     predictions: str,
     losses: tuple[str, ...],
@@ -84,6 +85,7 @@ def command(
     allow_unnormalized: bool,
     format_: str,
     cache_dir: Path | None,
+    offline: bool,
 ) -> None:
     """The loss of predictions in a .npy file; - reads it from standard input.
 
@@ -111,6 +113,7 @@ def command(
         confidence=confidence,
         allow_unnormalized=allow_unnormalized,
         cache_dir=cache_dir,
+        download=not offline,
     )
     if out:
         from mnistloss.export import save_losses

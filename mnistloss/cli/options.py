@@ -49,8 +49,19 @@ LOSS = OneOf("mnistloss.losses", "LOSSES")
 FILE = click.Path(path_type=Path)
 
 dataset = click.option("--dataset", type=DATASET, default="mnist", show_default=True, help="Which dataset.")
+offline = click.option("--offline", is_flag=True, help="Never open a socket; so does MNISTLOSS_OFFLINE=1.")
 cache_dir = click.option("--cache-dir", type=FILE, help="Cache folder; default MNISTLOSS_CACHE or the platform's.")
 seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the draw; default a new one, which is shown.")
+
+
+format_table_json = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
 
 
 def form(command: F) -> F:

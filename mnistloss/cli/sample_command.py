@@ -39,6 +39,7 @@ _SHOWN = 20
     help="Save: one batch as .npz or .pkl, several as a new folder of .npz.",
 )
 @options.cache_dir
+@options.offline
 def command(
     batch_size: int,
     count: int,
@@ -55,8 +56,10 @@ def command(
     one_hot: bool,
     out: Path | None,
     cache_dir: Path | None,
+    offline: bool,
 ) -> None:
     """Draw a mini-batch, or partition everything into batches."""
+    from mnistloss.datasets.cache import Access
     from mnistloss.datasets.load import Form, load_split
     from mnistloss.report import table
     from mnistloss.samples import mini_batches, partition_batches
@@ -70,7 +73,7 @@ def command(
     seed = secrets.randbelow(2**32) if seed is None else seed
     form = Form(normalize, flatten, one_hot)
     with output.download_progress() as progress:
-        examples = load_split(dataset, split, cache_dir=cache_dir, progress=progress)
+        examples = load_split(dataset, split, Access(cache_dir, not offline, progress=progress))
     if partition:
         drawn = partition_batches(examples, batch_size, drop_last=drop_last, seed=seed if shuffle else None, form=form)
     else:

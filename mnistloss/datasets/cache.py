@@ -2,27 +2,58 @@
 
 The cache holds decompressed IDX files, `<cache>/<dataset>/<file>`. A file is read once, verified on every
 use, and what is parsed is what was verified. It is written under another name and renamed into place, so
-no reader and no second writer ever meets a part of it.
+no reader and no second writer ever meets a part of it. Where only the digest of a .gz file is published,
+that of its content is recorded beside the cached file, in `<file>.sha256`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import hashlib
+import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistloss.datasets.catalog import Dataset, File
+from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.content import inflate, verify
-from mnistloss.errors import IntegrityError, UnavailableError, shown
-from mnistloss.files import replacing
+from mnistloss.errors import IntegrityError, OutputError, UnavailableError, shown
+from mnistloss.files import open_regular, replacing, sweep
 
 if TYPE_CHECKING:  # at run time it would import requests, which reading the cache does not need
-    from mnistloss.datasets.download import Progress
+    from mnistloss.datasets.download import Patience, Progress
 
-VARIABLE = "MNISTLOSS_CACHE"
+FOLDER_VARIABLE = "MNISTLOSS_CACHE"
+OFFLINE_VARIABLE = "MNISTLOSS_OFFLINE"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How files are come by: where they are cached, and whether, from where and how patiently they are fetched.
+
+    cache_dir: see `folder`. download: whether a socket may be opened; MNISTLOSS_OFFLINE=1 forbids it too.
+    force: download although the cache has the file. mirrors: instead of the catalog's.
+    """
+
+    cache_dir: str | os.PathLike[str] | None = None
+    download: bool = True
+    force: bool = False
+    mirrors: Sequence[str] = ()
+    insecure_http: bool = False
+    patience: Patience | None = None
+    progress: Progress | None = None
+
+    @property
+    def may_download(self) -> bool:
+        """Whether a socket may be opened."""
+        return self.download and os.environ.get(OFFLINE_VARIABLE, "") in ("", "0")
+
+
+ACCESS = Access()
 
 
 class State(enum.Enum):
@@ -34,7 +65,7 @@ class State(enum.Enum):
 
 
 class Action(enum.Enum):
-    """What to do for a file."""
+    """What to do for a file; the value names where it comes from."""
 
     USE = "cache"
     DOWNLOAD = "mirror"
@@ -54,14 +85,31 @@ class Obtained:
 
     dataset: Dataset
     file: File
-    content: bytes
+    content: bytes = field(repr=False)
     origin: str
     path: Path
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the content."""
+        return self.file.sha256 or hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies at a file's place in the cache; `reason` says what is wrong with it, if something is."""
+
+    dataset: Dataset
+    file: File
+    path: Path
+    state: State
+    content: bytes = field(repr=False)
+    reason: str = ""
 
 
 def folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """The cache folder: the argument, else the variable MNISTLOSS_CACHE, else the platform's place for caches."""
-    if chosen := cache_dir or os.environ.get(VARIABLE):
+    if chosen := cache_dir or os.environ.get(FOLDER_VARIABLE):
         return Path(chosen).expanduser()
     import platformdirs
 
@@ -75,70 +123,132 @@ def embedded_folder(dataset: Dataset) -> Path:
     return installed if installed.is_dir() else package.parent / "data" / dataset.name
 
 
-def obtain(
-    dataset: Dataset,
-    file: File,
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-    download: bool = True,
-    force: bool = False,
-    mirrors: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Obtained:
+def look(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None = None) -> Entry:
+    """What the cache has of a file: one read, bounded by the published size, and the verdict on what was read."""
+    path = folder(cache_dir) / dataset.name / file.name
+    try:
+        with io.BufferedReader(open_regular(path)) as stream:
+            content = stream.read(file.size + 1)
+        verify(content, file, file.sha256 or _recorded(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return Entry(dataset, file, path, State.MISSING, b"")
+    except (OSError, IntegrityError) as error:
+        return Entry(dataset, file, path, State.BROKEN, b"", getattr(error, "strerror", None) or str(error))
+    return Entry(dataset, file, path, State.VERIFIED, content)
+
+
+def obtain(dataset: Dataset, file: File, access: Access = ACCESS) -> Obtained:
     """The verified content of a file: embedded, from the cache, or downloaded into it.
 
-    Raises UnavailableError, with the ways to go on, where it is not to be had.
+    Raises UnavailableError, with the ways to go on, where it is not to be had, and OutputError where the
+    cache cannot be written.
     """
     if dataset.embedded:
         return _read_embedded(dataset, file)
-    path = folder(cache_dir) / dataset.name / file.name
-    state, content = _look(path, file)
-    match decide(state, download=download, force=force):
-        case Action.USE:
-            return Obtained(dataset, file, content, Action.USE.value, path)
-        case Action.DOWNLOAD:
-            content = _download(dataset, file, mirrors or dataset.mirrors, progress)
-            store(path, content)
-            return Obtained(dataset, file, content, Action.DOWNLOAD.value, path)
-        case Action.FAIL:
-            raise UnavailableError(f"{shown(path)} is {state.value}, and downloading is off\n{_ways_on(dataset)}")
+    entry = look(dataset, file, access.cache_dir)
+    action = decide(entry.state, download=access.may_download, force=access.force)
+    if action is Action.USE:
+        return Obtained(dataset, file, entry.content, action.value, entry.path)
+    what = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
+    if action is Action.FAIL:
+        off = f"downloading is off (--offline or {OFFLINE_VARIABLE})"
+        raise UnavailableError(f"{what}, and {off}\n{_ways_on(dataset)}")
+    if entry.state is State.BROKEN:
+        import logging
+
+        logging.getLogger("mnistloss").warning("%s; fetching it again", what)
+    _make_ready(entry.path.parent)
+    content = _download(dataset, file, access)
+    store(entry.path, file, content)
+    return Obtained(dataset, file, content, action.value, entry.path)
 
 
-def store(path: Path, content: bytes) -> None:
+def store(path: Path, file: File, content: bytes) -> None:
     """Put verified content into the cache, whole or not at all."""
+    _make_ready(path.parent)
+    if file.sha256 is None:
+        with replacing(_record(path)) as temporary:
+            temporary.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
     with replacing(path) as temporary:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        with temporary.open("xb") as stream:
+            stream.write(content)
+        if path.is_dir() and not path.is_symlink():
+            path.rename(path.with_name(f"{path.name}.folder-{secrets.token_hex(4)}"))
 
 
-def _look(path: Path, file: File) -> tuple[State, bytes]:
-    """What the cache has: one read, bounded by the published size, and the verdict on what was read."""
+def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
+    """What lies at every place of the catalog's files in the cache, each read and verified."""
+    for dataset in DATASETS.values():
+        if not dataset.embedded:
+            for file in dataset.select():
+                yield look(dataset, file, cache_dir)
+
+
+def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Remove the files of these datasets from the cache, and nothing that is not ours; returns what was removed."""
+    removed = []
+    for name in datasets:
+        place = folder(cache_dir) / name
+        for file in DATASETS[name].select():
+            for path in (place / file.name, _record(place / file.name)):
+                if path.is_file() or path.is_symlink():
+                    path.unlink()
+                    removed.append(path)
+        with contextlib.suppress(OSError):
+            sweep(place)
+            place.rmdir()
+    return removed
+
+
+def _make_ready(place: Path) -> None:
+    """Make a folder of the cache ready to be written to, before any work is done for it; or raise OutputError."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(file.size + 1)
-        verify(content, file)
-    except FileNotFoundError:
-        return State.MISSING, b""
-    except (OSError, IntegrityError):
-        return State.BROKEN, b""
-    return State.VERIFIED, content
+        place.mkdir(parents=True, exist_ok=True)
+        sweep(place)
+        probe = place / f".probe.{secrets.token_hex(8)}.tmp"
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"the cache cannot be written: {shown(error.filename)}: {error.strerror}\n"
+            f"Name another folder with --cache-dir or the variable {FOLDER_VARIABLE}"
+        ) from error
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _recorded(path: Path) -> str:
+    """The digest recorded beside a file whose content's digest is not published."""
+    try:
+        with io.BufferedReader(open_regular(_record(path))) as stream:
+            return stream.read(64).decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise IntegrityError("no digest is recorded beside it") from error
 
 
 def _read_embedded(dataset: Dataset, file: File) -> Obtained:
-    path = embedded_folder(dataset) / f"{file.name}.gz"
+    path = embedded_folder(dataset) / file.archive
     try:
         content = inflate(path.read_bytes(), file.size)
-        verify(content, file)
+        verify(content, file, file.sha256)
     except (OSError, IntegrityError) as error:
         raise UnavailableError(f"{shown(path)}, a part of mnistloss, is damaged ({error}); install it anew") from error
     return Obtained(dataset, file, content, "package", path)
 
 
-def _download(dataset: Dataset, file: File, mirrors: Sequence[str], progress: Progress | None) -> bytes:
-    from mnistloss.datasets.download import download
+def _download(dataset: Dataset, file: File, access: Access) -> bytes:
+    from mnistloss.datasets.download import PATIENCE, download
 
     try:
-        return download(file, mirrors, progress)
+        return download(
+            file,
+            access.mirrors or dataset.mirrors,
+            patience=access.patience or PATIENCE,
+            insecure_http=access.insecure_http,
+            progress=access.progress,
+        )
     except UnavailableError as error:
         raise UnavailableError(f"{error}\n{_ways_on(dataset)}") from error
 

@@ -19,16 +19,27 @@ KINDS: tuple[Kind, ...] = ("images", "labels")
 
 @dataclass(frozen=True)
 class File:
-    """One IDX file of unsigned bytes: its published name, the array it holds and the digest of its content."""
+    """One IDX file: its published name, the array it holds, and the digest that it is held to.
+
+    sha256: of the content, None where only the digest of the .gz file is published, `archive_sha256`.
+    itemsize: bytes of an element.
+    """
 
     name: str
     shape: tuple[int, ...]
-    sha256: str
+    sha256: str | None
+    archive_sha256: str | None = None
+    itemsize: int = 1
 
     @property
     def size(self) -> int:
-        """Bytes of the decompressed file: magic, dimensions, then one byte an element."""
-        return 4 + 4 * len(self.shape) + math.prod(self.shape)
+        """Bytes of the decompressed file: magic, dimensions, then the elements."""
+        return 4 + 4 * len(self.shape) + self.itemsize * math.prod(self.shape)
+
+    @property
+    def archive(self) -> str:
+        """The name under which mirrors have the file."""
+        return f"{self.name}.gz"
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Dataset:
     class_names: tuple[str, ...]
     mirrors: tuple[str, ...]
     licence: str
-    citation: str
+    bibtex: str
 
     @property
     def classes(self) -> int:
@@ -63,7 +74,7 @@ class Dataset:
 
 
 def _published(n: tuple[int, int], digests: dict[str, str]) -> dict[str, dict[Kind, File]]:
-    """The four files under their published names: `n` examples in train and test."""
+    """The four files under the names of MNIST: `n` examples in train and test, held to their contents' digests."""
     return {
         split: {
             "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), digests[f"{stem}-images"]),
@@ -74,11 +85,12 @@ def _published(n: tuple[int, int], digests: dict[str, str]) -> dict[str, dict[Ki
 
 
 _DIGITS = tuple("0123456789")
-_LECUN = (
-    "Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits (1998). "
-    "Described in Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to "
-    "document recognition, Proceedings of the IEEE 86(11), 2278-2324 (1998)."
-)
+_LECUN = """\
+@misc{lecun1998mnist,
+  author = {LeCun, Yann and Cortes, Corinna and Burges, Christopher J. C.},
+  title  = {The {MNIST} database of handwritten digits},
+  year   = {1998}
+}"""
 
 MNIST = Dataset(
     name="mnist",
@@ -99,7 +111,7 @@ MNIST = Dataset(
         "https://raw.githubusercontent.com/fgnt/mnist/master/",
     ),
     licence="not stated by its authors; distributors differ",
-    citation=_LECUN,
+    bibtex=_LECUN,
 )
 
 FASHION_MNIST = Dataset(
@@ -132,10 +144,85 @@ FASHION_MNIST = Dataset(
         "b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/",
     ),
     licence="MIT",
-    citation=(
-        "H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking "
-        "machine learning algorithms (2017), arXiv:1708.07747."
-    ),
+    bibtex="""\
+@article{xiao2017fashion,
+  author  = {Xiao, Han and Rasul, Kashif and Vollgraf, Roland},
+  title   = {Fashion-{MNIST}: a Novel Image Dataset for Benchmarking Machine Learning Algorithms},
+  journal = {arXiv:1708.07747},
+  year    = {2017}
+}""",
+)
+
+KMNIST = Dataset(
+    name="kmnist",
+    title="Kuzushiji-MNIST, cursive hiragana",
+    files={
+        split: {
+            "images": File(f"{stem}-images-idx3-ubyte", (n, 28, 28), None, archive_sha256=images),
+            "labels": File(f"{stem}-labels-idx1-ubyte", (n,), None, archive_sha256=labels),
+        }
+        for split, stem, n, images, labels in (
+            (
+                "train",
+                "train",
+                60000,
+                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            ),
+            (
+                "test",
+                "t10k",
+                10000,
+                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            ),
+        )
+    },
+    class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    licence="CC BY-SA 4.0",
+    bibtex="""\
+@article{clanuwat2018deep,
+  author  = {Clanuwat, Tarin and Bober-Irizar, Mikel and Kitamoto, Asanobu and Lamb, Alex and Yamamoto, Kazuaki
+             and Ha, David},
+  title   = {Deep Learning for Classical {J}apanese Literature},
+  journal = {arXiv:1812.01718},
+  year    = {2018}
+}""",
+)
+
+QMNIST = Dataset(
+    name="qmnist",
+    title="QMNIST, MNIST reconstructed with 60,000 test digits",
+    files={
+        split: {
+            "images": File(f"qmnist-{split}-images-idx3-ubyte", (60000, 28, 28), None, archive_sha256=images),
+            "labels": File(f"qmnist-{split}-labels-idx2-int", (60000, 8), None, archive_sha256=labels, itemsize=4),
+        }
+        for split, images, labels in (
+            (
+                "train",
+                "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d",
+                "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f",
+            ),
+            (
+                "test",
+                "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375",
+                "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
+            ),
+        )
+    },
+    class_names=_DIGITS,
+    mirrors=("https://raw.githubusercontent.com/facebookresearch/qmnist/94061367ec2e099ea18c553c75727ecf849ddb9b/",),
+    licence="BSD",
+    bibtex="""\
+@inproceedings{yadav2019cold,
+  author    = {Yadav, Chhavi and Bottou, L{\\'e}on},
+  title     = {Cold Case: The Lost {MNIST} Digits},
+  booktitle = {Advances in Neural Information Processing Systems 32},
+  note      = {arXiv:1905.10498},
+  year      = {2019}
+}""",
 )
 
 MNIST_5K = Dataset(
@@ -153,10 +240,10 @@ MNIST_5K = Dataset(
     class_names=_DIGITS,
     mirrors=(),
     licence=MNIST.licence,
-    citation=_LECUN,
+    bibtex=_LECUN,
 )
 
-DATASETS: dict[str, Dataset] = {d.name: d for d in (MNIST, FASHION_MNIST, MNIST_5K)}
+DATASETS: dict[str, Dataset] = {d.name: d for d in (MNIST, FASHION_MNIST, KMNIST, QMNIST, MNIST_5K)}
 
 
 def find(name: str) -> Dataset:

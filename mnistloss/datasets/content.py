@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from typing import Any
 
 from mnistloss.datasets.catalog import File
 from mnistloss.errors import IntegrityError
@@ -11,60 +12,92 @@ from mnistloss.errors import IntegrityError
 _GZIP = b"\x1f\x8b"
 
 
+class TruncatedError(IntegrityError):
+    """Bytes that end before the content does."""
+
+
 class Inflater:
     """The content of a file from its bytes, gzipped or not, as they arrive.
 
-    Never holds more than `limit` bytes; one byte more raises IntegrityError.
+    What a gzip file holds may be gzipped once more, as where a server compresses what is compressed already.
+    Never holds more than `limit` bytes of content and a byte, nor takes more than could make so many.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.content = bytearray()
+    def __init__(self, limit: int, *, twice: bool = True) -> None:
         self._limit = limit
-        self._head = b""
-        self._gzip: zlib._Decompress | None = None
-        self._started = False
+        self._twice = twice
+        self._most = limit + limit // 100 + (1 << 16)
+        self._received = 0
+        self._digest = hashlib.sha256()
+        self._content = bytearray()
+        self._pending = b""
+        self._plain = False
+        self._gzip: Any = None
 
-    def feed(self, chunk: bytes) -> None:
+    @property
+    def sha256(self) -> str:
+        """The digest of the bytes as they came."""
+        return self._digest.hexdigest()
+
+    def feed(self, data: bytes) -> None:
         """Take the next bytes of the file."""
-        if not self._started:
-            self._head += chunk
-            if len(self._head) < len(_GZIP):
+        self._received += len(data)
+        self._digest.update(data)
+        if self._received > self._most:
+            raise IntegrityError(f"the file is longer than {self._limit:,} bytes of content can make it")
+        data = self._pending + data
+        self._pending = b""
+        while data:
+            if self._plain:
+                self._take(data)
                 return
-            chunk, self._head = self._head, b""
-            self._started = True
-            self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if chunk.startswith(_GZIP) else None
-        if self._gzip is None:
-            self._take(chunk)
-            return
-        if self._gzip.eof and chunk:
-            raise IntegrityError("there are bytes after the end of the gzip data")
-        try:
-            room = self._limit - len(self.content) + 1
-            self._take(self._gzip.decompress(chunk, room))
-        except zlib.error as error:
-            raise IntegrityError(f"the gzip data is broken: {error}") from error
-        if self._gzip.unused_data:
-            raise IntegrityError("there are bytes after the end of the gzip data")
+            if self._gzip is None or self._gzip.eof:
+                if len(data) < len(_GZIP):
+                    self._pending = data
+                    return
+                self._start(data)
+            else:
+                data = self._inflate(data)
 
     def finish(self) -> bytes:
         """The whole content, once the last bytes were fed."""
-        if self._gzip is not None and not self._gzip.eof:
-            raise IntegrityError(f"the gzip data ends early, after {len(self.content):,} bytes of content")
-        return bytes(self.content + self._head)
+        if self._gzip is None:
+            return bytes(self._content) + self._pending
+        if self._pending:
+            raise IntegrityError("there are bytes after the end of the gzip data")
+        if not self._gzip.eof:
+            raise TruncatedError(f"the gzip data ends early, after {len(self._content):,} bytes of content")
+        content = bytes(self._content)
+        if not self._twice or not content.startswith(_GZIP):
+            return content
+        inner = Inflater(self._limit, twice=False)
+        inner.feed(content)
+        return inner.finish()
+
+    def _start(self, data: bytes) -> None:
+        """Begin the file, or a further member of gzip data."""
+        if data.startswith(_GZIP):
+            self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        elif self._gzip is None:
+            self._plain = True
+        else:
+            raise IntegrityError("there are bytes after the end of the gzip data")
+
+    def _inflate(self, data: bytes) -> bytes:
+        """Take what the data inflate to; returns what comes after the member."""
+        room = self._limit - len(self._content) + 1
+        try:
+            self._take(self._gzip.decompress(data, room))
+        except zlib.error as error:
+            raise IntegrityError(f"the gzip data is broken: {error}") from error
+        unused: bytes = self._gzip.unused_data
+        return unused
 
     def _take(self, piece: bytes) -> None:
-        if len(self.content) + len(piece) > self._limit:
-            raise IntegrityError(f"the content is longer than the {self._limit:,} bytes expected")
-        self.content += piece
-
-
-def verify(content: bytes, file: File) -> None:
-    """Raise IntegrityError unless this is the published content of the file."""
-    if len(content) != file.size:
-        raise IntegrityError(f"found {len(content):,} bytes, expected {file.size:,}")
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256:
-        raise IntegrityError(f"found SHA-256 {digest}, expected {file.sha256}")
+        self._content += piece
+        if len(self._content) > self._limit:
+            expected = f"the content is longer than the {self._limit:,} bytes expected"
+            raise IntegrityError(_page(self._content) or expected)
 
 
 def inflate(data: bytes, limit: int) -> bytes:
@@ -72,3 +105,23 @@ def inflate(data: bytes, limit: int) -> bytes:
     inflater = Inflater(limit)
     inflater.feed(data)
     return inflater.finish()
+
+
+def verify(content: bytes, file: File, digest: str | None) -> None:
+    """Raise IntegrityError unless the content has the size of the file and this SHA-256, if one is known."""
+    if len(content) != file.size:
+        kind = TruncatedError if content.startswith(b"\0\0") and len(content) < file.size else IntegrityError
+        raise kind(_page(content) or f"found {len(content):,} bytes, expected {file.size:,}")
+    if digest is not None:
+        check_digest(hashlib.sha256(content).hexdigest(), digest)
+
+
+def check_digest(found: str, expected: str) -> None:
+    """Raise IntegrityError unless the digests agree."""
+    if found != expected:
+        raise IntegrityError(f"found SHA-256 {found}, expected {expected}")
+
+
+def _page(content: bytes | bytearray) -> str:
+    """What to say of a web page, else nothing."""
+    return "found a web page (HTML)" if bytes(content[:64]).lstrip().startswith(b"<") else ""

@@ -1,87 +1,256 @@
-"""A list of addresses -> one verified file."""
+"""A list of addresses -> one verified file, in bounded time and memory.
+
+What may pass is tried again: silence, a connection that breaks, too few bytes, and the statuses 408, 429
+and 5xx. What would only fail again is not, such as 404, a host that is not there, or another content: the next
+mirror is asked at once.
+"""
 
 from __future__ import annotations
 
+import os
+import queue
+import random
+import threading
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
 from mnistloss import __version__
 from mnistloss.datasets.catalog import File
-from mnistloss.datasets.content import Inflater, verify
-from mnistloss.errors import DownloadError, IntegrityError, UnavailableError
+from mnistloss.datasets.content import Inflater, TruncatedError, check_digest, verify
+from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError, shown
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes received so far, and how many are expected (None: not known)."""
 
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 30.0
 _CHUNK = 1 << 16
+_REDIRECTS = 5
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def download(file: File, mirrors: Iterable[str], progress: Progress | None = None) -> bytes:
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, in seconds: for a connection, for the next bytes, and for a file in all.
+
+    attempts: how often one mirror is asked. backoff: the wait before the second attempt, doubled before
+    each further one, with jitter; a server's Retry-After is heeded up to `retry_after`.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    total: float = 600.0
+    attempts: int = 3
+    backoff: float = 0.5
+    retry_after: float = 10.0
+
+
+PATIENCE = Patience()
+
+
+class _PassingError(DownloadError):
+    """A failure that may pass; `wait` is what the server asked for, if it did."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+def check_mirror(url: str, *, insecure_http: bool = False) -> str:
+    """An address that may be asked: https, or plain http to this machine or where it is allowed.
+
+    Anything else raises ArgumentError. The digest of the content decides in either case.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and parts.hostname and (insecure_http or parts.hostname in _LOOPBACK):
+        return url
+    if parts.scheme == "http" and parts.hostname:
+        raise ArgumentError(f"{_public(url)} is plain http; expected https (or add --insecure-http)")
+    raise ArgumentError(f"{_public(url)} is no address of a mirror; expected https://HOST/FOLDER/")
+
+
+def download(
+    file: File,
+    mirrors: Iterable[str],
+    *,
+    patience: Patience = PATIENCE,
+    insecure_http: bool = False,
+    progress: Progress | None = None,
+) -> bytes:
     """The content of `file` from the first mirror that delivers it, verified.
 
-    Raises UnavailableError, with the reason of each mirror, where none does.
+    Never reads or inflates more than the published size and a byte, never takes longer than `patience`.
+    Raises UnavailableError, with the reason of each mirror, where none delivers.
     """
+    deadline = time.monotonic() + patience.total
     reasons = []
     for mirror in mirrors:
-        url = f"{mirror.rstrip('/')}/{file.name}.gz"
+        url = check_mirror(f"{mirror.rstrip('/')}/{file.archive}", insecure_http=insecure_http)
+        attempt = _Attempt(url, file, patience, deadline, insecure_http, progress)
         try:
-            return _download_one(url, file, progress)
+            return _persist(attempt)
         except DownloadError as error:
-            reasons.append(f"  {url}\n    {error}")
+            reasons.append(f"  {_public(url)}\n    {error}")
     raise UnavailableError(f"{file.name} could not be downloaded:\n" + "\n".join(reasons))
 
 
-def _download_one(url: str, file: File, progress: Progress | None) -> bytes:
-    """The verified content behind one address, or DownloadError with the reason."""
-    headers = {"User-Agent": f"mnistloss/{__version__}", "Accept-Encoding": "identity"}
-    try:
-        with requests.Session() as session:
-            session.headers.update(headers)
-            with session.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
-                if response.status_code != requests.codes.ok:
-                    raise DownloadError(f"answered {response.status_code} {response.reason}")
-                content = _body(response, file, progress)
-        verify(content, file)
-    except IntegrityError as error:
-        raise DownloadError(f"delivered something else: {error}") from error
-    except requests.RequestException as error:
-        raise DownloadError(_reason(error)) from error
-    return content
+def _persist(attempt: _Attempt) -> bytes:
+    """Ask one mirror, again where the failure may pass."""
+    patience, number = attempt.patience, 1
+    while True:
+        try:
+            return attempt.in_time()
+        except _PassingError as error:
+            wait = patience.backoff * 2 ** (number - 1) * random.uniform(0.5, 1.5)
+            wait = wait if error.wait is None else max(wait, error.wait)
+            if number >= patience.attempts or wait > min(patience.retry_after, attempt.left()):
+                raise DownloadError(f"{error} ({number} attempt{'s' if number > 1 else ''})") from error
+            time.sleep(wait)
+            number += 1
 
 
-def _body(response: requests.Response, file: File, progress: Progress | None) -> bytes:
-    length = response.headers.get("Content-Length", "")
-    total = int(length) if length.isdecimal() else None
-    inflater, received = Inflater(file.size), 0
-    for chunk in response.iter_content(_CHUNK):
-        received += len(chunk)
-        inflater.feed(chunk)
-        if progress is not None:
-            progress(file.name, received, total)
-    return inflater.finish()
+@dataclass(frozen=True)
+class _Attempt:
+    """One request for one file."""
+
+    url: str
+    file: File
+    patience: Patience
+    deadline: float
+    insecure_http: bool
+    progress: Progress | None
+
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def in_time(self) -> bytes:
+        """The verified content, or DownloadError at the deadline, whatever name server or headers are doing."""
+        outcome: queue.Queue[bytes | BaseException] = queue.Queue()
+
+        def work() -> None:
+            try:
+                outcome.put(self.run())
+            except BaseException as error:
+                outcome.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            result = outcome.get(timeout=self.left())
+        except queue.Empty:
+            raise DownloadError(self._too_slow()) from None
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def run(self) -> bytes:
+        """The verified content, or DownloadError with the reason."""
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                session.headers.update({"User-Agent": f"mnistloss/{__version__}", "Accept-Encoding": "identity"})
+                with self._follow(session) as response:
+                    _check_status(response)
+                    return self._body(response)
+        except TruncatedError as error:
+            raise _PassingError(f"delivered too little: {error}") from error
+        except IntegrityError as error:
+            raise DownloadError(f"delivered something else: {error}") from error
+        except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _reason(error, self.patience) from error
+
+    def _follow(self, session: requests.Session) -> requests.Response:
+        """The response behind redirects, each held to the same rules as a mirror, and never from https to http."""
+        url = self.url
+        for _ in range(_REDIRECTS + 1):
+            response = session.get(
+                url,
+                stream=True,
+                allow_redirects=False,
+                timeout=(self.patience.connect, self.patience.read),
+                proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
+                verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
+            )
+            if not response.is_redirect:
+                return response
+            response.close()
+            before, url = url, urljoin(url, response.headers["Location"])
+            try:
+                check_mirror(url, insecure_http=self.insecure_http)
+            except ArgumentError as error:
+                raise DownloadError(f"redirects to a place that is not asked: {error}") from error
+            if urlsplit(before).scheme == "https" and urlsplit(url).scheme != "https":
+                raise DownloadError(f"redirects from https to {_public(url)}, which is not followed")
+        raise DownloadError(f"redirects more than {_REDIRECTS} times")
+
+    def _body(self, response: requests.Response) -> bytes:
+        """The content, from the bytes as they were sent: a Content-Encoding is not believed but looked at."""
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdecimal() else None
+        inflater, received = Inflater(self.file.size), 0
+        read = getattr(response.raw, "read1", response.raw.read)
+        while chunk := read(_CHUNK, decode_content=False):
+            received += len(chunk)
+            inflater.feed(chunk)
+            if self.progress is not None:
+                self.progress(self.file.name, received, total)
+            if not self.left():
+                raise DownloadError(self._too_slow())
+        content = inflater.finish()
+        if self.file.archive_sha256 is not None:
+            check_digest(inflater.sha256, self.file.archive_sha256)
+        verify(content, self.file, self.file.sha256)
+        return content
+
+    def _too_slow(self) -> str:
+        return f"too slow: not done within {self.patience.total:g} s for the file"
 
 
-def _reason(error: requests.RequestException) -> str:
-    """One line of what went wrong, without the nesting of the libraries below."""
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status == requests.codes.ok:
+        return
+    answer = f"answered {status} {response.reason}".strip()
+    if status in (408, 429) or 500 <= status <= 599:
+        wait = response.headers.get("Retry-After", "")
+        raise _PassingError(answer, float(wait) if wait.isdecimal() else None)
+    raise DownloadError(answer)
+
+
+def _reason(error: Any, patience: Patience) -> DownloadError:
+    """What went wrong in one line, without the nesting of the libraries below."""
     match error:
-        case requests.exceptions.ConnectTimeout():
-            return f"no connection within {CONNECT_TIMEOUT:g} s"
-        case requests.exceptions.Timeout():
-            return f"silent for {READ_TIMEOUT:g} s"
+        case requests.ConnectTimeout():
+            return _PassingError(f"no connection within {patience.connect:g} s")
+        case requests.Timeout() | urllib3.exceptions.ReadTimeoutError():
+            return _PassingError(f"silent for {patience.read:g} s")
         case requests.exceptions.SSLError():
-            return f"the TLS certificate was refused: {_innermost(error)}"
-        case requests.exceptions.ConnectionError():
-            return f"no connection: {_innermost(error)}"
+            return DownloadError(f"the TLS certificate was refused: {_innermost(error)}")
+        case requests.ConnectionError() if _was_never_made(error):
+            return DownloadError(f"no connection: {_innermost(error)}")
         case _:
-            return str(error)
+            return _PassingError(f"the connection broke: {_innermost(error)}")
+
+
+def _was_never_made(error: requests.ConnectionError) -> bool:
+    """Whether the connection failed, rather than broke."""
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", cause), urllib3.exceptions.NewConnectionError)
 
 
 def _innermost(error: BaseException) -> str:
-    while True:
-        cause = error.__cause__ or error.__context__
-        if cause is None or cause is error:
-            return str(error)
+    while (cause := error.__cause__ or error.__context__) is not None and cause is not error:
         error = cause
+    return shown(error)
+
+
+def _public(url: str) -> str:
+    """An address without the user and password that it may hold."""
+    host = urlsplit(url).netloc
+    return shown(url.replace(host, host.rpartition("@")[2], 1))

@@ -1,28 +1,60 @@
-"""Files that are already on this machine -> the cache. The content decides what a file is, not its name."""
+"""Files that are already on this machine -> the cache. The content decides what a file is, not its name.
+
+A source is a file, or a folder that is searched with its sub-folders. What may hold the files: gzipped or raw
+IDX, .zip and .tar.gz archives of these, .npz files of arrays (keras), and CSV with the label first (Kaggle).
+Nothing is ever extracted to disk but the verified content, under the catalog's own name.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
-from collections.abc import Iterable, Iterator
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from mnistloss.datasets import cache
+import numpy as np
+
+from mnistloss import npy
+from mnistloss.datasets import cache, idx
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
-from mnistloss.datasets.content import inflate
-from mnistloss.errors import IntegrityError, UnavailableError, shown
+from mnistloss.datasets.content import Inflater
+from mnistloss.errors import IdxError, InputError, IntegrityError, UnavailableError, shown
+from mnistloss.files import open_regular
 
-_PLAUSIBLE = re.compile(r"(train|t10k|test).*(images|labels)", re.IGNORECASE)
+_PLAUSIBLE = re.compile(r"(train|t10k|test).*(images|labels)|mnist.*\.(npz|csv|zip|tar\.gz|tgz)$", re.IGNORECASE)
+_PIECE = 1 << 20
+_CSV_LINE = 5  # bytes that a pixel takes at the most, with its comma and some air
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source holds: where, the content, and the digest of the file as it lay there."""
+
+    where: str
+    content: bytes
+    archive_sha256: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a source holds and could not be used, with the reason."""
+
+    where: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import found: the files it put into the cache, and what it could not use, with the reason."""
+    """What an import put into the cache, and what it could not use."""
 
     files: tuple[cache.Obtained, ...]
-    refused: tuple[tuple[Path, str], ...]
+    refused: tuple[Refused, ...]
 
 
 def import_files(
@@ -34,70 +66,149 @@ def import_files(
 ) -> Imported:
     """Put the wanted files of a dataset that `source` holds into the cache.
 
-    `source` is one file, or a folder that is searched with its sub-folders; files may be gzipped or raw IDX.
-    From a folder all wanted files must come, from a single file that one.
+    Of a folder or a container all wanted files must come, of a single IDX file that one.
     Raises UnavailableError that names what is missing and what else was found.
     """
     source = Path(source).expanduser()
-    wanted = {file.sha256: file for file in files}
-    limit = max(file.size for file in wanted.values())
-    found: dict[str, cache.Obtained] = {}
+    wanted = list(files)
+    limit = max(file.size for file in wanted)
+    done: dict[File, cache.Obtained] = {}
     refused = []
-    for path in _candidates(source):
-        try:
-            content = inflate(_read(path, limit), limit)
-        except (OSError, IntegrityError) as error:
-            refused.append((path, str(error)))
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        if digest not in wanted:
-            refused.append((path, _recognised(digest)))
-        elif digest not in found:
-            target = cache.folder(cache_dir) / dataset.name / wanted[digest].name
-            cache.store(target, content)
-            found[digest] = cache.Obtained(dataset, wanted[digest], content, "disk", target)
-    missing = [file.name for digest, file in wanted.items() if digest not in found]
-    if missing and (source.is_dir() or not found):
+    alone = source.is_file()
+    for item in _search(source, limit):
+        alone = alone and item.where == shown(source)
+        file = None if isinstance(item, Refused) else _match(item, wanted)
+        if isinstance(item, Refused):
+            refused.append(item)
+        elif file is None:
+            refused.append(Refused(item.where, _recognised(item, wanted)))
+        elif file not in done:
+            path = cache.folder(cache_dir) / dataset.name / file.name
+            cache.store(path, file, item.content)
+            done[file] = cache.Obtained(dataset, file, item.content, "disk", path)
+    missing = [file.name for file in wanted if file not in done]
+    if missing and not (alone and done):
         raise UnavailableError(_complaint(source, dataset, missing, refused))
-    return Imported(tuple(found.values()), tuple(refused))
+    return Imported(tuple(done.values()), tuple(refused))
 
 
-def _candidates(source: Path) -> Iterator[Path]:
+def _match(item: Found, wanted: list[File]) -> File | None:
+    """The wanted file that this is, by the digest of its content or, where only that is published, of its .gz."""
+    digest = hashlib.sha256(item.content).hexdigest()
+    for file in wanted:
+        if file.sha256 == digest or (file.sha256 is None and file.archive_sha256 == item.archive_sha256):
+            return file
+    return None
+
+
+def _search(source: Path, limit: int) -> Iterator[Found | Refused]:
+    """Whatever can be read of a source."""
     if not source.exists():
         raise UnavailableError(f"{shown(source)} does not exist; --from takes a file or a folder")
     if not source.is_dir():
-        yield source
+        yield from _read(source, limit)
         return
     for parent, folders, names in os.walk(source):
         folders.sort()
         for name in sorted(names):
-            path = Path(parent, name)
-            if _PLAUSIBLE.search(name) and path.is_file():
-                yield path
+            if _PLAUSIBLE.search(name):
+                yield from _read(Path(parent, name), limit)
 
 
-def _read(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, no more than compressing `limit` incompressible ones could make."""
-    if not path.is_file():
-        raise IntegrityError("not a regular file")
-    with path.open("rb") as stream:
-        data = stream.read(limit + limit // 100 + 1024)
-    if path.stat().st_size > len(data):
-        raise IntegrityError(f"larger than any wanted file: {path.stat().st_size:,} bytes")
-    return data
+def _read(path: Path, limit: int) -> Iterator[Found | Refused]:
+    """Whatever one file holds, by its kind."""
+    where, name = shown(path), path.name.lower()
+    kinds: list[tuple[tuple[str, ...], Callable[[Path, int], Iterator[Found | Refused]]]] = [
+        ((".npz",), _arrays),
+        ((".csv", ".csv.gz"), _table),
+        ((".zip",), _zip),
+        ((".tar.gz", ".tgz", ".tar"), _tar),
+    ]
+    reader = next((reader for suffixes, reader in kinds if name.endswith(suffixes)), _plain)
+    try:
+        yield from reader(path, limit)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
+        yield Refused(where, getattr(error, "strerror", None) or str(error))
 
 
-def _recognised(digest: str) -> str:
+def _plain(path: Path, limit: int) -> Iterator[Found | Refused]:
+    with io.BufferedReader(open_regular(path)) as stream:
+        yield _inflated(shown(path), stream, limit)
+
+
+def _zip(path: Path, limit: int) -> Iterator[Found | Refused]:
+    with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            if _PLAUSIBLE.search(member.filename) and not member.is_dir():
+                with archive.open(member) as inner:
+                    yield _inflated(f"{shown(path)}[{shown(member.filename)}]", inner, limit)
+
+
+def _tar(path: Path, limit: int) -> Iterator[Found | Refused]:
+    with open_regular(path) as stream, tarfile.open(fileobj=stream) as archive:
+        for member in archive:
+            inner = archive.extractfile(member) if member.isreg() and _PLAUSIBLE.search(member.name) else None
+            if inner is not None:
+                yield _inflated(f"{shown(path)}[{shown(member.name)}]", inner, limit)
+
+
+def _inflated(where: str, stream: IO[bytes], limit: int) -> Found | Refused:
+    """One IDX file, gzipped or not, read no further than it can be one that is wanted."""
+    inflater = Inflater(limit)
+    try:
+        while piece := stream.read(_PIECE):
+            inflater.feed(piece)
+        return Found(where, inflater.finish(), inflater.sha256)
+    except IntegrityError as error:
+        return Refused(where, str(error))
+
+
+def _arrays(path: Path, limit: int) -> Iterator[Found | Refused]:
+    """The arrays of a .npz, each as the IDX file that it would be."""
+    with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        where = f"{shown(path)}[{shown(name)}]"
+        try:
+            if member.file_size > limit + _PIECE:
+                raise InputError(f"larger than any wanted file: {member.file_size:,} bytes")
+            array = npy.load_member(path, name)
+            yield Found(where, idx.encode(array if array is not None else np.empty(0)), "")
+        except (InputError, IdxError) as error:
+            yield Refused(where, str(error))
+
+
+def _table(path: Path, limit: int) -> Iterator[Found | Refused]:
+    """A CSV of a label and 784 pixels a line, with or without a heading, as the two IDX files that it would be."""
+    with io.BufferedReader(open_regular(path)) as stream:
+        text = stream.read(_CSV_LINE * limit)
+        if stream.read(1):
+            raise InputError(f"larger than any wanted file would be as CSV, {_CSV_LINE * limit:,} bytes")
+    heading = 0 if text[:1].isdigit() else 1
+    table = np.loadtxt(io.BytesIO(text), dtype=np.uint8, delimiter=",", skiprows=heading, ndmin=2)
+    if table.shape[1] != 1 + 28 * 28:
+        yield Refused(shown(path), f"{table.shape[1]} columns; expected a label and {28 * 28} pixels")
+        return
+    yield Found(f"{shown(path)}[pixels]", idx.encode(table[:, 1:].reshape(-1, 28, 28)), "")
+    yield Found(f"{shown(path)}[labels]", idx.encode(np.ascontiguousarray(table[:, 0])), "")
+
+
+def _recognised(item: Found, wanted: list[File]) -> str:
+    """What content is that was not wanted."""
+    digest = hashlib.sha256(item.content).hexdigest()
     for dataset in DATASETS.values():
         for file in dataset.select():
             if file.sha256 == digest:
                 return f"{file.name} of {dataset.name}"
-    return f"not a published file (SHA-256 {digest})"
+    if any(file.sha256 is None for file in wanted):
+        return f"not the published .gz file (its SHA-256 is {item.archive_sha256})"
+    return f"not a published file (SHA-256 of its content: {digest})"
 
 
-def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[tuple[Path, str]]) -> str:
+def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[Refused]) -> str:
     lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
-    lines += [f"  {shown(path)}: {reason}" for path, reason in refused]
+    lines += [f"  {item.where}: {item.reason}" for item in refused]
     if not refused:
-        lines.append("  no file there has a name like train-images-idx3-ubyte.gz; point --from at one to try it")
+        lines.append("  nothing there has a name like train-images-idx3-ubyte.gz; point --from at a file to try it")
     return "\n".join(lines)

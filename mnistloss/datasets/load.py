@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, one_hot
 from mnistloss.datasets import cache, catalog, idx
+from mnistloss.datasets.cache import ACCESS, Access
 from mnistloss.errors import ArgumentError
 
 Pair = tuple[Array, Array]
@@ -56,21 +56,22 @@ class Split:
         return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
 
 
-def load_labels(dataset: str, split: str, **options: Any) -> NDArray[np.uint8]:
-    """Labels (N,) uint8 of one split; only the label file is needed. Options as in `load_split`."""
+def obtain(dataset: str, split: str, kind: catalog.Kind, access: Access = ACCESS) -> cache.Obtained:
+    """The verified file of the images or labels of a split; an unknown dataset or split raises ArgumentError."""
     known = catalog.find(dataset)
-    return idx.decode(cache.obtain(known, known.files[check_split(split)]["labels"], **options).content)
+    return cache.obtain(known, known.files[check_split(split)][kind], access)
 
 
-def load_split(dataset: str, split: str, **options: Any) -> Split:
-    """One split of a dataset.
+def decode_labels(content: bytes) -> NDArray[np.uint8]:
+    """Labels (N,) from a label file; where it has several columns (QMNIST), the first is the class."""
+    array = idx.decode(content)
+    return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
 
-    Options: cache_dir (default: see `cache.folder`), download (default True), mirrors, progress.
-    Raises UnavailableError where a file is neither cached nor to be had.
-    """
-    known = catalog.find(dataset)
-    images = cache.obtain(known, known.files[check_split(split)]["images"], **options)
-    return Split(known, split, idx.decode(images.content), load_labels(dataset, split, **options))
+
+def load_split(dataset: str, split: str, access: Access = ACCESS) -> Split:
+    """One split of a dataset; raises UnavailableError where a file is neither cached nor to be had."""
+    images, labels = (obtain(dataset, split, kind, access).content for kind in catalog.KINDS)
+    return Split(catalog.find(dataset), split, idx.decode(images), decode_labels(labels))
 
 
 def load_mnist(
@@ -87,7 +88,8 @@ def load_mnist(
     normalize: pixels as float32 in [0, 1] (the byte divided by 255) instead of uint8 in 0..255.
     flatten: images as (N, 784) instead of (N, 1, 28, 28).
     one_hot_label: targets as rows (N, 10) of float32 instead of labels (N,) of uint8.
-    dataset: "mnist", "fashion-mnist" or the embedded "mnist-5k".
+    dataset: "mnist", "fashion-mnist", "kmnist", "qmnist" or the embedded "mnist-5k".
+    cache_dir: default MNISTLOSS_CACHE or the platform's cache folder. download: False opens no socket.
 
     The files come from the cache, verified, and are downloaded into it where needed and allowed.
     Raises UnavailableError where they are not to be had. Arrays that are not normalised may be read-only.
@@ -97,16 +99,14 @@ def load_mnist(
     ((4000, 784), (4000, 10))
     """
     form = Form(normalize, flatten, one_hot_label)
-    train, test = (
-        load_split(dataset, split, cache_dir=cache_dir, download=download).take(slice(None), form)
-        for split in catalog.SPLITS
-    )
+    access = Access(cache_dir, download)
+    train, test = (load_split(dataset, split, access).take(slice(None), form) for split in catalog.SPLITS)
     return train, test
 
 
-def named_arrays(dataset: str, splits: Sequence[str], form: Form, **options: Any) -> dict[str, Array]:
-    """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits. Options as above."""
-    pairs = {split: load_split(dataset, split, **options).take(slice(None), form) for split in splits}
+def named_arrays(dataset: str, splits: Sequence[str], form: Form, access: Access = ACCESS) -> dict[str, Array]:
+    """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits."""
+    pairs = {split: load_split(dataset, split, access).take(slice(None), form) for split in splits}
     return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}
 
 

@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mnistloss.datasets.cache import Entry, State
+from mnistloss.datasets.catalog import SPLITS, Dataset, File
 from mnistloss.evaluation import Evaluation
 from mnistloss.report import numbers
 
@@ -34,6 +36,45 @@ def to_json(evaluations: Sequence[Evaluation]) -> str:
     """One object: {"schema": 1, "evaluations": [...]}; never NaN or Infinity, but null and a count."""
     document = {"schema": 1, "evaluations": [evaluation.as_dict() for evaluation in evaluations]}
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def datasets_json(datasets: Sequence[Dataset]) -> str:
+    """The catalog: {"schema": 1, "datasets": [...]}."""
+    listed = [
+        {
+            "name": dataset.name,
+            "title": dataset.title,
+            "examples": {split: dataset.examples(split) for split in SPLITS},
+            "classes": list(dataset.class_names),
+            "files": [_file(file) for file in dataset.select()],
+            "mirrors": dataset.mirrors,
+            "licence": dataset.licence,
+            "bibtex": dataset.bibtex,
+        }
+        for dataset in datasets
+    ]
+    return json.dumps({"schema": 1, "datasets": listed}, indent=2, ensure_ascii=False)
+
+
+def _file(file: File) -> dict[str, Any]:
+    digests = {"sha256": file.sha256, "gz_sha256": file.archive_sha256}
+    return {"name": file.name, "bytes": file.size, "shape": file.shape, **digests}
+
+
+def cache_json(entries: Sequence[Entry]) -> str:
+    """What is cached: {"schema": 1, "files": [...]}."""
+    listed = [
+        {
+            "dataset": entry.dataset.name,
+            "file": entry.file.name,
+            "bytes": entry.file.size if entry.state is State.VERIFIED else None,
+            "verified": entry.state is State.VERIFIED,
+            "reason": entry.reason or None,
+            "path": str(entry.path),
+        }
+        for entry in entries
+    ]
+    return json.dumps({"schema": 1, "files": listed}, indent=2, ensure_ascii=False)
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:

@@ -12,7 +12,9 @@ from rich.text import Text
 
 from mnistloss.arrays import Array
 from mnistloss.baselines import Baseline
-from mnistloss.datasets.cache import Obtained
+from mnistloss.datasets.cache import Entry, State
+from mnistloss.datasets.catalog import SPLITS, Dataset
+from mnistloss.datasets.importing import Imported
 from mnistloss.errors import shown
 from mnistloss.evaluation import Evaluation
 from mnistloss.losses import LOSSES
@@ -87,13 +89,36 @@ def losses() -> RenderableType:
     return Group(_title("The losses of one example; y: probabilities, t: targets, k: the classes"), table)
 
 
-def fetched(files: Sequence[Obtained]) -> RenderableType:
-    """The files of one dataset, what they hold and where they lie."""
+def fetched(found: Imported) -> RenderableType:
+    """The files of one dataset, what they hold and where they lie; and what of an import could not be used."""
     table = _table("file", ">bytes", "shape", "dtype", "verified", "from")
-    for item in files:
-        shape = str(item.file.shape)
-        table.add_row(item.file.name, f"{len(item.content):,}", shape, "uint8", "SHA-256", item.origin)
-    return Group(_title(files[0].dataset.title), table, *_lines(shown(files[0].path.parent)))
+    for item in found.files:
+        dtype = "uint8" if item.file.itemsize == 1 else "int32"
+        table.add_row(item.file.name, f"{len(item.content):,}", str(item.file.shape), dtype, "SHA-256", item.origin)
+    lines = [shown(found.files[0].path.parent), *(f"not used: {item.where}: {item.reason}" for item in found.refused)]
+    return Group(_title(found.files[0].dataset.title), table, *_lines(*lines))
+
+
+def cached(entries: Sequence[Entry]) -> RenderableType:
+    """What lies in the cache, and whether it is what was published."""
+    if not entries:
+        return Text("nothing is cached")
+    table = _table("dataset", "file", ">bytes", "verified")
+    for entry in entries:
+        good = entry.state is State.VERIFIED
+        verdict = Text("SHA-256") if good else Text(f"broken: {entry.reason}", style="bold red")
+        size = f"{len(entry.content):,}" if good else ""
+        table.add_row(entry.dataset.name, entry.file.name, size, verdict)
+    return Group(table, *_lines(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
+
+
+def datasets(known: Sequence[Dataset]) -> RenderableType:
+    """The catalog."""
+    table = _table("name", "what it is", ">train", ">test", ">classes", "licence")
+    for dataset in known:
+        counts = (f"{dataset.examples(split):,}" for split in SPLITS)
+        table.add_row(Text(dataset.name, style="bold"), dataset.title, *counts, str(dataset.classes), dataset.licence)
+    return Group(table, *_lines("Citations: mnistloss datasets --cite NAME"))
 
 
 def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:

@@ -1,0 +1,26 @@
+"""`mnistloss datasets`."""
+
+from __future__ import annotations
+
+import click
+
+from mnistloss.cli import options, output
+
+
+@click.command("datasets")
+@options.format_table_json
+@click.option("--cite", type=options.DATASET, metavar="NAME", help="Print the BibTeX entry of this dataset.")
+def command(format_: str, cite: str | None) -> None:
+    """List the datasets with sizes, classes, licence and citation."""
+    from mnistloss.datasets.catalog import DATASETS
+
+    if cite:
+        output.write(DATASETS[cite].bibtex)
+    elif format_ == "json":
+        from mnistloss.report import machine
+
+        output.write(machine.datasets_json(list(DATASETS.values())))
+    else:
+        from mnistloss.report import table
+
+        output.show(table.datasets(list(DATASETS.values())))
