@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mnistloss import __version__, doctor
-from mnistloss.arrays import Array, Floats, as_targets
-from mnistloss.datasets import catalog
+from mnistloss.arrays import Floats
 from mnistloss.datasets.cache import Access
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.losses import DELTA, LOSSES, OUTPUTS, Loss, block_slices, block_targets, check_delta, find, transposed
-from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
+from mnistloss.losses import LOSSES, Loss, find
+from mnistloss.predictions import Layout
+from mnistloss.scoring import Digest, Predictions, Scoring, Selection, open_scoring
 from mnistloss.signature import Signature
 from mnistloss.statistics import Interval, Moments, normal_interval, quantile, wilson_interval
-from mnistloss.targets import Source, Targets, own_targets, split_targets
+from mnistloss.targets import Source
 
 REDUCTIONS = ("mean", "sum", "none")
 DEFAULT_LOSSES = ("cee", "mse")
@@ -126,7 +124,7 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: ArrayLike | os.PathLike[str] | BinaryIO,
+    predictions: Predictions,
     *,
     targets: Source | None = None,
     indices: Source | None = None,
@@ -166,42 +164,36 @@ def evaluate(
     >>> round(result.losses["nll"].value, 12), result.split
     (2.302585092994, 'test')
     """
-    _check_choices(reduction, batch_size, targets, indices)
+    _check_choices(reduction, batch_size)
     quantile(confidence)
-    with open_predictions(predictions) as source:
-        layout = Layout.of(source, input, _classes(targets, dataset))
-        chosen = _chosen(losses, layout, asked=input)
-        delta = _delta(delta, layout.input)
-        if targets is None:
-            found = split_targets(layout, dataset, split, indices, Access(cache_dir, download))
-        else:
-            found = own_targets(targets, layout)
-        sums_within = None if allow_unnormalized else tolerance(source.dtype)
-        keep = reduction == "none" or batch_size is not None
-        seen = _look(source, layout, found, chosen, delta, sums_within, keep=keep)
-        name = source.name
+    selection = Selection(
+        targets, indices, dataset, split, input, delta, allow_unnormalized, Access(cache_dir, download)
+    )
+    with open_scoring(predictions, selection) as scoring:
+        chosen = _chosen(losses, scoring.layout, asked=input)
+        seen = _look(scoring, chosen, keep=reduction == "none" or batch_size is not None)
+    layout, found = scoring.layout, scoring.targets
     signature = Signature(
         loss="+".join(loss.name for loss in chosen),
         targets=found.name,
         n=layout.n,
         predictions=seen.digest[:8],
         input=layout.input,
-        delta=delta if any(loss.uses_delta for loss in chosen) else None,
+        delta=scoring.delta if any(loss.uses_delta for loss in chosen) else None,
         reduction=reduction,
         version=__version__,
         indices=found.indices,
-        unnormalized=allow_unnormalized and layout.input in ("probs", "logprobs"),
+        unnormalized=scoring.unnormalized,
     )
-    results = {loss.name: _result(seen, loss, signature, confidence) for loss in chosen}
     accuracy = seen.correct / layout.n
     return Evaluation(
-        predictions=name,
+        predictions=scoring.source.name,
         dataset=found.dataset,
         split=found.split,
         n=layout.n,
         classes=found.classes,
         input=layout.input,
-        losses=MappingProxyType(results),
+        losses=MappingProxyType({loss.name: _result(seen, loss, signature, confidence) for loss in chosen}),
         accuracy=Accuracy(accuracy, wilson_interval(accuracy, layout.n, confidence)),
         signature=signature,
         hints=doctor.examine(doctor.Facts(found.classes, accuracy, seen.hard, seen.moments)),
@@ -209,20 +201,13 @@ def evaluate(
     )
 
 
-def _check_choices(reduction: str, batch_size: int | None, targets: object, indices: object) -> None:
+def _check_choices(reduction: str, batch_size: int | None) -> None:
     if reduction not in REDUCTIONS:
         raise ArgumentError(f"no reduction is named {reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
     if batch_size is not None and batch_size < 1:
         raise ArgumentError(f"batch_size is {batch_size}; expected at least 1")
     if batch_size is not None and reduction == "none":
         raise ArgumentError("reduction none gives no losses of batches; choose mean or sum, or no batch_size")
-    if targets is not None and indices is not None:
-        raise ArgumentError("targets are the user's own, indices name examples of a split; give one of them")
-
-
-def _classes(targets: object, dataset: str) -> int | None:
-    """K, where the dataset fixes it; the user's own targets may have any."""
-    return catalog.find(dataset).classes if targets is None else None
 
 
 def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list[Loss]:
@@ -241,12 +226,6 @@ def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list
     return chosen
 
 
-def _delta(delta: float | None, input: str) -> float:
-    if delta is None:
-        return DELTA if input == "probs" else 0.0
-    return check_delta(delta)
-
-
 @dataclass(frozen=True)
 class _Seen:
     """What one pass has collected; `values` are the per-example losses by name, where they were to be kept."""
@@ -258,42 +237,21 @@ class _Seen:
     digest: str
 
 
-def _look(
-    source: Rows,
-    layout: Layout,
-    targets: Targets,
-    losses: list[Loss],
-    delta: float,
-    sums_within: float | None,
-    *,
-    keep: bool,
-) -> _Seen:
+def _look(scoring: Scoring, losses: list[Loss], *, keep: bool) -> _Seen:
     """The pass: each block is read, hashed, checked and scored."""
     moments: dict[str, list[Moments]] = {name: [] for name in (*(loss.name for loss in losses), "error")}
-    values = {loss.name: np.empty(layout.n) for loss in losses} if keep else {}
-    digest, hard = hashlib.sha256(), layout.input == "probs"
-    classes = _predicted_classes(source, layout, targets)
-    for rows in block_slices(layout.n):
-        block = as_block(source, rows) if classes is None else source.rows(rows)
-        digest.update(np.ascontiguousarray(block).view(np.uint8).data)
-        y: Array = transposed(block) if classes is None else classes[rows]
-        if classes is None and not acceptable(y, layout.input, sums_within):
-            raise refuse(source, layout, sums_within)
-        hard = hard and bool(((y == 0) | (y == 1)).all())
-        outputs, t = OUTPUTS[layout.input](y), block_targets(targets.t, rows)
+    values = {loss.name: np.empty(scoring.layout.n) for loss in losses} if keep else {}
+    digest, hard = Digest(), True
+    for block in scoring.blocks():
+        digest.add(block)
+        hard = hard and scoring.layout.input == "probs" and bool(((block.y == 0) | (block.y == 1)).all())
         for name, parts in moments.items():
-            per_example = LOSSES[name](outputs, t, delta)
+            per_example = LOSSES[name](block.outputs, block.t, scoring.delta)
             parts.append(Moments.of(per_example))
             if name in values:
-                values[name][rows] = per_example
+                values[name][block.rows] = per_example
     merged = {name: Moments.merged(parts) for name, parts in moments.items()}
-    return _Seen(merged, values, layout.n - merged["error"].total, hard, digest.hexdigest())
-
-
-def _predicted_classes(source: Rows, layout: Layout, targets: Targets) -> Array | None:
-    if layout.input != "labels":
-        return None
-    return as_targets(source.rows(slice(0, layout.n)), layout.n, targets.classes, source.name)
+    return _Seen(merged, values, scoring.layout.n - merged["error"].total, hard, str(digest))
 
 
 def _result(seen: _Seen, loss: Loss, signature: Signature, confidence: float) -> LossResult:

@@ -23,14 +23,22 @@ Source = ArrayLike | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of n examples, labels (n,) or soft rows (n, K), and what names them in a signature."""
+    """Targets of n examples, labels (n,) or soft rows (n, K), and what names them in a signature.
+
+    chosen: the indices of these examples in their split, None for all of them and for own targets.
+    """
 
     t: Array
     classes: int
     dataset: str | None
     split: str | None
     digest: str
-    indices: str | None = None
+    chosen: Array | None = None
+
+    @property
+    def indices(self) -> str | None:
+        """8 hex digits of the SHA-256 of the indices, if some were chosen."""
+        return None if self.chosen is None else _digest(self.chosen)[:8]
 
     @property
     def name(self) -> str:
@@ -78,7 +86,7 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
         raise InputError(f"index {batch.indices[at]} in row {at} is outside 0..{len(labels) - 1}, {split} of {dataset}")
     chosen = batch.indices.astype(np.intp)
     t = labels[chosen].astype(np.intp)
-    return Targets(t, known.classes, dataset, split, file.sha256, _digest(chosen)[:8])
+    return Targets(t, known.classes, dataset, split, file.sha256, chosen)
 
 
 def load_batch(source: Source) -> Batch:

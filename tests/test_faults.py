@@ -714,7 +714,7 @@ def test_import_of_broken_containers(name: str, content: bytes, reason: str, tmp
 
 def test_import_of_debian_fashion(cli: Cli) -> None:
     """Debian's package of Fashion-MNIST is imported, where it is installed."""
-    folder = Path("/usr/share/dataset-fashion-mnist")
+    folder = Path("/usr/share/datasets/fashion-mnist")
     if not folder.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     assert cli("fetch", "fashion-mnist", "--from", folder).exit_code == 0

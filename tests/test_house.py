@@ -17,12 +17,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Imports run downwards only: a room may import rooms of the lines above its own, and of its own line.
 LAYERS = [
     ["errors"],
-    ["files", "arrays"],
+    ["files", "arrays", "document"],
     ["losses", "sampling", "datasets", "npy"],
     ["predictions", "statistics", "signature", "samples"],
     ["targets", "doctor"],
-    ["evaluation"],
-    ["baselines", "export"],
+    ["scoring"],
+    ["evaluation", "examples"],
+    ["views", "baselines", "export"],
     ["report"],
     ["cli"],
 ]

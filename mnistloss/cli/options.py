@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,12 +47,52 @@ class Destination(click.Path):
 
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
 LOSS = OneOf("mnistloss.losses", "LOSSES")
+INPUT = OneOf("mnistloss.predictions", "INPUTS")
 FILE = click.Path(path_type=Path)
 
 dataset = click.option("--dataset", type=DATASET, default="mnist", show_default=True, help="Which dataset.")
 offline = click.option("--offline", is_flag=True, help="Never open a socket; so does MNISTLOSS_OFFLINE=1.")
 cache_dir = click.option("--cache-dir", type=FILE, help="Cache folder; default MNISTLOSS_CACHE or the platform's.")
 seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the draw; default a new one, which is shown.")
+
+
+predictions = click.argument("predictions", type=click.Path(path_type=str), metavar="PREDS.npy")
+
+
+def selection(command: F) -> F:
+    """What predictions are of and how they are read, as one argument `selection`."""
+    chosen = (
+        dataset,
+        click.option(
+            "--split",
+            type=click.Choice(["auto", "train", "test"]),
+            default="auto",
+            show_default=True,
+            help="Which split; auto chooses it by the number of predictions.",
+        ),
+        click.option("--targets", type=FILE, help="Own targets, a .npy of labels (N,) or rows (N, K)."),
+        click.option("--indices", type=FILE, help="Which examples: a .npy of indices, or a batch saved by sample."),
+        click.option("--input", type=INPUT, default="probs", show_default=True, help="What the predictions are."),
+        click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
+        click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
+        cache_dir,
+        offline,
+    )
+    names = ("dataset", "split", "targets", "indices", "input", "delta", "allow_unnormalized")
+
+    @functools.wraps(command)
+    def gathered(*, cache_dir: Path | None, offline: bool, **values: Any) -> Any:
+        from mnistloss.datasets.cache import Access
+        from mnistloss.scoring import Selection
+
+        if values["targets"] and values["indices"]:
+            raise click.UsageError("--targets are your own, --indices name examples of a split; give one of them")
+        selected = Selection(**{name: values.pop(name) for name in names}, access=Access(cache_dir, not offline))
+        return command(selection=selected, **values)
+
+    for option in reversed(chosen):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]  # click's decorators keep what they decorate
 
 
 format_table_json = click.option(

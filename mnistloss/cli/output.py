@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from mnistloss.document import Part
 
 _WIDE = 500
 
@@ -30,6 +32,21 @@ def show(*renderables: RenderableType) -> None:
     """Print results made by `report.table`, in whatever characters stdout can say."""
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # TextIO lacks it; sys.stdout has it
     console().print(*renderables, sep="\n")
+
+
+def show_parts(parts: Sequence[Part]) -> None:
+    """Print the parts of a document; pictures on a terminal only."""
+    from mnistloss.report.parts import render
+
+    out = console()
+    colour = out.color_system is not None
+    for part in parts:
+        show(render(part, out.width, pictures=out.is_terminal, colour=colour))
+
+
+def source(predictions: str) -> str | BinaryIO:
+    """Predictions as a command names them: - is standard input."""
+    return sys.stdin.buffer if predictions == "-" else predictions
 
 
 def write(text: str) -> None:

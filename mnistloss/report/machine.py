@@ -11,7 +11,9 @@ from typing import Any
 from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset, File
 from mnistloss.evaluation import Evaluation
+from mnistloss.examples import Examples
 from mnistloss.report import numbers
+from mnistloss.views.view import Result
 
 _COLUMNS = (
     "predictions",
@@ -36,6 +38,13 @@ def to_json(evaluations: Sequence[Evaluation]) -> str:
     """One object: {"schema": 1, "evaluations": [...]}; never NaN or Infinity, but null and a count."""
     document = {"schema": 1, "evaluations": [evaluation.as_dict() for evaluation in evaluations]}
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def inspection_json(examples: Examples, results: Mapping[str, Result]) -> str:
+    """What views found: {"schema": 1, "predictions": ..., "views": {NAME: ...}}."""
+    found = {name: result.as_dict() for name, result in results.items()}
+    where = {"predictions": examples.name, "dataset": examples.dataset, "split": examples.split, "n": examples.n}
+    return json.dumps({"schema": 1, **where, "views": found}, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def datasets_json(datasets: Sequence[Dataset]) -> str:

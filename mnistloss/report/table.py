@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mnistloss.arrays import Array
@@ -19,26 +17,11 @@ from mnistloss.errors import shown
 from mnistloss.evaluation import Evaluation
 from mnistloss.losses import LOSSES
 from mnistloss.report import numbers, picture
+from mnistloss.report.layout import grid, heading, sentences
 from mnistloss.samples import Batch
+from mnistloss.views.view import View
 
 _SHOWN_BATCHES = 12
-
-
-def _table(*columns: str) -> Table:
-    """A table of ours; a column whose heading starts with > is of numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in columns:
-        right = heading.startswith(">")
-        table.add_column(Text(heading.removeprefix(">")), justify="right" if right else "left", no_wrap=right)
-    return table
-
-
-def _title(text: str) -> Text:
-    return Text(text, style="bold", overflow="fold")
-
-
-def _lines(*texts: str) -> Iterator[Text]:
-    return (Text(text, overflow="fold") for text in texts)
 
 
 def evaluation(result: Evaluation) -> RenderableType:
@@ -48,7 +31,7 @@ def evaluation(result: Evaluation) -> RenderableType:
     first = next(iter(result.losses.values()))
     reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
     level = f"{100 * first.confidence:g} % interval"
-    table = _table("measure", f">value{reduction}", ">std. error", level, "")
+    table = grid("measure", f">value{reduction}", ">std. error", level, "")
     for name, loss in result.losses.items():
         note = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
         note += [f"{loss.infinite:,} infinite"] if loss.infinite else []
@@ -56,8 +39,8 @@ def evaluation(result: Evaluation) -> RenderableType:
         table.add_row(Text(name, style="bold"), cells[0], cells[1], cells[2], ", ".join(note))
     accuracy = numbers.share(result.accuracy.value, result.n)
     table.add_row(Text("accuracy", style="bold"), accuracy, "", numbers.interval(result.accuracy.ci), "")
-    parts: list[RenderableType] = [_title(title), table]
-    parts += _lines(str(result.signature))
+    parts: list[RenderableType] = [heading(title), table]
+    parts += sentences(str(result.signature))
     for hint in result.hints:
         parts += [Text(f"\nHint: {hint.evidence}.\n      {hint.advice[0].upper()}{hint.advice[1:]}.", style="yellow")]
     if result.batches is not None:
@@ -71,76 +54,85 @@ def batches(result: Evaluation) -> RenderableType:
     names = list(result.losses)
     count = "1 batch" if len(found) == 1 else f"{len(found):,} batches"
     title = f"{count} in row order; weighted by size, their mean is the value above"
-    table = _table(">batch", ">first row", ">n", *(f">{name}" for name in names))
+    table = grid(">batch", ">first row", ">n", *(f">{name}" for name in names))
     for number, batch in enumerate(found):
         if len(found) > _SHOWN_BATCHES and number == _SHOWN_BATCHES - 2:
             table.add_row("...", *("" for _ in table.columns[1:]))
         if len(found) <= _SHOWN_BATCHES or number < _SHOWN_BATCHES - 2 or number == len(found) - 1:
             values = (numbers.loss(batch.losses[name]) for name in names)
             table.add_row(str(number), f"{batch.start:,}", f"{batch.n:,}", *values)
-    return Group(_title(title), table)
+    return Group(heading(title), table)
 
 
 def losses() -> RenderableType:
     """The registry of losses."""
-    table = _table("name", "formula", "meaning")
+    table = grid("name", "formula", "meaning")
     for loss in LOSSES.values():
         table.add_row(Text(loss.name, style="bold"), Text(loss.formula), Text(loss.meaning))
-    return Group(_title("The losses of one example; y: probabilities, t: targets, k: the classes"), table)
+    return Group(heading("The losses of one example; y: probabilities, t: targets, k: the classes"), table)
+
+
+def views(known: Sequence[View]) -> RenderableType:
+    """The registry of views."""
+    table = grid("view", "what it shows", "options")
+    for view in known:
+        chosen = ", ".join(f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options)
+        table.add_row(Text(view.name, style="bold"), view.meaning, chosen)
+    return Group(table, *sentences("mnistloss inspect VIEW preds.npy, or all for VIEW"))
 
 
 def fetched(found: Imported) -> RenderableType:
     """The files of one dataset, what they hold and where they lie; and what of an import could not be used."""
-    table = _table("file", ">bytes", "shape", "dtype", "verified", "from")
+    table = grid("file", ">bytes", "shape", "dtype", "verified", "from")
     for item in found.files:
         dtype = "uint8" if item.file.itemsize == 1 else "int32"
         table.add_row(item.file.name, f"{len(item.content):,}", str(item.file.shape), dtype, "SHA-256", item.origin)
     lines = [shown(found.files[0].path.parent), *(f"not used: {item.where}: {item.reason}" for item in found.refused)]
-    return Group(_title(found.files[0].dataset.title), table, *_lines(*lines))
+    return Group(heading(found.files[0].dataset.title), table, *sentences(*lines))
 
 
 def cached(entries: Sequence[Entry]) -> RenderableType:
     """What lies in the cache, and whether it is what was published."""
     if not entries:
         return Text("nothing is cached")
-    table = _table("dataset", "file", ">bytes", "verified")
+    table = grid("dataset", "file", ">bytes", "verified")
     for entry in entries:
         good = entry.state is State.VERIFIED
         verdict = Text("SHA-256") if good else Text(f"broken: {entry.reason}", style="bold red")
         size = f"{len(entry.content):,}" if good else ""
         table.add_row(entry.dataset.name, entry.file.name, size, verdict)
-    return Group(table, *_lines(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
+    return Group(table, *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
 
 
 def datasets(known: Sequence[Dataset]) -> RenderableType:
     """The catalog."""
-    table = _table("name", "what it is", ">train", ">test", ">classes", "licence")
+    table = grid("name", "what it is", ">train", ">test", ">classes", "licence")
     for dataset in known:
         counts = (f"{dataset.examples(split):,}" for split in SPLITS)
         table.add_row(Text(dataset.name, style="bold"), dataset.title, *counts, str(dataset.classes), dataset.licence)
-    return Group(table, *_lines("Citations: mnistloss datasets --cite NAME"))
+    return Group(table, *sentences("Citations: mnistloss datasets --cite NAME"))
 
 
 def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
     """The arrays that a file holds."""
-    table = _table("array", "shape", "dtype")
+    table = grid("array", "shape", "dtype")
     for name, array in arrays.items():
         table.add_row(name, str(array.shape), str(array.dtype))
-    return Group(_title(f"written to {shown(path)}"), table)
+    return Group(heading(f"written to {shown(path)}"), table)
 
 
 def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
     """Position, index and label of the examples of a mini-batch, up to `limit` of them, and its shapes."""
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
-    table = _table(">position", ">index", "label")
+    table = grid(">position", ">index", "label")
     for position, index in enumerate(batch.indices[:limit]):
         table.add_row(str(position), str(index), _label(batch, position))
     if len(batch) > limit:
         table.add_row("...", "", f"and {len(batch) - limit:,} more")
     arrays = batch.arrays()
     lines = (f"x_batch {arrays['x'].shape}", f"t_batch {arrays['t'].shape}", f"seed {seed}")
-    return Group(_title(title), table, *_lines(*lines))
+    return Group(heading(title), table, *sentences(*lines))
 
 
 def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableType:
@@ -154,7 +146,7 @@ def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
     """How many batches a partition has, and how large they are."""
     split, last = batches[0].split, batches[-1]
     covered = sum(len(batch) for batch in batches)
-    table = _table("", ">")
+    table = grid("", ">")
     table.show_header = False
     table.add_row("examples", f"{len(split):,}")
     table.add_row("batches", f"{len(batches):,}")
@@ -163,7 +155,7 @@ def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
     table.add_row("examples covered, each once", f"{covered:,}")
     if seed is not None:
         table.add_row("seed of the order", str(seed))
-    return Group(_title(f"{split.dataset.name} {split.name} in disjoint batches"), table)
+    return Group(heading(f"{split.dataset.name} {split.name} in disjoint batches"), table)
 
 
 def _label(batch: Batch, position: int) -> str:
@@ -174,7 +166,7 @@ def _label(batch: Batch, position: int) -> str:
 
 def baseline(result: Baseline) -> RenderableType:
     """What a baseline scores on both splits, and how its loss fell."""
-    table = _table("split", ">n", *(f">{n}" for n in result.train.losses), ">accuracy")
+    table = grid("split", ">n", *(f">{n}" for n in result.train.losses), ">accuracy")
     for scored in (result.train, result.test):
         losses = (numbers.loss(loss.value) for loss in scored.losses.values())
         table.add_row(
@@ -185,5 +177,5 @@ def baseline(result: Baseline) -> RenderableType:
         )
     fallen = f"loss by epoch: {' '.join(f'{loss:.4f}' for loss in result.epochs)}"
     return Group(
-        _title(f"{result.name} on {result.train.dataset}"), table, *_lines(*([fallen] if result.epochs else []))
+        heading(f"{result.name} on {result.train.dataset}"), table, *sentences(*([fallen] if result.epochs else []))
     )

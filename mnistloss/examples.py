@@ -1,0 +1,96 @@
+"""Every example of checked predictions at once, for views that look at them one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistloss.arrays import Array, Floats
+from mnistloss.datasets.cache import ACCESS, Access
+from mnistloss.datasets.load import load_split
+from mnistloss.errors import InputError
+from mnistloss.losses import LOSSES, OUTPUTS, block_targets
+from mnistloss.scoring import Predictions, Selection, open_scoring
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N checked predictions in memory, with their targets.
+
+    t: labels (N,), or soft rows (N, K). outputs: see `losses.Outputs`, of all examples as one block, (K, N).
+    indices: which examples of the split these are; None for all of them in order, and for own targets.
+    """
+
+    name: str
+    dataset: str | None
+    split: str | None
+    classes: int
+    input: str
+    delta: float
+    t: Array = field(repr=False)
+    outputs: Any = field(repr=False)
+    indices: Array | None = field(default=None, repr=False)
+    access: Access = field(default=ACCESS, repr=False)
+
+    @property
+    def n(self) -> int:
+        """N."""
+        return len(self.t)
+
+    def losses(self, name: str, delta: float | None = None) -> Floats:
+        """The per-example losses (N,) of that name, with another delta if one is given."""
+        targets = block_targets(self.t, slice(0, self.n))
+        return LOSSES[name](self.outputs, targets, self.delta if delta is None else delta)
+
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """The predicted classes (N,)."""
+        classes: NDArray[np.intp] = self.outputs.predicted
+        return classes
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """The labels (N,); soft targets have none and raise InputError."""
+        if self.t.ndim != 1:
+            raise InputError("the targets are soft rows; this needs a label for each example")
+        return self.t
+
+    def probabilities(self) -> Floats:
+        """Probabilities (K, N); predicted classes have none and raise InputError."""
+        if self.input == "labels":
+            raise InputError("these are predicted classes; this needs a probability for every class")
+        p: Floats = self.outputs.p
+        return p
+
+    def positions(self) -> NDArray[np.intp]:
+        """The index in the split of each example."""
+        return np.arange(self.n) if self.indices is None else self.indices.astype(np.intp)
+
+    def images(self, rows: Array) -> NDArray[np.uint8] | None:
+        """The images of some examples, (len(rows), 28, 28); None for the user's own targets."""
+        if self.dataset is None or self.split is None:
+            return None
+        images: NDArray[np.uint8] = load_split(self.dataset, self.split, self.access).images[self.positions()[rows]]
+        return images
+
+
+def load_examples(predictions: Predictions, selection: Selection) -> Examples:
+    """Check predictions as `evaluate` does, and keep all of them."""
+    with open_scoring(predictions, selection) as scoring:
+        layout, targets = scoring.layout, scoring.targets
+        parts = [np.array(block.y) for block in scoring.blocks()]
+        return Examples(
+            name=scoring.source.name,
+            dataset=targets.dataset,
+            split=targets.split,
+            classes=targets.classes,
+            input=layout.input,
+            delta=scoring.delta,
+            t=targets.t,
+            outputs=OUTPUTS[layout.input](np.concatenate(parts, axis=-1)),
+            indices=targets.chosen,
+            access=selection.access,
+        )

@@ -1,0 +1,28 @@
+"""How our tables, headings and sentences look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+
+def grid(*columns: str) -> Table:
+    """A table; a column whose heading starts with > is of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for text in columns:
+        right = text.startswith(">")
+        table.add_column(Text(text.removeprefix(">")), justify="right" if right else "left", no_wrap=right)
+    return table
+
+
+def heading(text: str) -> Text:
+    """What stands above a table."""
+    return Text(text, style="bold", overflow="fold")
+
+
+def sentences(*texts: str) -> Iterator[Text]:
+    """Lines that are folded rather than cut."""
+    return (Text(text, overflow="fold") for text in texts)

@@ -1,0 +1,37 @@
+"""Parts of a document as rich renderables."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from mnistloss import document
+from mnistloss.report import picture
+from mnistloss.report.layout import grid, heading, sentences
+
+_BAR = 30
+
+
+def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
+    """One part at a width in columns; pictures only where they are wanted."""
+    match part:
+        case document.Table():
+            drawn = grid(*part.columns)
+            for row in part.rows:
+                drawn.add_row(*(Text(cell) for cell in row))
+            return Group(heading(part.title), drawn)
+        case document.Lines():
+            return Group(*sentences(*part.lines))
+        case document.Bars():
+            return _bars(part)
+        case document.Pictures():
+            return picture.digits(part.images, part.captions, width, colour=colour) if pictures else Group()
+
+
+def _bars(bars: document.Bars) -> RenderableType:
+    top = max(bars.values, default=0.0) or 1.0
+    drawn = grid(">", "", "")
+    drawn.show_header = False
+    for label, value, note in zip(bars.labels, bars.values, bars.notes, strict=True):
+        drawn.add_row(Text(label), Text("█" * round(_BAR * value / top)), Text(note))
+    return Group(heading(bars.title), drawn)

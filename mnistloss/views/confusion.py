@@ -1,0 +1,76 @@
+"""The ledger of confusions: which true -> predicted pair costs how much of the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mnistloss.arrays import Array, Floats
+from mnistloss.document import Part, Table
+from mnistloss.examples import Examples
+from mnistloss.views.view import View
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows are true classes, columns predicted ones: how many examples (K, K), and what they cost (K, K)."""
+
+    loss: str
+    counts: Array = field(repr=False)
+    costs: Floats = field(repr=False)
+
+    def ledger(self) -> list[tuple[int, int, int, float, float]]:
+        """(true, predicted, count, cost, share of all costs), the costliest first; pairs that occur only."""
+        total = self.costs.sum()
+        order = np.argsort(-self.costs, axis=None, kind="stable")
+        pairs = zip(*np.unravel_index(order, self.costs.shape), strict=True)
+        return [
+            (int(t), int(y), int(self.counts[t, y]), float(self.costs[t, y]), float(self.costs[t, y] / total))
+            for t, y in pairs
+            if self.counts[t, y]
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        keys = ("true", "predicted", "count", "cost", "share")
+        return {
+            "loss": self.loss,
+            "counts": self.counts.tolist(),
+            "ledger": [dict(zip(keys, row, strict=True)) for row in self.ledger()],
+        }
+
+    def parts(self) -> list[Part]:
+        """The matrix, and the costliest pairs."""
+        k = len(self.counts)
+        matrix = Table(
+            "examples, by true class (rows) and predicted class (columns)",
+            ("true", *(f">{c}" for c in range(k)), ">share of the loss"),
+            tuple(
+                (str(t), *(f"{n:,}" if n else "." for n in row), f"{self.costs[t].sum() / self.costs.sum():.1%}")
+                for t, row in enumerate(self.counts)
+            ),
+        )
+        wrong = [row for row in self.ledger() if row[0] != row[1]]
+        ledger = Table(
+            f"the {min(_SHOWN, len(wrong))} costliest confusions of {len(wrong)}, by their part of the {self.loss}",
+            (">true", ">predicted", ">examples", ">cost", ">share of the loss"),
+            tuple((str(t), str(y), f"{n:,}", f"{cost:.3f}", f"{share:.1%}") for t, y, n, cost, share in wrong[:_SHOWN]),
+        )
+        return [matrix, ledger]
+
+
+def confusion(examples: Examples) -> Confusion:
+    """Count the pairs and add up what they cost, in cee, or in error where only classes are known."""
+    k = examples.classes
+    loss = "error" if examples.input == "labels" else "cee"
+    cells = examples.labels * k + examples.predicted
+    counts = np.bincount(cells, minlength=k * k).reshape(k, k)
+    costs = np.bincount(cells, weights=examples.losses(loss), minlength=k * k).astype(np.float64)
+    return Confusion(loss, counts, costs.reshape(k, k))
+
+
+VIEW = View("confusion", "which true -> predicted pair costs how much of the loss", confusion)

@@ -1,0 +1,64 @@
+"""Views: the same predictions from several sides, each against what plain loops or another library say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+
+from mnistloss import evaluate
+from mnistloss.errors import ArgumentError
+from mnistloss.examples import Examples, load_examples
+from mnistloss.scoring import Selection
+from mnistloss.views import VIEWS, find
+from mnistloss.views.confusion import confusion
+
+LABELS = np.arange(1000) % 10
+
+
+@pytest.fixture
+def examples(probs: np.ndarray) -> Examples:
+    return load_examples(probs, Selection(dataset="mnist-5k"))
+
+
+def test_confusion(examples: Examples, probs: np.ndarray) -> None:
+    """Counts and costs by pair are those of a plain loop, and add up to the whole."""
+    found = confusion(examples)
+    counts, costs = np.zeros((10, 10), int), np.zeros((10, 10))
+    for row, t in zip(probs.astype(np.float64), LABELS, strict=True):
+        counts[t, row.argmax()] += 1
+        costs[t, row.argmax()] -= np.log(row[t] + 1e-7)
+    np.testing.assert_array_equal(found.counts, counts)
+    np.testing.assert_allclose(found.costs, costs, rtol=1e-12)
+    value = evaluate(probs, dataset="mnist-5k").losses["cee"].value
+    assert found.costs.sum() / 1000 == pytest.approx(value, rel=1e-12)
+    ledger = found.ledger()
+    assert [row[3] for row in ledger] == sorted((row[3] for row in ledger), reverse=True)
+    assert sum(row[4] for row in ledger) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None:
+    """Each view has a table, a JSON and a help text; JSON never holds NaN or Infinity."""
+    result = cli("inspect", name, preds, "--dataset", "mnist-5k")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.splitlines()) > 3
+    document = json.loads(
+        cli("inspect", name, preds, "--dataset", "mnist-5k", "--format", "json").stdout, parse_constant=pytest.fail
+    )
+    assert list(document["views"]) == [name]
+    assert cli("inspect", name, "--help").exit_code == 0
+
+
+def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:
+    """`inspect` alone lists the views, `inspect all` shows them all, another name is a usage error."""
+    output = cli("inspect").stdout
+    for view in VIEWS.values():
+        assert view.name in output
+        assert view.meaning in output
+    document = json.loads(cli("inspect", "all", preds, "--dataset", "mnist-5k", "--format", "json").stdout)
+    assert list(document["views"]) == list(VIEWS)
+    assert cli("inspect", "nothing", preds).exit_code == 2
+    with pytest.raises(ArgumentError, match="no view is named 'nothing'; the views are confusion"):
+        find("nothing")
