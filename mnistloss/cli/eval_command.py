@@ -87,9 +87,10 @@ def command(
     cache_dir: Path | None,
     offline: bool,
 ) -> None:
-    """The loss of predictions in a .npy file; - reads it from standard input.
+    """Score the predictions in a .npy file.
 
-    PREDS.npy holds an array (N, K): row i is what a model says of example i of the split.
+    PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. - reads it from
+    standard input.
     """
     from mnistloss.evaluation import evaluate
 

@@ -33,7 +33,10 @@ class _Views(click.Group):
 @click.group("inspect", cls=_Views, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Look at predictions from one side; without a VIEW, list the views."""
+    """Look at predictions from one side each.
+
+    Without a VIEW, list the views.
+    """
     if ctx.invoked_subcommand is None:
         from mnistloss.report import table
         from mnistloss.views import VIEWS
