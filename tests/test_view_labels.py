@@ -1,0 +1,105 @@
+"""The view `labels`: the loss with, without and with corrected label errors."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+
+from mnistloss import evaluate
+from mnistloss.datasets.label_errors import MNIST_TEST, known_errors
+from mnistloss.datasets.load import load_split
+from mnistloss.document import Lines
+from mnistloss.examples import load_examples
+from mnistloss.scoring import Selection
+from mnistloss.views.labels import labels
+
+BOOK = "predictions/book-network-probs.npy"
+
+
+def test_table_is_the_published_one(realdata: Path) -> None:
+    """The errors are those of the published reviews, each fact of each."""
+    published = json.loads((realdata / "mnist-label-errors.json").read_text())["errors"]
+    ours = [(e.index, e.label, e.suggestion, *e.votes) for e in MNIST_TEST]
+    assert ours == [(e["index"], e["label"], e["suggested"], *e["votes"].values()) for e in published]
+
+
+def test_table_keeps_its_rule() -> None:
+    """Each label has fewer than 3 of 5 votes, no index is there twice, and each suggestion is another label."""
+    assert len({error.index for error in MNIST_TEST}) == len(MNIST_TEST) == 15
+    assert all(error.votes[0] < 3 and sum(error.votes) == 5 for error in MNIST_TEST)
+    assert all(error.label != error.suggestion for error in MNIST_TEST)
+
+
+def test_labels_are_those_of_the_test_set(real: Path) -> None:
+    """The label that is known to be wrong is the one that the published file has."""
+    published = load_split("mnist", "test").labels
+    assert [published[error.index] for error in MNIST_TEST] == [error.label for error in MNIST_TEST]
+
+
+def test_book_network(real: Path, realdata: Path) -> None:
+    """The three means are what `evaluate` says of other labels, and a plain loop finds the share."""
+    y = np.load(realdata / BOOK)
+    found = labels(load_examples(y, Selection()))
+    t = load_split("mnist", "test").labels.copy()
+    errors = known_errors("mnist", "test")
+    kept = [i for i in range(10000) if i not in errors]
+    suggested = t.copy()
+    for i, error in errors.items():
+        suggested[i] = error.suggestion
+    assert found.means["cee"] == pytest.approx((0.22454365154002, 0.22135911507914, 0.22261602816688), rel=1e-12)
+    for name in ("cee", "error"):
+        expected = [
+            evaluate(rows, targets=targets, losses=[name]).losses[name].value
+            for rows, targets in ((y, t), (y[kept], t[kept]), (y, suggested))
+        ]
+        np.testing.assert_allclose(np.array(found.means[name], float), expected, rtol=1e-12)
+    costs = {i: -math.log(float(y[i, t[i]]) + 1e-7) for i in range(10000)}
+    assert found.noise == pytest.approx(math.fsum(costs[i] for i in errors) / math.fsum(costs.values()), rel=1e-12)
+    assert [case.as_labelled for case in found.cases] == pytest.approx([costs[i] for i in errors], rel=1e-12)
+    again = [-math.log(float(y[i, error.suggestion]) + 1e-7) for i, error in errors.items()]
+    assert [case.as_suggested for case in found.cases] == pytest.approx(again, rel=1e-12)
+
+
+def test_chosen_examples(real: Path, realdata: Path) -> None:
+    """With indices, each occurrence of an error counts, and an all-wrong choice leaves nothing without them."""
+    y = np.load(realdata / BOOK)
+    indices = np.array([947, 3, 947, 9729])
+    found = labels(load_examples(y[indices], Selection(split="test", indices=indices)))
+    assert [case.error.index for case in found.cases] == [947, 947, 9729]
+    assert found.means["error"][1] in (0.0, 1.0)
+    only = labels(load_examples(y[[947]], Selection(split="test", indices=np.array([947]))))
+    assert only.noise == pytest.approx(1)
+    assert only.as_dict()["means"]["cee"]["without_these"] is None
+    (line,) = labels(load_examples(y[[3]], Selection(split="test", indices=np.array([3])))).parts()
+    assert line == Lines(("None of these 1 examples is among the 15 whose labels are wrong.",))
+
+
+def test_predicted_classes(real: Path, realdata: Path) -> None:
+    """Of predicted classes the error rate is shown alone; no cee is made up."""
+    classes = np.load(realdata / BOOK).argmax(axis=1)
+    found = labels(load_examples(classes, Selection(input="labels")))
+    assert list(found.means) == ["error"]
+    assert found.means["error"] == pytest.approx((0.0648, 635 / 9985, 0.0639), rel=1e-12)
+
+
+@pytest.mark.parametrize("other", [Selection(dataset="mnist-5k"), Selection(targets=np.arange(1000) % 10)])
+def test_other_data_has_no_such_list(other: Selection, probs: np.ndarray) -> None:
+    """For other data the result says in words that none are known; it is no error."""
+    found = labels(load_examples(probs, other))
+    assert found.as_dict()["known"] == 0
+    assert found.as_dict()["errors"] == []
+    (lines,) = found.parts()
+    assert isinstance(lines, Lines)
+    assert lines.lines[0] == "No label errors are known for these labels."
+
+
+def test_json_of_an_infinite_loss(cli: Cli, real: Path, tmp_path: Path) -> None:
+    """One-hot predictions of the given labels without delta: infinite as suggested, null in JSON."""
+    np.save(tmp_path / "y.npy", np.eye(10)[load_split("mnist", "test").labels])
+    result = cli("inspect", "labels", tmp_path / "y.npy", "--delta", "0", "--format", "json")
+    view = json.loads(result.stdout, parse_constant=pytest.fail)["views"]["labels"]
+    assert view["means"]["cee"] == {"as_labelled": 0.0, "without_these": 0.0, "as_suggested": None}
+    assert (view["share_of_loss"], view["errors"][0]["as_suggested"]) == (None, None)
