@@ -19,7 +19,7 @@ LAYERS = [
     ["errors"],
     ["files", "arrays", "document"],
     ["losses", "sampling", "datasets", "npy"],
-    ["predictions", "statistics", "signature", "samples"],
+    ["predictions", "statistics", "resampling", "signature", "samples"],
     ["targets", "doctor"],
     ["scoring"],
     ["evaluation", "examples"],

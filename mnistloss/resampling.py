@@ -1,0 +1,137 @@
+"""Tests and intervals that resample: sign flips, the bootstrap of a mean, McNemar's test, Holm's correction.
+
+Whatever is random is made of the 64-bit words of PCG64, whose stream NumPy guarantees: a seed gives the same
+p-value and the same interval on every machine. Memory is a few MB, whatever the number of examples and draws.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mnistloss.arrays import Floats
+from mnistloss.errors import ArgumentError
+from mnistloss.statistics import Interval, quantile
+
+EXACT = 14
+"""Up to so many differences that are not zero, a sign-flip test goes through all of the sign patterns."""
+
+_CELLS = 2**17
+_FLIPS, _BOOTSTRAP = 1, 2
+_TIE = 1e-12
+
+
+def check_count(value: Any, what: str, least: int = 1) -> int:
+    """A whole number of at least `least`; anything else raises ArgumentError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{what} is {value!r}; expected a whole number") from None
+    if number < least:
+        raise ArgumentError(f"{what} is {number}; expected at least {least}")
+    return number
+
+
+def sign_flip_p(differences: Floats, flips: int, seed: int) -> tuple[float, bool]:
+    """Two-sided p-value of the paired randomisation test of a mean, and whether it is exact.
+
+    Under the hypothesis that two models are exchangeable, each paired difference could as well have had the
+    other sign. p is the share of sign patterns whose mean is at least as far from 0 as the one found: of all
+    patterns where at most EXACT differences are not zero, else (count + 1) / (flips + 1) of random ones.
+    Means within 1e-12 of the mean absolute difference are ties, and count.
+    Source: R. A. Fisher, The Design of Experiments (1935), section 21; E. J. G. Pitman (1937).
+
+    >>> sign_flip_p(np.array([1.0, 2.0, 3.0]), flips=1000, seed=0)
+    (0.25, True)
+    """
+    moving = differences[differences != 0]
+    least = abs(moving.sum()) - _TIE * np.abs(moving).sum()
+    if len(moving) <= EXACT:
+        return float((np.abs(_signed_sums(moving)) >= least).mean()), True
+    count = sum(int(np.count_nonzero(np.abs(sums) >= least)) for sums in _random_sums(moving, flips, seed))
+    return (count + 1) / (flips + 1), False
+
+
+def _signed_sums(values: Floats) -> Floats:
+    """The sums over the last axis under each of its 2^m sign patterns, (..., 2^m); bit k of a pattern flips value k."""
+    sums = np.zeros((*values.shape[:-1], 1))
+    for k in range(values.shape[-1]):
+        value = values[..., k, np.newaxis]
+        sums = np.concatenate([sums + value, sums - value], axis=-1)
+    return sums
+
+
+def _random_sums(values: Floats, flips: int, seed: int) -> Iterator[Floats]:
+    """The sums under `flips` random sign patterns, in blocks.
+
+    The values lie in groups of eight whose 256 signed sums are a table: a random byte flips eight signs at once.
+    """
+    words = -(-len(values) // 64)
+    groups = np.pad(values, (0, 64 * words - len(values))).reshape(8 * words, 8)
+    table = _signed_sums(groups).ravel()
+    starts = np.arange(0, len(table), 256)
+    stream = np.random.PCG64([seed, _FLIPS])
+    for size in _blocks(flips, len(groups)):
+        patterns = stream.random_raw(size * words).astype("<u8").view(np.uint8).reshape(size, -1)
+        yield table.take(starts + patterns).sum(axis=1)
+
+
+def bootstrap_interval(values: Floats, draws: int, seed: int, confidence: float) -> Interval:
+    """Percentile interval of the mean: the quantiles of the means of `draws` samples with replacement.
+
+    An index is the high half of a 32-bit word times n, so its probability is off by 2^-32 at most.
+    Source: B. Efron, Bootstrap methods: another look at the jackknife (1979).
+    """
+    quantile(confidence)
+    n = len(values)
+    stream = np.random.PCG64([seed, _BOOTSTRAP])
+    means = []
+    for size in _blocks(draws, n):
+        halves = stream.random_raw((size * n + 1) // 2).astype("<u8").view("<u4")[: size * n]
+        indices = (halves.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)
+        means.append(values.take(indices.astype(np.intp)).reshape(size, n).mean(axis=1))
+    low, high = np.quantile(np.concatenate(means), [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high)
+
+
+def _blocks(total: int, width: int) -> Iterator[int]:
+    """`total` rows of some width in blocks of bounded size: how many rows each block has."""
+    rows = max(1, _CELLS // width)
+    return (min(rows, total - start) for start in range(0, total, rows))
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Exact two-sided p-value of McNemar's test: of the examples that only one of two models gets right.
+
+    Under the hypothesis of equal accuracy each of these is a fair coin's throw: twice the binomial tail, at most 1.
+    The tail is summed in whole numbers, so nothing is rounded before the end.
+    Source: Q. McNemar (1947), in the exact form.
+
+    >>> mcnemar_p(1, 5)
+    0.21875
+    """
+    n = only_first + only_second
+    tail = term = 1
+    for k in range(min(only_first, only_second)):
+        term = term * (n - k) // (k + 1)
+        tail += term
+    return min(1.0, 2 * tail / 2**n)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p-values of several tests, adjusted so that the chance of any false alarm stays within their level.
+
+    The least of m is multiplied by m, the next by m - 1 and so on; none falls below an earlier one or exceeds 1.
+    Source: S. Holm, A simple sequentially rejective multiple test procedure (1979).
+
+    >>> holm([0.03, 0.01, 0.5])
+    [0.06, 0.03, 0.5]
+    """
+    adjusted, largest = [0.0] * len(p), 0.0
+    for rank, at in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[at]))
+        adjusted[at] = largest
+    return adjusted

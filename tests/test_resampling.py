@@ -1,0 +1,160 @@
+"""Resampling: p-values and intervals against brute force, scipy and statsmodels; seeds; memory."""
+
+import itertools
+import math
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+
+from mnistloss.errors import ArgumentError
+from mnistloss.resampling import EXACT, bootstrap_interval, check_count, holm, mcnemar_p, sign_flip_p
+
+
+def brute_force(differences: np.ndarray) -> float:
+    """The share of all sign patterns whose sum is as far from zero, by plain loops."""
+    observed = abs(math.fsum(differences))
+    patterns = list(itertools.product((1, -1), repeat=len(differences)))
+    sums = [abs(math.fsum(s * d for s, d in zip(signs, differences, strict=True))) for signs in patterns]
+    return sum(total >= observed * (1 - 1e-12) for total in sums) / len(patterns)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 12])
+@pytest.mark.parametrize("seed", range(4))
+def test_sign_flips_are_exact_for_few(n: int, seed: int) -> None:
+    """A few differences: every sign pattern is counted, as plain loops count them."""
+    differences = np.random.default_rng([n, seed]).normal(0.4, 1, n)
+    assert sign_flip_p(differences, 10, 0) == (brute_force(differences), True)
+
+
+def test_ties_count() -> None:
+    """Sums that are equal but for rounding count as equal; .1 + .2 is not .3 to a computer."""
+    differences = np.array([0.1, 0.2, -0.3, 0.3, 0.1, 0.2])
+    whole = np.array([1.0, 2.0, -3.0, 3.0, 1.0, 2.0])
+    assert sign_flip_p(differences, 10, 0) == sign_flip_p(whole, 10, 0) == (brute_force(whole), True)
+
+
+def test_zero_differences_carry_nothing() -> None:
+    """Examples without a difference change no p-value, and do not stand in the way of exactness."""
+    differences = np.random.default_rng(1).normal(0.4, 1, 9)
+    padded = np.concatenate([differences, np.zeros(5000)])
+    assert sign_flip_p(padded, 10, 0) == sign_flip_p(differences, 10, 0)
+    assert sign_flip_p(np.zeros(100), 10, 0) == (1.0, True)
+
+
+def test_sign_flips_at_the_border() -> None:
+    """Random flips agree with all patterns, on both sides of the number where one gives way to the other."""
+    rng = np.random.default_rng(4)
+    for n in (EXACT, EXACT + 1):
+        differences = rng.normal(0.5, 1, n)
+        p, exact = sign_flip_p(differences, 200_000, 0)
+        assert exact == (n == EXACT)
+        assert p == pytest.approx(brute_force(differences), abs=0.004)
+
+
+@pytest.mark.parametrize("n", [15, 63, 64, 65, 1000])
+def test_random_flips_have_the_distribution_of_the_mean(n: int) -> None:
+    """The random p-value is that of the normal limit, within what flips and skewness allow."""
+    differences = np.random.default_rng(n).normal(0, 1, n)
+    differences += 1.5 * math.sqrt((differences**2).mean() / n) - differences.mean()
+    z = abs(differences.sum()) / math.sqrt((differences**2).sum())
+    assert sign_flip_p(differences, 50_000, 3)[0] == pytest.approx(math.erfc(z / math.sqrt(2)), abs=0.015)
+
+
+def test_no_random_p_is_zero() -> None:
+    """The pattern that was found is one of those possible: the least p of 999 flips is 1/1000."""
+    assert sign_flip_p(np.ones(1000), 999, 0) == (1 / 1000, False)
+
+
+@pytest.mark.parametrize("n", [10, 400])
+def test_sign_flips_agree_with_scipy(n: int) -> None:
+    """The p-value of permutation_test for paired samples: equal where both are exact, close where both are random."""
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(n)
+    a, b = rng.exponential(1, (2, n))
+    b += 0.3 / math.sqrt(n)
+    expected = stats.permutation_test(
+        (a, b),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        n_resamples=20_000,
+        batch=1000,
+        rng=0,
+    ).pvalue
+    p, exact = sign_flip_p(b - a, 20_000, 0)
+    assert exact == (n == 10)
+    assert p == pytest.approx(expected, abs=1e-12 if exact else 0.015)
+
+
+def test_bootstrap_agrees_with_scipy() -> None:
+    """The percentile interval of a skewed sample's mean is scipy's, but for the draw."""
+    stats = pytest.importorskip("scipy.stats")
+    values = np.random.default_rng(8).exponential(1, 301)
+    expected = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=20_000, confidence_level=0.9, rng=0
+    ).confidence_interval
+    width = expected.high - expected.low
+    np.testing.assert_allclose(bootstrap_interval(values, 20_000, 0, 0.9), expected, atol=0.03 * width)
+
+
+@pytest.mark.parametrize("at", range(7))
+def test_bootstrap_draws_every_value_alike(at: int) -> None:
+    """A value is missing from a sample of 7 with probability (6/7)^7 = 0.340, wherever it stands."""
+    values = np.zeros(7)
+    values[at] = 7
+    assert bootstrap_interval(values, 50_000, at, 1 - 2 * 0.33)[0] == 0
+    assert bootstrap_interval(values, 50_000, at, 1 - 2 * 0.35)[0] == 1
+
+
+def test_seeds() -> None:
+    """A seed gives the same numbers for ever, and another seed others."""
+    differences = np.arange(-30.0, 40.0)
+    p, _ = sign_flip_p(differences, 9999, 7)
+    interval = bootstrap_interval(differences, 999, 7, 0.95)
+    assert p == 0.0733
+    assert interval == pytest.approx((-0.633571428571, 9.115))
+    assert sign_flip_p(differences, 9999, 8)[0] != p
+    assert bootstrap_interval(differences, 999, 8, 0.95) != interval
+
+
+def test_memory_is_bounded() -> None:
+    """10,000 flips and draws of 10,000 examples never hold more than a few MB."""
+    differences = np.random.default_rng(0).normal(0, 1, 10_000)
+    tracemalloc.start()
+    sign_flip_p(differences, 10_000, 0)
+    bootstrap_interval(differences, 500, 0, 0.95)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10e6
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 5), (1, 5), (6, 6), (30, 51), (400, 330), (3000, 3100)])
+def test_mcnemar(b: int, c: int) -> None:
+    """The exact p-value of statsmodels, whichever model comes first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tables = pytest.importorskip("statsmodels.stats.contingency_tables")
+    expected = tables.mcnemar([[10, b], [c, 10]], exact=True).pvalue if b + c else 1.0
+    assert mcnemar_p(b, c) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_p(c, b) == mcnemar_p(b, c)
+
+
+@pytest.mark.parametrize("p", [[0.04], [0.01, 0.02, 0.03], [0.9, 0.001, 0.04, 0.04, 0.2], [1.0, 1.0]])
+def test_holm(p: list[float]) -> None:
+    """The adjusted p-values of statsmodels' multipletests, in the order given."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        multitest = pytest.importorskip("statsmodels.stats.multitest")
+    np.testing.assert_allclose(holm(p), multitest.multipletests(p, method="holm")[1], rtol=1e-12)
+
+
+def test_refusals() -> None:
+    """Counts are whole numbers that are large enough; confidence lies between 0 and 1."""
+    assert check_count(np.int64(3), "flips") == 3
+    with pytest.raises(ArgumentError, match=r"flips is 0; expected at least 1"):
+        check_count(0, "flips")
+    with pytest.raises(ArgumentError, match=r"flips is 1\.5; expected a whole number"):
+        check_count(1.5, "flips")
+    with pytest.raises(ArgumentError, match="confidence is 1"):
+        bootstrap_interval(np.ones(3), 10, 0, 1)
