@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from mnistloss.baselines import baseline
     from mnistloss.datasets.load import load_mnist
     from mnistloss.errors import MnistLossError
-    from mnistloss.evaluation import Evaluation, evaluate
+    from mnistloss.evaluation import evaluate
     from mnistloss.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
+    from mnistloss.results import Evaluation
     from mnistloss.sampling import batches, mini_batch
     from mnistloss.signature import Signature
 
 _HOMES = {
     "LOSSES": "losses",
-    "Evaluation": "evaluation",
+    "Evaluation": "results",
     "MnistLossError": "errors",
     "Signature": "signature",
     "baseline": "baselines",

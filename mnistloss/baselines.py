@@ -18,8 +18,9 @@ from mnistloss.datasets.cache import ACCESS, Access
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.datasets.load import FORM, Split, check_split, load_split
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation import Evaluation, evaluate
+from mnistloss.evaluation import evaluate
 from mnistloss.losses import LOSSES, from_logits, softmax
+from mnistloss.results import Evaluation
 from mnistloss.sampling import Words, partition
 
 Model = Callable[[NDArray[np.uint8]], Floats]

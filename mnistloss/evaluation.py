@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
 from mnistloss import __version__, doctor
-from mnistloss.arrays import Floats
+from mnistloss.arrays import Array, Floats
 from mnistloss.datasets.cache import Access
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.losses import LOSSES, Loss, find
+from mnistloss.losses import LOSSES, Loss, Probabilities, find
 from mnistloss.predictions import Layout
-from mnistloss.scoring import Digest, Predictions, Scoring, Selection, open_scoring
+from mnistloss.resampling import bootstrap_interval
+from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
+from mnistloss.scoring import Block, Digest, Predictions, Scoring, Selection, open_scoring
 from mnistloss.signature import Signature
-from mnistloss.statistics import Interval, Moments, normal_interval, quantile, wilson_interval
+from mnistloss.statistics import Moments, normal_interval, quantile, wilson_interval
 from mnistloss.targets import Source
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -27,100 +28,33 @@ DEFAULT_LOSSES = ("cee", "mse")
 
 
 @dataclass(frozen=True)
-class LossResult:
-    """One loss of an evaluation; `values` are the per-example losses, kept for the reduction none.
+class Wanted:
+    """What is to be found out about predictions; see `evaluate` for each field."""
 
-    value: infinite where a per-example loss is, NaN for the reduction none. infinite: how many are.
-    stderr, ci: of the value; None where not defined. confidence: of the interval.
-    """
+    losses: Sequence[str] | None = None
+    reduction: str = "mean"
+    batch_size: int | None = None
+    confidence: float = 0.95
+    top: Sequence[int] = ()
+    per_class: bool = False
+    bootstrap: int = 0
+    seed: int = 0
 
-    value: float
-    reduction: str
-    stderr: float | None
-    ci: Interval | None
-    confidence: float
-    infinite: int
-    signature: Signature
-    values: Floats | None = field(default=None, repr=False, compare=False)
+    def __post_init__(self) -> None:
+        if self.reduction not in REDUCTIONS:
+            raise ArgumentError(f"no reduction is named {self.reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ArgumentError(f"batch_size is {self.batch_size}; expected at least 1")
+        if self.batch_size is not None and self.reduction == "none":
+            raise ArgumentError("reduction none gives no losses of batches; choose mean or sum, or no batch_size")
+        if any(k < 1 for k in self.top) or self.bootstrap < 0:
+            raise ArgumentError(f"top is {self.top}, bootstrap {self.bootstrap}; expected k >= 1 and 0 or more")
+        quantile(self.confidence)
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: full precision, null instead of infinity and NaN, without the per-example losses."""
-        return {
-            "value": self.value if math.isfinite(self.value) else None,
-            "reduction": self.reduction,
-            "stderr": self.stderr,
-            "ci": list(self.ci) if self.ci else None,
-            "confidence": self.confidence,
-            "infinite": self.infinite,
-            "signature": str(self.signature),
-        }
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """The share of examples whose predicted class is the target's, with Wilson's interval."""
-
-    value: float
-    ci: Interval
-
-    def __float__(self) -> float:
-        return self.value
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {"value": self.value, "ci": list(self.ci)}
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """One batch of the partition: its first row, its size and its losses, reduced like the whole."""
-
-    start: int
-    n: int
-    losses: MappingProxyType[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: null instead of infinity."""
-        return {
-            "start": self.start,
-            "n": self.n,
-            "losses": {name: value if math.isfinite(value) else None for name, value in self.losses.items()},
-        }
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` found; `dataset` and `split` are None for targets of the user's own.
-
-    signature: one for all losses together, their names joined by +; each loss has its own too.
-    """
-
-    predictions: str
-    dataset: str | None
-    split: str | None
-    n: int
-    classes: int
-    input: str
-    losses: MappingProxyType[str, LossResult]
-    accuracy: Accuracy
-    signature: Signature
-    hints: tuple[doctor.Hint, ...]
-    batches: tuple[BatchResult, ...] | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """One evaluation as JSON has it."""
-        return {
-            "predictions": self.predictions,
-            "dataset": self.dataset,
-            "split": self.split,
-            "n": self.n,
-            "classes": self.classes,
-            "input": self.input,
-            "losses": {name: result.as_dict() for name, result in self.losses.items()},
-            "accuracy": self.accuracy.as_dict(),
-            "hints": [hint.as_dict() for hint in self.hints],
-            **({} if self.batches is None else {"batches": [batch.as_dict() for batch in self.batches]}),
-        }
+    @property
+    def keep(self) -> bool:
+        """Whether per-example losses are needed."""
+        return self.reduction == "none" or self.batch_size is not None or self.bootstrap > 0
 
 
 def evaluate(
@@ -136,6 +70,10 @@ def evaluate(
     reduction: str = "mean",
     batch_size: int | None = None,
     confidence: float = 0.95,
+    top: Sequence[int] = (),
+    per_class: bool = False,
+    bootstrap: int = 0,
+    seed: int = 0,
     allow_unnormalized: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
@@ -153,6 +91,9 @@ def evaluate(
     reduction: "mean" over examples, "sum", or "none", which keeps the per-example losses as `.values`.
     batch_size: also the losses of each batch of the partition, as `.batches`.
     confidence: of the intervals; normal approximation for losses, Wilson's for the accuracy.
+    top: also the accuracy among the k most probable classes, for each k.
+    per_class: also the losses by class, as `.per_class`; needs labels.
+    bootstrap, seed: so many resamples for percentile intervals of the losses instead; 0 for none.
     allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
     cache_dir, download: as in `load_mnist`.
 
@@ -164,28 +105,37 @@ def evaluate(
     >>> round(result.losses["nll"].value, 12), result.split
     (2.302585092994, 'test')
     """
-    _check_choices(reduction, batch_size)
-    quantile(confidence)
-    selection = Selection(
-        targets, indices, dataset, split, input, delta, allow_unnormalized, Access(cache_dir, download)
+    access = Access(cache_dir, download)
+    return score(
+        predictions,
+        Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access),
+        Wanted(losses, reduction, batch_size, confidence, top, per_class, bootstrap, seed),
     )
+
+
+def score(predictions: Predictions, selection: Selection, wanted: Wanted) -> Evaluation:
+    """What `evaluate` does, with its arguments gathered."""
     with open_scoring(predictions, selection) as scoring:
-        chosen = _chosen(losses, scoring.layout, asked=input)
-        seen = _look(scoring, chosen, keep=reduction == "none" or batch_size is not None)
+        losses = _chosen(wanted.losses, scoring.layout, asked=selection.input)
+        _check_top(wanted, scoring)
+        tally = _Tally(scoring, losses, wanted)
+        for block in scoring.blocks():
+            tally.add(block)
     layout, found = scoring.layout, scoring.targets
     signature = Signature(
-        loss="+".join(loss.name for loss in chosen),
+        loss="+".join(loss.name for loss in losses),
         targets=found.name,
         n=layout.n,
-        predictions=seen.digest[:8],
+        predictions=str(tally.digest)[:8],
         input=layout.input,
-        delta=scoring.delta if any(loss.uses_delta for loss in chosen) else None,
-        reduction=reduction,
+        delta=scoring.delta if any(loss.uses_delta for loss in losses) else None,
+        reduction=wanted.reduction,
         version=__version__,
         indices=found.indices,
         unnormalized=scoring.unnormalized,
     )
-    accuracy = seen.correct / layout.n
+    moments = tally.merged()
+    right = layout.n - moments["error"].total
     return Evaluation(
         predictions=scoring.source.name,
         dataset=found.dataset,
@@ -193,21 +143,14 @@ def evaluate(
         n=layout.n,
         classes=found.classes,
         input=layout.input,
-        losses=MappingProxyType({loss.name: _result(seen, loss, signature, confidence) for loss in chosen}),
-        accuracy=Accuracy(accuracy, wilson_interval(accuracy, layout.n, confidence)),
+        losses=MappingProxyType({loss.name: _result(tally, moments, loss, signature) for loss in losses}),
+        accuracy=_accuracy(right, layout.n, wanted),
         signature=signature,
-        hints=doctor.examine(doctor.Facts(found.classes, accuracy, seen.hard, seen.moments)),
-        batches=None if batch_size is None else _batches(seen.values, layout.n, batch_size, reduction),
+        hints=doctor.examine(doctor.Facts(found.classes, right / layout.n, tally.hard, moments)),
+        top=MappingProxyType({k: _accuracy(hits, layout.n, wanted) for k, hits in tally.hits.items()}),
+        per_class=_per_class(tally, losses) if wanted.per_class else None,
+        batches=_batches(tally.values, layout.n, wanted) if wanted.batch_size else None,
     )
-
-
-def _check_choices(reduction: str, batch_size: int | None) -> None:
-    if reduction not in REDUCTIONS:
-        raise ArgumentError(f"no reduction is named {reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
-    if batch_size is not None and batch_size < 1:
-        raise ArgumentError(f"batch_size is {batch_size}; expected at least 1")
-    if batch_size is not None and reduction == "none":
-        raise ArgumentError("reduction none gives no losses of batches; choose mean or sum, or no batch_size")
 
 
 def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list[Loss]:
@@ -226,55 +169,122 @@ def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list
     return chosen
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What one pass has collected; `values` are the per-example losses by name, where they were to be kept."""
-
-    moments: dict[str, Moments]
-    values: dict[str, Floats]
-    correct: float
-    hard: bool
-    digest: str
+def _check_top(wanted: Wanted, scoring: Scoring) -> None:
+    """Refuse what needs labels, or the order of all classes, where there are none."""
+    if (wanted.top or wanted.per_class) and scoring.targets.t.ndim == 2:
+        raise InputError("top and per_class need a label for each example; these targets are soft rows")
+    if wanted.top and scoring.layout.input == "labels":
+        raise InputError("these are predicted classes; the top k need a probability for every class")
 
 
-def _look(scoring: Scoring, losses: list[Loss], *, keep: bool) -> _Seen:
-    """The pass: each block is read, hashed, checked and scored."""
-    moments: dict[str, list[Moments]] = {name: [] for name in (*(loss.name for loss in losses), "error")}
-    values = {loss.name: np.empty(scoring.layout.n) for loss in losses} if keep else {}
-    digest, hard = Digest(), True
-    for block in scoring.blocks():
-        digest.add(block)
-        hard = hard and scoring.layout.input == "probs" and bool(((block.y == 0) | (block.y == 1)).all())
-        for name, parts in moments.items():
-            per_example = LOSSES[name](block.outputs, block.t, scoring.delta)
-            parts.append(Moments.of(per_example))
-            if name in values:
-                values[name][block.rows] = per_example
-    merged = {name: Moments.merged(parts) for name, parts in moments.items()}
-    return _Seen(merged, values, scoring.layout.n - merged["error"].total, hard, str(digest))
+class _Tally:
+    """What one pass collects: moments that merge, hits, sums by class, and per-example losses where needed."""
+
+    def __init__(self, scoring: Scoring, losses: list[Loss], wanted: Wanted) -> None:
+        self.scoring, self.wanted = scoring, wanted
+        self.digest = Digest()
+        self.hard = scoring.layout.input == "probs"
+        self.hits = dict.fromkeys(wanted.top, 0)
+        names = dict.fromkeys([*(loss.name for loss in losses), "error"])
+        self.values = {loss.name: np.empty(scoring.layout.n) for loss in losses} if wanted.keep else {}
+        self.by_class: dict[str, list[Floats]] = {name: [] for name in names} if wanted.per_class else {}
+        self._moments: dict[str, list[Moments]] = {name: [] for name in names}
+
+    def add(self, block: Block) -> None:
+        """Take in the next block: hash it and score it."""
+        self.digest.add(block)
+        self.hard = self.hard and bool(((block.y == 0) | (block.y == 1)).all())
+        for k in self.hits:
+            self.hits[k] += int((_ranks(block.y, block.t) < k).sum())
+        for name, parts in self._moments.items():
+            losses = LOSSES[name](block.outputs, block.t, self.scoring.delta)
+            parts.append(Moments.of(losses))
+            if name in self.values:
+                self.values[name][block.rows] = losses
+            if name in self.by_class:
+                self.by_class[name].append(
+                    np.bincount(block.t, losses, self.scoring.targets.classes).astype(np.float64)
+                )
+
+    def merged(self) -> dict[str, Moments]:
+        """The moments of all blocks, by loss."""
+        return {name: Moments.merged(parts) for name, parts in self._moments.items()}
+
+    def counts(self) -> Array:
+        """How many examples each class has (K,); labels are needed."""
+        return np.bincount(self.scoring.targets.t, minlength=self.scoring.targets.classes)
 
 
-def _result(seen: _Seen, loss: Loss, signature: Signature, confidence: float) -> LossResult:
-    moments, reduction = seen.moments[loss.name], signature.reduction
-    scale = moments.count if reduction == "sum" else 1
-    value = moments.sum if reduction == "sum" else moments.mean
-    stderr = None if moments.stderr is None else scale * moments.stderr
-    none = reduction == "none"
+def _ranks(y: Floats, t: Array) -> Array:
+    """How many classes stand before the true one: those with more, and lower ones with as much."""
+    k = np.arange(len(y))[:, np.newaxis]
+    true = y[t, np.arange(len(t))]
+    return ((y > true) | ((y == true) & (k < t))).sum(axis=0)
+
+
+def _accuracy(right: float, n: int, wanted: Wanted) -> Accuracy:
+    return Accuracy(right / n, wilson_interval(right / n, n, wanted.confidence))
+
+
+def _result(tally: _Tally, moments: dict[str, Moments], loss: Loss, signature: Signature) -> LossResult:
+    found, wanted = moments[loss.name], tally.wanted
+    scale = found.count if wanted.reduction == "sum" else 1
+    value = found.sum if wanted.reduction == "sum" else found.mean
+    stderr = None if found.stderr is None else scale * found.stderr
+    ci = normal_interval(value, stderr, wanted.confidence)
+    if wanted.bootstrap and ci is not None:
+        low, high = bootstrap_interval(tally.values[loss.name], wanted.bootstrap, wanted.seed, wanted.confidence)
+        ci = scale * low, scale * high
+    none = wanted.reduction == "none"
     return LossResult(
         value=math.nan if none else value,
-        reduction=reduction,
+        reduction=wanted.reduction,
         stderr=None if none else stderr,
-        ci=None if none else normal_interval(value, stderr, confidence),
-        confidence=confidence,
-        infinite=moments.infinite,
+        ci=None if none else ci,
+        confidence=wanted.confidence,
+        infinite=found.infinite,
         signature=replace(signature, loss=loss.name, delta=signature.delta if loss.uses_delta else None),
-        values=seen.values.get(loss.name) if none else None,
+        references={name: scale * cost for name, cost in _references(tally, loss).items()},
+        values=tally.values.get(loss.name) if none else None,
     )
 
 
-def _batches(values: dict[str, Floats], n: int, size: int, reduction: str) -> tuple[BatchResult, ...]:
+def _references(tally: _Tally, loss: Loss) -> dict[str, float]:
+    """What the uniform guess and the class prior cost, by formula; nothing where the targets are soft."""
+    if tally.scoring.targets.t.ndim == 2 or tally.scoring.layout.input == "labels":
+        return {}
+    share = tally.counts() / tally.scoring.layout.n
+    k = len(share)
+    constants = {"uniform": np.full(k, 1 / k), "prior": share}
+    return {name: _constant(loss, p, share, tally.scoring.delta) for name, p in constants.items()}
+
+
+def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
+    """The mean loss of predicting p for every example, of classes that have these shares."""
+    costs = loss(Probabilities(np.tile(p[:, np.newaxis], len(p))), np.arange(len(p)), delta)
+    return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
+
+
+def _per_class(tally: _Tally, losses: list[Loss]) -> tuple[ClassResult, ...]:
+    """The losses of the examples of each class, and what share of the total they carry."""
+    sums = {name: [math.fsum(column) for column in zip(*parts, strict=True)] for name, parts in tally.by_class.items()}
+    totals = {name: math.fsum(column) for name, column in sums.items()}
+    return tuple(
+        ClassResult(
+            label,
+            int(n),
+            {loss.name: sums[loss.name][label] / n if n else math.nan for loss in losses},
+            {loss.name: sums[loss.name][label] / totals[loss.name] if totals[loss.name] else 0.0 for loss in losses},
+            1 - sums["error"][label] / n if n else math.nan,
+        )
+        for label, n in enumerate(tally.counts().tolist())
+    )
+
+
+def _batches(values: dict[str, Floats], n: int, wanted: Wanted) -> tuple[BatchResult, ...]:
     """The losses of each batch of the partition in row order; weighted by size, their mean is the whole's."""
-    reduce = np.mean if reduction == "mean" else np.sum
+    size = wanted.batch_size or n
+    reduce = np.mean if wanted.reduction == "mean" else np.sum
     return tuple(
         BatchResult(
             start,

@@ -11,8 +11,8 @@ import numpy as np
 
 from mnistloss.arrays import Array
 from mnistloss.errors import ArgumentError, shown
-from mnistloss.evaluation import Evaluation
 from mnistloss.files import new_folder, replacing
+from mnistloss.results import Evaluation
 from mnistloss.samples import Batch
 
 

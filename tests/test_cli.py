@@ -66,7 +66,7 @@ def test_json(cli: Cli, preds: Path) -> None:
         "predictions", "dataset", "split", "n", "classes", "input", "losses", "accuracy", "hints",
     ]  # fmt: skip
     assert list(found["losses"]["cee"]) == [
-        "value", "reduction", "stderr", "ci", "confidence", "infinite", "signature",
+        "value", "reduction", "stderr", "ci", "confidence", "infinite", "signature", "references", "skill",
     ]  # fmt: skip
     assert [batch["n"] for batch in found["batches"]] == [300, 300, 300, 100]
 
@@ -141,10 +141,7 @@ def test_reduction_none_writes_the_losses(cli: Cli, preds: Path, tmp_path: Path)
     assert np.load(one).mean() == pytest.approx(evaluate(preds, dataset="mnist-5k").losses["cee"].value, rel=1e-13)
     assert cli(*common, tmp_path / "two.csv").exit_code == 2
     result = cli(*common, tmp_path / "two.npy")
-    assert (result.exit_code, result.stderr) == (
-        1,
-        f"Error: {tmp_path}/two.npy for cee and mse: expected .npz, or one --loss and .npy\n",
-    )
+    assert (result.exit_code, "two.npy holds one loss; name it with --loss" in result.stderr) == (2, True)
 
 
 def test_batches_in_the_table(cli: Cli, preds: Path) -> None:
@@ -209,7 +206,7 @@ def test_refusal_of_a_real_process(tmp_path: Path) -> None:
 
 def test_a_bug_of_ours_stays_a_traceback(monkeypatch: pytest.MonkeyPatch, preds: Path) -> None:
     """An unexpected exception is not dressed up as the user's mistake."""
-    monkeypatch.setattr("mnistloss.evaluation.evaluate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("mnistloss.evaluation.score", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["eval", str(preds)], standalone_mode=False)
 
@@ -360,3 +357,45 @@ def test_confidence(cli: Cli, preds: Path) -> None:
     assert wide is not None
     assert narrow is not None
     assert math.dist(wide, wide[::-1]) > math.dist(narrow, narrow[::-1])
+
+
+def test_gates(cli: Cli, preds: Path) -> None:
+    """A crossed gate exits with 3 and says on stderr which; one that holds does not."""
+    common = ("eval", preds, *ON_5K, "--top", 3, "--format", "json")
+    value = evaluate(preds, dataset="mnist-5k").losses["cee"].value
+    result = cli(*common, "--fail-if", "cee>0.05", "--fail-if", "accuracy > 0.99", "--fail-if", "top-3<=1")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["schema"] == 1
+    assert result.stderr == (
+        f"{preds}: cee>0.05, with cee {value:.9g}\n"
+        f"{preds}: top-3<=1, with top-3 {json.loads(result.stdout)['evaluations'][0]['top']['3']['value']:.9g}\n"
+    )
+    assert cli(*common, "--fail-if", "cee<0.05", "--fail-if", f"cee>{value!r}").exit_code == 0
+    assert cli(*common, "--fail-if", f"cee>={value!r}").exit_code == 3
+    for gate in ("cee", "cee>", "cee>x", "cee>nan", "cee==1", ">1"):
+        assert "is no gate" in cli(*common, "--fail-if", gate).stderr
+    assert "reported are cee, mse, accuracy, top-3" in cli(*common, "--fail-if", "nll>1").stderr
+
+
+def test_several_files(cli: Cli, preds: Path, probs: np.ndarray, tmp_path: Path) -> None:
+    """Several files get a row each, the best first, in every format."""
+    better = tmp_path / "better.npy"
+    np.save(better, (probs + one_hot(LABELS)) / 2)
+    output = cli("eval", preds, better, *ON_5K).stdout
+    assert output.index("better.npy") < output.index("preds.npy")
+    evaluations = json.loads(cli("eval", preds, better, *ON_5K, "--format", "json").stdout)["evaluations"]
+    assert [e["predictions"] for e in evaluations] == [str(better), str(preds)]
+    rows = list(csv.DictReader(io.StringIO(cli("eval", preds, better, *ON_5K, "--format", "csv").stdout)))
+    assert [row["predictions"] for row in rows] == [str(better)] * 3 + [str(preds)] * 3
+    for format_ in ("markdown", "latex"):
+        assert "better.npy" in cli("eval", preds, better, *ON_5K, "--format", format_).stdout
+
+
+def test_per_class_in_every_format(cli: Cli, preds: Path) -> None:
+    """--per-class adds a row for each class to the table, JSON and CSV."""
+    common = ("eval", preds, *ON_5K, "--per-class", "--format")
+    assert "by class; share: of the total loss" in cli(*common, "table").stdout
+    rows = json.loads(cli(*common, "json").stdout)["evaluations"][0]["per_class"]
+    assert [row["class"] for row in rows] == list(range(10))
+    classes = [row["class"] for row in csv.DictReader(io.StringIO(cli(*common, "csv").stdout))]
+    assert classes.count("7") == 3

@@ -394,3 +394,55 @@ def test_predictions_are_not_changed(probs: np.ndarray) -> None:
     y = np.asfortranarray(before)
     on_5k(y, losses=list(mnistloss.LOSSES))
     np.testing.assert_array_equal(y, before)
+
+
+def test_top_k(probs: np.ndarray) -> None:
+    """The top-k accuracy is that of a plain loop over sorted rows, ties going to the lowest class."""
+    y = np.round(probs.astype(np.float64), 1)
+    result = on_5k(y, top=[1, 3, 10], allow_unnormalized=True)
+    for k in (1, 3, 10):
+        ranked = [sorted(range(10), key=lambda c: (-row[c], c))[:k] for row in y]
+        assert result.top[k].value == np.mean([t in top for t, top in zip(LABELS, ranked, strict=True)])
+    assert result.top[1].value == result.accuracy.value
+    assert "these are predicted classes" in refused(LABELS, input="labels", top=[2])
+    assert "need a label for each example" in refused(y, targets=np.full((1000, 10), 0.1), per_class=True)
+
+
+def test_per_class(probs: np.ndarray) -> None:
+    """Losses by class are those of the class alone; weighted by size they are the whole, shares add up to 1."""
+    result = on_5k(probs, per_class=True)
+    rows = result.per_class or ()
+    for row in rows:
+        alone = evaluate(probs[row.label :: 10], targets=np.full(100, row.label))
+        assert row.losses["cee"] == pytest.approx(alone.losses["cee"].value, rel=1e-12)
+        assert row.accuracy == pytest.approx(alone.accuracy.value)
+    assert sum(row.shares["mse"] for row in rows) == pytest.approx(1)
+    assert sum(row.n * row.losses["cee"] for row in rows) / 1000 == pytest.approx(result.losses["cee"].value)
+
+
+def test_references(probs: np.ndarray) -> None:
+    """What the uniform guess and the prior cost by formula is what files of them score; skill is against the prior."""
+    t = np.random.default_rng(1).choice(10, 1000, p=np.arange(1, 11) / 55)
+    prior = np.bincount(t, minlength=10) / 1000
+    result = evaluate(probs, targets=t, losses=list(mnistloss.LOSSES))
+    for name, p in (("uniform", np.full(10, 0.1)), ("prior", prior)):
+        scored = evaluate(np.tile(p, (1000, 1)), targets=t, losses=list(mnistloss.LOSSES))
+        for loss, found in result.losses.items():
+            assert found.references[name] == pytest.approx(scored.losses[loss].value, rel=1e-12)
+    cee = result.losses["cee"]
+    assert cee.skill == pytest.approx(1 - cee.value / cee.references["prior"])
+    assert evaluate(np.tile(prior, (1000, 1)), targets=t).losses["cee"].skill == pytest.approx(0, abs=1e-12)
+    assert on_5k(LABELS, input="labels").losses["error"].references == {}
+
+
+def test_bootstrap(probs: np.ndarray) -> None:
+    """Bootstrap intervals are reproducible by their seed, near the normal ones, and scaled like the value."""
+    normal, one, again, other = (
+        on_5k(probs, bootstrap=b, seed=s).losses["cee"].ci for b, s in ((0, 0), (2000, 1), (2000, 1), (2000, 2))
+    )
+    assert normal is not None
+    assert one is not None
+    assert one == again != other
+    np.testing.assert_allclose(one, normal, atol=0.1 * (normal[1] - normal[0]))
+    total = on_5k(probs, bootstrap=2000, seed=1, reduction="sum").losses["cee"].ci
+    np.testing.assert_allclose(total, 1000 * np.array(one), rtol=1e-12)

@@ -1,6 +1,7 @@
 """Renderers, each against a literal text on one shared fixture."""
 
 import io
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from mnistloss.doctor import Hint
-from mnistloss.evaluation import Accuracy, BatchResult, Evaluation, LossResult
 from mnistloss.report import machine, numbers, picture, table
+from mnistloss.results import Accuracy, BatchResult, Evaluation, LossResult
 from mnistloss.signature import Signature
 
 SIGNATURE = Signature("cee", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", 1e-7, "mean", "0.1.0")
@@ -55,19 +56,20 @@ Hint: something is odd.
 """
 
 CSV = """\
-predictions,dataset,split,input,measure,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature
-runs/[v2]/p|.npy,mnist,test,probs,cee,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-runs/[v2]/p|.npy,mnist,test,probs,nll,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,,10000,0.9352,,,0.930206,0.939859,0.95,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,0,10000,0.22454365154002318,mean,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,0,10000,,mean,,,,,,"""
+predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature
+runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,"""
 
 MARKDOWN = r"""| predictions | data | n | measure | value | std. error | interval |
 |---|---|---:|---|---:|---:|---|
-| runs/[v2]/p\|.npy | mnist test | 10,000 | cee | 0.2245437 | 0.0067 | 0.2113 to 0.2377 |
+| runs/[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0.0067 | 0.2113 to 0.2377 |
 | runs/[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | - | - |
 | runs/[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | 0.9302 to 0.9399 |
 
+- something is odd: look at it
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`"""
 
@@ -87,6 +89,13 @@ def test_table() -> None:
 def test_csv() -> None:
     """The evaluation as a spreadsheet reads it."""
     assert machine.to_csv([RESULT]) == CSV
+
+
+def test_latex() -> None:
+    """The evaluation as a paper shows it; what LaTeX would read as its own is escaped."""
+    lines = machine.to_latex([replace(RESULT, predictions="a_b%.npy")]).split("\n")
+    assert lines[2] == r"a\_b\%.npy & mnist test & 10,000 & cee & 0.22454365154002318 & 0.0067 & 0.2113 to 0.2377 \\"
+    assert lines[-1] == f"% {SIGNATURE}"
 
 
 def test_markdown() -> None:

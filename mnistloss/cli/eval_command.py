@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,33 +10,16 @@ import click
 from mnistloss.cli import options, output
 
 if TYPE_CHECKING:
-    from mnistloss.evaluation import Evaluation
+    from mnistloss.results import Evaluation
+    from mnistloss.scoring import Selection
 
 
 @click.command("eval")
-@click.argument("predictions", type=click.Path(path_type=str), metavar="PREDS.npy")
+@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="PREDS.npy...")
 @click.option(
     "--loss", "losses", multiple=True, type=options.LOSS, help="Which loss; repeatable.  [default: cee and mse]"
 )
-@options.dataset
-@click.option(
-    "--split",
-    type=click.Choice(["auto", "train", "test"]),
-    default="auto",
-    show_default=True,
-    help="Which split; auto chooses it by the number of predictions.",
-)
-@click.option("--targets", type=options.FILE, help="Own targets, a .npy of labels (N,) or rows (N, K).")
-@click.option("--indices", type=options.FILE, help="Which examples: a .npy of indices, or a batch saved by sample.")
-@click.option(
-    "--input",
-    "input_",
-    type=options.OneOf("mnistloss.predictions", "INPUTS"),
-    default="probs",
-    show_default=True,
-    help="What the predictions are.",
-)
-@click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]")
+@options.selection
 @click.option(
     "--reduction",
     type=options.OneOf("mnistloss.evaluation", "REDUCTIONS"),
@@ -51,6 +33,8 @@ if TYPE_CHECKING:
     help="With --reduction none: losses of one kind as .npy, of several as .npz.",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Also the losses of each batch of the partition.")
+@click.option("--top", multiple=True, type=click.IntRange(min=1), help="Also the top-K accuracy; repeatable.")
+@click.option("--per-class", is_flag=True, help="Also the losses and the accuracy by class.")
 @click.option(
     "--confidence",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -58,77 +42,68 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the intervals.",
 )
-@click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are.")
+@click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Resamples for percentile intervals.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of --bootstrap.")
+@click.option("--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05'; repeatable.")
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "json", "csv", "markdown"]),
+    type=click.Choice(["table", "json", "csv", "markdown", "latex"]),
     default="table",
     show_default=True,
     help="How to print the result.",
 )
-@options.cache_dir
-@options.offline
+@click.pass_context
 def command(
-    predictions: str,
+    ctx: click.Context,
+    predictions: tuple[str, ...],
     losses: tuple[str, ...],
-    dataset: str,
-    split: str,
-    targets: Path | None,
-    indices: Path | None,
-    input_: str,
-    delta: float | None,
+    selection: Selection,
     reduction: str,
     out: Path | None,
     batch_size: int | None,
+    top: tuple[int, ...],
+    per_class: bool,
     confidence: float,
-    allow_unnormalized: bool,
+    bootstrap: int,
+    seed: int,
+    gates: tuple[str, ...],
     format_: str,
-    cache_dir: Path | None,
-    offline: bool,
 ) -> None:
-    """Score the predictions in a .npy file.
+    """Score the predictions in .npy files.
 
     PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. - reads it from
     standard input.
     """
-    from mnistloss.evaluation import evaluate
+    from mnistloss.evaluation import Wanted, score
+    from mnistloss.gates import Gate
 
     if (reduction == "none") != (out is not None):
         raise click.UsageError("--reduction none and --out FILE go together")
-    if reduction == "none" and batch_size:
-        raise click.UsageError("--reduction none goes without --batch-size")
-    if targets and indices:
-        raise click.UsageError("--targets are your own, --indices name examples of a split; give one of them")
-    result = evaluate(
-        sys.stdin.buffer if predictions == "-" else predictions,
-        targets=targets,
-        indices=indices,
-        dataset=dataset,
-        split=split,
-        losses=losses or None,
-        input=input_,
-        delta=delta,
-        reduction=reduction,
-        batch_size=batch_size,
-        confidence=confidence,
-        allow_unnormalized=allow_unnormalized,
-        cache_dir=cache_dir,
-        download=not offline,
-    )
+    if out and (batch_size or bootstrap or gates or len(predictions) > 1):
+        raise click.UsageError("--reduction none takes one file and goes without --batch-size, --bootstrap, --fail-if")
+    if out and out.suffix == ".npy" and len(set(losses)) != 1:
+        raise click.UsageError(f"--out {out} holds one loss; name it with --loss, or write several to .npz")
+    asked = [Gate.parse(gate) for gate in gates]
+    wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
+    results = [score(output.source(name), selection, wanted) for name in predictions]
     if out:
         from mnistloss.export import save_losses
 
-        save_losses(out, result)
-    _print(result, format_)
+        save_losses(out, results[0])
+    _print(sorted(results, key=lambda result: (next(iter(result.numbers().values())), result.predictions)), format_)
+    crossed = [(gate, result) for result in results for gate in asked if gate.crossed(result)]
+    for gate, result in crossed:
+        output.note(f"{result.predictions}: {gate}, with {gate.name} {gate.value(result):.9g}")
+    ctx.exit(3 if crossed else 0)
 
 
-def _print(result: Evaluation, format_: str) -> None:
+def _print(results: list[Evaluation], format_: str) -> None:
     if format_ == "table":
         from mnistloss.report import table
 
-        output.show(table.evaluation(result))
+        output.show(table.evaluation(results[0]) if len(results) == 1 else table.evaluations(results))
     else:
         from mnistloss.report.machine import FORMATS
 
-        output.write(FORMATS[format_]([result]))
+        output.write(FORMATS[format_](results))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
+
+from mnistloss.report import numbers
 
 
 def grid(*columns: str) -> Table:
@@ -26,3 +29,11 @@ def heading(text: str) -> Text:
 def sentences(*texts: str) -> Iterator[Text]:
     """Lines that are folded rather than cut."""
     return (Text(text, overflow="fold") for text in texts)
+
+
+def supported(value: float, stderr: float | None) -> Text:
+    """A loss with the digits that its standard error supports as they are, and the further ones dim."""
+    text = Text(numbers.loss(value))
+    if stderr and math.isfinite(value) and "e" not in text.plain:
+        text.stylize("dim", text.plain.index(".") + 1 + numbers.decimals(stderr))
+    return text

@@ -10,9 +10,10 @@ from typing import Any
 
 from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset, File
-from mnistloss.evaluation import Evaluation
+from mnistloss.errors import shown
 from mnistloss.examples import Examples
 from mnistloss.report import numbers
+from mnistloss.results import Evaluation
 from mnistloss.views.view import Result
 
 _COLUMNS = (
@@ -21,6 +22,7 @@ _COLUMNS = (
     "split",
     "input",
     "measure",
+    "class",
     "batch",
     "n",
     "value",
@@ -102,22 +104,21 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         "dataset": evaluation.dataset,
         "split": evaluation.split,
         "input": evaluation.input,
+        "n": evaluation.n,
     }
     for name, result in evaluation.losses.items():
-        fields = result.as_dict()
-        low, high = fields.pop("ci") or (None, None)
-        yield {**common, "measure": name, "n": evaluation.n, "ci_low": low, "ci_high": high, **fields}
-    low, high = evaluation.accuracy.ci
+        fields = {key: value for key, value in result.as_dict().items() if key in _COLUMNS}
+        low, high = result.ci or (None, None)
+        yield {**common, "measure": name, "ci_low": low, "ci_high": high, **fields}
     confidence = next(iter(evaluation.losses.values())).confidence
-    yield {
-        **common,
-        "measure": "accuracy",
-        "n": evaluation.n,
-        "value": evaluation.accuracy.value,
-        "ci_low": low,
-        "ci_high": high,
-        "confidence": confidence,
-    }
+    shares = {"accuracy": evaluation.accuracy, **{f"top-{k}": top for k, top in evaluation.top.items()}}
+    for name, share in shares.items():
+        low, high = share.ci
+        row = {"measure": name, "value": share.value, "ci_low": low, "ci_high": high, "confidence": confidence}
+        yield {**common, **row}
+    for entry in (item.as_dict() for item in evaluation.per_class or ()):
+        for name, value in {**entry["losses"], "accuracy": entry["accuracy"]}.items():
+            yield {**common, "measure": name, "class": entry["class"], "n": entry["n"], "value": value}
     for number, batch in enumerate(evaluation.batches or ()):
         for name, value in batch.as_dict()["losses"].items():
             reduction = evaluation.losses[name].reduction
@@ -125,27 +126,43 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 
 
 def to_markdown(evaluations: Sequence[Evaluation]) -> str:
-    """A table of all evaluations and a list of their signatures."""
+    """A table of all evaluations, their hints, and a list of their signatures."""
     lines = ["| predictions | data | n | measure | value | std. error | interval |", "|---|---|---:|---|---:|---:|---|"]
-    signatures = []
+    lines += [f"| {' | '.join(_escaped(cell, '|') for cell in row)} |" for row in _cells(evaluations)]
+    hints = [f"- {hint.evidence}: {hint.advice}" for evaluation in evaluations for hint in evaluation.hints]
+    signatures = [f"- `{result.signature}`" for evaluation in evaluations for result in evaluation.losses.values()]
+    return "\n".join([*lines, "", *hints, *signatures])
+
+
+def to_latex(evaluations: Sequence[Evaluation]) -> str:
+    """A tabular of all evaluations, with the signatures as comments."""
+    lines = [r"\begin{tabular}{llrlrrl}", r"predictions & data & n & measure & value & std. error & interval \\ \hline"]
+    lines += [rf"{' & '.join(_escaped(cell, '&%$#_{}') for cell in row)} \\" for row in _cells(evaluations)]
+    signatures = [f"% {result.signature}" for evaluation in evaluations for result in evaluation.losses.values()]
+    return "\n".join([*lines, r"\end{tabular}", *signatures])
+
+
+def _cells(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, ...]]:
+    """A row of text for each number of each evaluation, values at full precision."""
     for evaluation in evaluations:
         data = f"{evaluation.dataset} {evaluation.split}" if evaluation.dataset else "own targets"
-        start = f"| {_cell(evaluation.predictions)} | {data} | {evaluation.n:,} |"
+        start = (shown(evaluation.predictions), data, f"{evaluation.n:,}")
         for name, result in evaluation.losses.items():
-            cells = (
-                numbers.loss(result.value),
-                numbers.spread(result.stderr),
-                numbers.interval(result.ci, result.stderr),
-            )
-            lines.append(f"{start} {name} | {' | '.join(cells)} |")
-            signatures.append(f"- `{result.signature}`")
-        accuracy = numbers.share(evaluation.accuracy.value, evaluation.n)
-        lines.append(f"{start} accuracy | {accuracy} | - | {numbers.interval(evaluation.accuracy.ci)} |")
-    return "\n".join([*lines, "", *signatures])
+            value = "infinite" if result.infinite else repr(result.value)
+            yield (*start, name, value, numbers.spread(result.stderr), numbers.interval(result.ci, result.stderr))
+        shares = {"accuracy": evaluation.accuracy, **{f"top-{k}": top for k, top in evaluation.top.items()}}
+        for name, share in shares.items():
+            yield (*start, name, repr(share.value), "-", numbers.interval(share.ci))
 
 
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
+def _escaped(text: str, special: str) -> str:
+    text = text.replace("\\", r"\textbackslash{}" if "{" in special else r"\\")
+    return "".join(f"\\{c}" if c in special else c for c in text)
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {"json": to_json, "csv": to_csv, "markdown": to_markdown}
+FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {
+    "json": to_json,
+    "csv": to_csv,
+    "markdown": to_markdown,
+    "latex": to_latex,
+}

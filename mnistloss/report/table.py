@@ -14,10 +14,10 @@ from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset
 from mnistloss.datasets.importing import Imported
 from mnistloss.errors import shown
-from mnistloss.evaluation import Evaluation
 from mnistloss.losses import LOSSES
 from mnistloss.report import numbers, picture
-from mnistloss.report.layout import grid, heading, sentences
+from mnistloss.report.layout import grid, heading, sentences, supported
+from mnistloss.results import Evaluation
 from mnistloss.samples import Batch
 from mnistloss.views.view import View
 
@@ -25,27 +25,65 @@ _SHOWN_BATCHES = 12
 
 
 def evaluation(result: Evaluation) -> RenderableType:
-    """The losses and the accuracy with their intervals, the signature, hints, and batches if asked for."""
+    """The losses and the accuracy with their intervals, what constant predictions cost, signature and hints."""
     data = f"{result.dataset} {result.split}" if result.dataset else "own targets"
     title = f"{shown(result.predictions)} on {data}, {numbers.examples(result.n)}"
     first = next(iter(result.losses.values()))
     reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
-    level = f"{100 * first.confidence:g} % interval"
-    table = grid("measure", f">value{reduction}", ">std. error", level, "")
+    table = grid("measure", f">value{reduction}", ">std. error", f"{100 * first.confidence:g} % interval", "")
     for name, loss in result.losses.items():
         note = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
         note += [f"{loss.infinite:,} infinite"] if loss.infinite else []
-        cells = numbers.loss(loss.value), numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
-        table.add_row(Text(name, style="bold"), cells[0], cells[1], cells[2], ", ".join(note))
-    accuracy = numbers.share(result.accuracy.value, result.n)
-    table.add_row(Text("accuracy", style="bold"), accuracy, "", numbers.interval(result.accuracy.ci), "")
+        value = supported(loss.value, loss.stderr)
+        spread, interval = numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
+        table.add_row(Text(name, style="bold"), value, spread, interval, ", ".join(note))
+    for name, share in {"accuracy": result.accuracy, **{f"top-{k}": top for k, top in result.top.items()}}.items():
+        value = Text(numbers.share(share.value, result.n))
+        table.add_row(Text(name, style="bold"), value, "", numbers.interval(share.ci), "")
     parts: list[RenderableType] = [heading(title), table]
+    parts += [references(result)] if first.references else []
     parts += sentences(str(result.signature))
     for hint in result.hints:
         parts += [Text(f"\nHint: {hint.evidence}.\n      {hint.advice[0].upper()}{hint.advice[1:]}.", style="yellow")]
-    if result.batches is not None:
-        parts += ["", batches(result)]
+    parts += [Text(), classes(result)] if result.per_class is not None else []
+    parts += [Text(), batches(result)] if result.batches is not None else []
     return Group(*parts)
+
+
+def references(result: Evaluation) -> RenderableType:
+    """What constant predictions cost by formula, and the skill: the share of the prior's loss that is saved."""
+    table = grid("for reference", *(f">{name}" for name in result.losses))
+    for key, label in (("uniform", "uniform guess"), ("prior", "class prior")):
+        table.add_row(label, *(numbers.loss(loss.references[key]) for loss in result.losses.values()))
+    skills = ("-" if loss.skill is None else f"{loss.skill:.3f}" for loss in result.losses.values())
+    table.add_row("skill against the prior", *skills)
+    return table
+
+
+def evaluations(results: Sequence[Evaluation]) -> RenderableType:
+    """Several files, a row each."""
+    names = list(results[0].numbers())
+    table = grid("predictions", "data", ">n", *(f">{name}" for name in names))
+    for result in results:
+        data = f"{result.dataset} {result.split}" if result.dataset else "own targets"
+        found = result.numbers()
+        values = (numbers.loss(found[n]) if n in result.losses else numbers.share(found[n], result.n) for n in names)
+        table.add_row(Text(shown(result.predictions), overflow="fold"), data, f"{result.n:,}", *values)
+    lines = [str(result.signature) for result in results]
+    hints = [f"Hint: {shown(r.predictions)}: {hint.evidence}; {hint.advice}" for r in results for hint in r.hints]
+    return Group(table, *sentences(*lines, *hints))
+
+
+def classes(result: Evaluation) -> RenderableType:
+    """The losses by class, and what share of the total each class carries."""
+    found, names = result.per_class or (), list(result.losses)
+    headings = [part for name in names for part in (f">{name}", ">share")]
+    table = grid("class", ">n", *headings, ">accuracy")
+    for row in found:
+        cells = [part for name in names for part in (numbers.loss(row.losses[name]), f"{row.shares[name]:.1%}")]
+        accuracy = numbers.share(row.accuracy, row.n) if row.n else "-"
+        table.add_row(str(row.label), f"{row.n:,}", *cells, accuracy)
+    return Group(heading("by class; share: of the total loss"), table)
 
 
 def batches(result: Evaluation) -> RenderableType:
