@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,28 @@ _KIND_NAMES = {
 }
 
 
+def whole(value: Any, what: str, least: int = 1) -> int:
+    """A whole number of at least `least`; anything else raises ArgumentError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{what} is {value!r}; expected a whole number") from None
+    if number < least:
+        raise ArgumentError(f"{what} is {number}; expected at least {least}")
+    return number
+
+
 def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS) -> None:
     """Raise InputError unless the dtype is real numbers: float16 to longdouble, any int, or bool."""
-    if dtype.kind not in kinds or dtype.subdtype is not None:
+    if dtype.kind not in kinds or dtype.subdtype is not None or dtype.itemsize == 0:
         kind = _KIND_NAMES.get(dtype.kind, "sub-arrays")
         raise InputError(f"{what}: dtype {dtype} holds {kind}; expected real numbers (float, int or bool)")
 
 
 def as_real(values: ArrayLike, what: str) -> Array:
     """The values as an array of real numbers; ragged lists and other dtypes raise InputError."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{what}: a masked array; its mask has no meaning here, so fill it or leave rows out")
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -83,7 +97,7 @@ def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[np.intp]:
         first = int(wrong.argmax())
         raise InputError(
             f"{what}: label {array[first]} in row {first} is outside 0..{classes - 1}"
-            f" ({np.count_nonzero(wrong):,} such rows)"
+            f" ({np.count_nonzero(wrong):,} in all)"
         )
     return array.astype(np.intp)
 
@@ -102,8 +116,7 @@ def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:
     array = as_real(t, "labels")
     if array.ndim != 1:
         raise InputError(f"labels: shape {array.shape}; expected (N,)")
-    if classes < 2:
-        raise ArgumentError(f"classes is {classes}; expected at least 2")
+    classes = whole(classes, "classes", least=2)
     labels = _labels(array, len(array), classes, "labels")
     rows = np.zeros((len(labels), classes), np.float32)
     rows[np.arange(len(labels)), labels] = 1

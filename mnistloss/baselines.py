@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays import Floats, one_hot
+from mnistloss.arrays import Array, Floats, one_hot, whole
 from mnistloss.datasets.cache import ACCESS, Access
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.datasets.load import FORM, Split, check_split, load_split
@@ -43,8 +43,7 @@ class Learning:
     progress: Callable[[int, float], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ArgumentError(f"epochs is {self.epochs}; expected at least 1")
+        whole(self.epochs, "epochs")
         if not 0 < self.learning_rate < np.inf:
             raise ArgumentError(f"learning_rate is {self.learning_rate}; expected a positive number")
 
@@ -84,23 +83,29 @@ def fit_softmax(train: Split, learning: Learning) -> Model:
 
     Weights start at zero; each epoch is a shuffled partition of the training split into batches.
     """
-    k = train.dataset.classes
     x, t = train.take(slice(None))
-    weights, bias = np.zeros((x.shape[1], k), np.float32), np.zeros(k, np.float32)
+    weights = np.zeros((x.shape[1], train.dataset.classes), np.float32)
+    bias = np.zeros(train.dataset.classes, np.float32)
     words = Words(learning.seed)
-    nll = LOSSES["nll"]
     for epoch in range(1, learning.epochs + 1):
-        total = 0.0
-        for batch in partition(len(x), learning.batch_size, words=words):
-            x_batch, t_batch = x[batch], t[batch]
-            outputs = from_logits((x_batch @ weights + bias).T.astype(np.float64))
-            total += float(nll(outputs, t_batch).sum())
-            gradient = (outputs.p.T - one_hot(t_batch, k)).astype(np.float32) / len(batch)
-            weights -= np.float32(learning.learning_rate) * (x_batch.T @ gradient)
-            bias -= np.float32(learning.learning_rate) * gradient.sum(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            batches = partition(len(x), learning.batch_size, words=words)
+            total = sum(_step(x[batch], t[batch], weights, bias, learning.learning_rate) for batch in batches)
+        if not np.isfinite(total):
+            advice = f"try a learning_rate below {learning.learning_rate:g}"
+            raise ArgumentError(f"learning diverged in epoch {epoch}; {advice}")
         if learning.progress is not None:
             learning.progress(epoch, total / len(x))
     return lambda images: softmax(FORM.images(images) @ weights + bias)
+
+
+def _step(x: Array, t: Array, weights: Array, bias: Array, rate: float) -> float:
+    """Move weights and bias down the gradient of a mini-batch; returns the sum of its losses before the step."""
+    outputs = from_logits((x @ weights + bias).T.astype(np.float64))
+    gradient = (outputs.p.T - one_hot(t, len(bias))).astype(np.float32) / len(x)
+    weights -= np.float32(rate) * (x.T @ gradient)
+    bias -= np.float32(rate) * gradient.sum(axis=0)
+    return float(LOSSES["nll"](outputs, t).sum())
 
 
 BASELINES: dict[str, Callable[[Split, Learning], Model]] = {
@@ -133,7 +138,7 @@ def _best_scale(scores: Floats, labels: NDArray[np.intp]) -> float:
 
 def fit(name: str, train: Split, learning: Learning | None = None) -> Model:
     """Fit the baseline of that name; an unknown name raises ArgumentError."""
-    if name not in BASELINES:
+    if name not in tuple(BASELINES):
         raise ArgumentError(f"no baseline is named {name!r}; the baselines are {', '.join(BASELINES)}")
     return BASELINES[name](train, learning or Learning())
 

@@ -6,12 +6,11 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 
 from mnistloss import __version__, doctor
-from mnistloss.arrays import Array, Floats
+from mnistloss.arrays import Array, Floats, whole
 from mnistloss.datasets.cache import Access
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses import LOSSES, Loss, Probabilities, find
@@ -43,12 +42,15 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
             raise ArgumentError(f"no reduction is named {self.reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ArgumentError(f"batch_size is {self.batch_size}; expected at least 1")
+        if isinstance(self.losses, str):
+            raise ArgumentError(f"losses is the string {self.losses!r}; expected a list of names")
+        if self.batch_size is not None:
+            whole(self.batch_size, "batch_size")
         if self.batch_size is not None and self.reduction == "none":
             raise ArgumentError("reduction none gives no losses of batches; choose mean or sum, or no batch_size")
-        if any(k < 1 for k in self.top) or self.bootstrap < 0:
-            raise ArgumentError(f"top is {self.top}, bootstrap {self.bootstrap}; expected k >= 1 and 0 or more")
+        for k in self.top:
+            whole(k, "top")
+        whole(self.bootstrap, "bootstrap", least=0)
         quantile(self.confidence)
 
     @property
@@ -143,11 +145,11 @@ def score(predictions: Predictions, selection: Selection, wanted: Wanted) -> Eva
         n=layout.n,
         classes=found.classes,
         input=layout.input,
-        losses=MappingProxyType({loss.name: _result(tally, moments, loss, signature) for loss in losses}),
+        losses={loss.name: _result(tally, moments, loss, signature) for loss in losses},
         accuracy=_accuracy(right, layout.n, wanted),
         signature=signature,
         hints=doctor.examine(doctor.Facts(found.classes, right / layout.n, tally.hard, moments)),
-        top=MappingProxyType({k: _accuracy(hits, layout.n, wanted) for k, hits in tally.hits.items()}),
+        top={k: _accuracy(hits, layout.n, wanted) for k, hits in tally.hits.items()},
         per_class=_per_class(tally, losses) if wanted.per_class else None,
         batches=_batches(tally.values, layout.n, wanted) if wanted.batch_size else None,
     )
@@ -163,7 +165,7 @@ def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list
     undefined = [loss.name for loss in chosen if loss.needs_probabilities]
     if layout.input == "labels" and undefined:
         raise InputError(
-            f"these are predicted classes, integers of shape ({layout.n},): {' and '.join(undefined)} need"
+            f"these are predicted classes, integers of shape ({layout.n},): {' and '.join(undefined)} would need"
             " a probability for every class. Save the model's probabilities, or ask for --loss error"
         )
     return chosen
@@ -223,7 +225,8 @@ def _ranks(y: Floats, t: Array) -> Array:
 
 
 def _accuracy(right: float, n: int, wanted: Wanted) -> Accuracy:
-    return Accuracy(right / n, wilson_interval(right / n, n, wanted.confidence))
+    share = min(1.0, right / n)  # rows of soft targets may sum to a little more than 1
+    return Accuracy(share, wilson_interval(share, n, wanted.confidence))
 
 
 def _result(tally: _Tally, moments: dict[str, Moments], loss: Loss, signature: Signature) -> LossResult:
@@ -289,7 +292,7 @@ def _batches(values: dict[str, Floats], n: int, wanted: Wanted) -> tuple[BatchRe
         BatchResult(
             start,
             min(size, n - start),
-            MappingProxyType({name: float(reduce(kept[start : start + size])) for name, kept in values.items()}),
+            {name: float(reduce(kept[start : start + size])) for name, kept in values.items()},
         )
         for start in range(0, n, size)
     )

@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> No
     match target.suffix:
         case ".npz":
             with replacing(target) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **arrays)
+                np.savez(stream, **dict[str, Any](arrays))
         case ".pkl":
             with replacing(target) as temporary, temporary.open("wb") as stream:
                 pickle.dump(dict(arrays), stream, protocol=5)
@@ -77,6 +78,6 @@ def save_batches(
     with new_folder(target) as temporary:
         for number, batch in enumerate(batches):
             with (temporary / f"batch-{number:05d}.npz").open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **batch.arrays())
+                np.savez(stream, **dict[str, Any](batch.arrays()))
             if progress is not None:
                 progress(number + 1)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnistloss.errors import OutputError, shown
+from mnistloss.errors import ArgumentError, OutputError, shown
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _OLD = 3600.0
@@ -65,9 +65,17 @@ def sweep(folder: Path) -> None:
                 _remove(path)
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with its ~ replaced; an unknown user raises ArgumentError."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ArgumentError(f"{shown(path)}: {error}") from error
+
+
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()

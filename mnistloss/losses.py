@@ -8,6 +8,7 @@ runs along the long axis, and gives n per-example losses. Its targets are labels
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnistloss.arrays import Array, Floats, as_rows, as_targets
-from mnistloss.errors import ArgumentError
+from mnistloss.errors import ArgumentError, InputError
 
 DELTA = 1e-7
 """What the course adds to a probability inside the log."""
@@ -131,7 +132,8 @@ def _log_sum(p: Floats, p_less_one: Floats, delta: float) -> Floats:
 
 def _log_softmax(z: Floats) -> Floats:
     """log softmax over axis 0: the sum of exponentials without its largest term, 1, goes through log1p."""
-    shifted = z - z.max(axis=0)
+    with np.errstate(over="ignore"):
+        shifted = z - z.max(axis=0)
     others = np.exp(shifted)
     others[_argmax(z), np.arange(z.shape[1])] = 0.0
     return shifted - np.log1p(others.sum(axis=0))
@@ -229,7 +231,8 @@ def find(name: str) -> Loss:
 
 def transposed(rows: Array) -> Floats:
     """A block of rows (n, K) of any real dtype as contiguous float64 (K, n)."""
-    return np.ascontiguousarray(rows.T, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(rows.T, dtype=np.float64)
 
 
 def block_targets(t: Array, rows: slice) -> Array:
@@ -242,9 +245,9 @@ def block_slices(n: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
-def check_delta(delta: float) -> float:
+def check_delta(delta: Any) -> float:
     """A delta of 0 or more; anything else raises ArgumentError."""
-    if not (isinstance(delta, (int, float, np.floating)) and 0 <= delta < math.inf):
+    if not (isinstance(delta, (int, float, np.integer, np.floating)) and 0 <= delta <= sys.float_info.max):
         raise ArgumentError(f"delta is {delta!r}; expected a number of 0 or more, such as 1e-7")
     return float(delta)
 
@@ -295,11 +298,13 @@ def cross_entropy_error(y: ArrayLike, t: ArrayLike, *, delta: float = DELTA) -> 
 def softmax(z: ArrayLike) -> Floats:
     r"""Softmax over the last axis: $y_k = e^{z_k} / \sum_j e^{z_j}$, shifted by the largest score, in float64.
 
-    z: finite scores (N, K) or (K,). Source: J. S. Bridle (1990).
+    z: finite scores (N, K) or (K,); others raise InputError. Source: J. S. Bridle (1990).
 
     >>> softmax([0.3, 2.9, 4.0]).round(8)
     array([0.01821127, 0.24519181, 0.73659691])
     """
     scores = as_rows(z, "scores")
+    if not np.isfinite(scores).all():
+        raise InputError("scores: NaN or infinity; expected finite numbers")
     rows = np.exp(_log_softmax(transposed(scores))).T
     return np.ascontiguousarray(rows).reshape(np.shape(z))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
+import lzma
 import math
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -27,7 +30,7 @@ _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
 _PIECE = 1 << 20
 _IMPOSTORS = (
-    (b"PK\x03\x04", "a zip archive, such as .npz; save one array with np.save"),
+    (b"PK", "a zip archive, such as .npz; save one array with np.save"),
     (b"\x1f\x8b", "gzip data; decompress it first"),
     (b"<", "HTML or XML, perhaps the error page of a download"),
     (b"\x80", "a pickle, and pickles are never loaded; save the array with np.save"),
@@ -55,7 +58,7 @@ class Header:
 class NpyArray:
     """An array in a .npy file, read by rows into one buffer that is used again."""
 
-    def __init__(self, stream: io.RawIOBase | BinaryIO, header: Header, name: str) -> None:
+    def __init__(self, stream: io.FileIO | _Lazy, header: Header, name: str) -> None:
         self.name = name
         self.shape = header.shape
         self.dtype = header.dtype
@@ -70,8 +73,7 @@ class NpyArray:
         if self._buffer.nbytes < need:
             self._buffer = np.empty(need, np.uint8)
         raw = self._buffer[:need]
-        row_major = not self._header.fortran or len(self.shape) == 1
-        if row_major:
+        if not self._header.fortran or len(self.shape) != 2:
             self._read(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])
         for column, part in enumerate(np.split(raw, width)):
@@ -79,57 +81,96 @@ class NpyArray:
         return raw.view(self.dtype).reshape(width, n).T
 
     def all(self) -> Array:
-        """The whole array."""
-        return self.rows(slice(0, self.shape[0])) if self.shape else self.rows(slice(0, 1)).reshape(())
+        """The whole array; an empty one raises InputError."""
+        if 0 in self.shape:
+            raise InputError(f"{self.name}: the array is empty, of shape {self.shape}")
+        found = np.empty(self._header.size, np.uint8)
+        self._read(found, 0)
+        return found.view(self.dtype).reshape(self.shape, order="F" if self._header.fortran else "C")
 
     def _read(self, into: Array, first: int) -> None:
         self._stream.seek(self._header.offset + first * self.dtype.itemsize)
         view, done = into.data, 0
         while done < len(view):
-            count = self._stream.readinto(view[done:])  # type: ignore[union-attr]  # BinaryIO lacks it in typeshed
+            count = self._stream.readinto(view[done:])
             if not count:
                 raise InputError(f"{self.name}: the file became shorter while it was read")
             done += count
 
 
+class _Lazy:
+    """The array's bytes of a stream that cannot be sought: taken, and held against the header, at the first read."""
+
+    def __init__(self, stream: BinaryIO, header: Header, name: str) -> None:
+        self._source = stream, header, name
+
+    @functools.cached_property
+    def _taken(self) -> io.BytesIO:
+        return io.BytesIO(_slurp(*self._source))
+
+    def seek(self, position: int) -> None:
+        self._taken.seek(position)
+
+    def readinto(self, into: memoryview) -> int:
+        return self._taken.readinto(into)
+
+
 @contextlib.contextmanager
-def open_npy(source: Path | BinaryIO, kinds: str = "fiub") -> Iterator[NpyArray]:
+def open_npy(
+    source: Path | BinaryIO, kinds: str = "fiub", *, name: str | None = None, most: int | None = None
+) -> Iterator[NpyArray]:
     """The array of a .npy file, given as a path or as a binary stream such as standard input.
 
-    Raises InputError where it is not a regular file, not .npy, not exactly as long as its header says, or
-    where its dtype is of another kind than `kinds`.
+    Raises InputError where it is not a regular file, not .npy, not exactly as long as its header says, where its
+    dtype is of another kind than `kinds`, or where it has more than `most` elements. Of a stream nothing but
+    the header is read before rows are.
     """
     if isinstance(source, (str, os.PathLike)):
         with _opened(source) as stream:
             name = shown(source)
             size = os.fstat(stream.fileno()).st_size
-            header = read_header(stream, name)
-            check_dtype(header.dtype, name, kinds)
+            header = _checked(read_header(stream, name), name, kinds, most)
             _check_size(header, size - header.offset, name)
             yield NpyArray(stream, header, name)
     else:
-        name = shown(getattr(source, "name", "stream"))
-        header = read_header(source, name)
-        check_dtype(header.dtype, name, kinds)
-        yield NpyArray(io.BytesIO(_slurp(source, header, name)), replace(header, offset=0), name)
+        name = name or shown(getattr(source, "name", "stream"))
+        header = _checked(read_header(source, name), name, kinds, most)
+        yield NpyArray(_Lazy(source, header, name), replace(header, offset=0), name)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a regular file starts like a zip archive; raises InputError as `open_npy` does."""
+    with _opened(path) as stream:
+        return _exactly(stream, 4).startswith(b"PK")
 
 
 def load(source: Path) -> Array:
     """The whole array of a .npy file."""
     with open_npy(source) as npy:
-        return npy.all().copy()
+        return npy.all()
 
 
-def load_member(archive: Path, member: str, kinds: str = "fiub") -> Array | None:
-    """One array of a .npz file, None if it has none of that name. Raises InputError as `open_npy` does."""
+def load_member(archive: Path, member: str, kinds: str = "fiub", *, most: int) -> Array | None:
+    """One array of a .npz file, of at most `most` elements; None if it has none of that name.
+
+    Raises InputError as `open_npy` does.
+    """
+    name = f"{shown(archive)}[{member}]"
     with _opened(archive) as stream:
         try:
             with zipfile.ZipFile(stream) as zipped:
                 if f"{member}.npy" not in zipped.namelist():
                     return None
-                with zipped.open(f"{member}.npy") as inner, open_npy(_named(inner, archive, member), kinds) as npy:
-                    return npy.all().copy()
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+                with (
+                    zipped.open(f"{member}.npy") as inner,
+                    open_npy(inner, kinds, name=name, most=most) as npy,  # type: ignore[arg-type]  # it is binary
+                ):
+                    return npy.all()
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, ValueError, NotImplementedError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{shown(archive)}: not a readable .npz file ({error})") from error
+        except (EOFError, OSError) as error:
             raise InputError(f"{shown(archive)}: not a readable .npz file ({error})") from error
 
 
@@ -160,7 +201,7 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__})") from error
     honest = isinstance(shape, tuple) and all(type(size) is int and 0 <= size < 2**63 for size in shape)
     if not honest or type(fortran) is not bool or len(shape) > 32:
-        raise InputError(f"{name}: the .npy header says shape {shape!r}, fortran_order {fortran!r}; neither can be")
+        raise InputError(f"{name}: the .npy header says a shape or an order that cannot be")
     return shape, dtype, fortran
 
 
@@ -188,6 +229,14 @@ def _slurp(stream: BinaryIO, header: Header, name: str) -> bytearray:
     return data
 
 
+def _checked(header: Header, name: str, kinds: str, most: int | None) -> Header:
+    check_dtype(header.dtype, name, kinds)
+    count = math.prod(header.shape)
+    if most is not None and count > most:
+        raise InputError(f"{name}: {count:,} elements; expected {most:,} at the most")
+    return header
+
+
 def _check_size(header: Header, found: int, name: str) -> None:
     if found == header.size:
         return
@@ -196,11 +245,6 @@ def _check_size(header: Header, found: int, name: str) -> None:
         f"{name}: the array is {what}: shape {header.shape} of {header.dtype} has {header.size:,} bytes,"
         f" found {found:,}{' or more' if found > header.size else ''}"
     )
-
-
-def _named(stream: Any, archive: Path, member: str) -> Any:
-    stream.name = f"{archive}[{member}]"
-    return stream
 
 
 def _impostor(start: bytes) -> str:

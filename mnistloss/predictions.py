@@ -105,7 +105,7 @@ def _expected(shape: tuple[int, ...], classes: int | None) -> str:
 
 def tolerance(dtype: np.dtype[Any]) -> float:
     """How far a row of probabilities may sum from 1: 1e-3, and 1e-2 for float16."""
-    return 1e-2 if dtype == np.float16 else 1e-3
+    return 1e-2 if dtype.kind == "f" and dtype.itemsize == 2 else 1e-3
 
 
 def acceptable(y: Floats, input: str, sums_within: float | None) -> bool:
@@ -129,7 +129,7 @@ def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputErro
     if census.not_finite.rows:
         return InputError(f"{source.name}: NaN or infinity in {census.not_finite}; expected finite numbers")
     if census.outside.rows:
-        scale = "[0, 1]" if layout.input == "probs" else "log-probabilities, at most 0"
+        scale = "[0, 1]" if layout.input == "probs" else "what logs of probabilities can be (at most 0)"
         return InputError(f"{source.name}: {span}, outside {scale}, in {census.outside}. {census.looks_like()}")
     _, row, total = census.worst
     way_on = (
@@ -168,7 +168,7 @@ class _Census:
         self.lowest, self.highest = np.inf, -np.inf
         self.worst = (0.0, 0, 1.0)
         self._input, self._sums_within = input, sums_within
-        self._sum_like = self._log_like = self._integral = True
+        self._sum_like = self._log_like = self._integral = self._percent = True
 
     def add(self, y: Floats, start: int) -> None:
         """Take in a transposed block of rows."""
@@ -187,6 +187,7 @@ class _Census:
         self.worst = max(self.worst, (float(distances[at]), start + at, float(totals[at])))
         self._sum_like &= self._near_one(y)
         self._log_like &= self._near_one(exponentials)
+        self._percent &= self._near_one(y / 100)
         self._integral &= bool((y == np.rint(y)).all())
 
     def _near_one(self, y: Floats) -> bool:
@@ -201,6 +202,8 @@ class _Census:
             return "These look like log-probabilities: --input logprobs"
         if self._input == "probs" and self._sum_like:
             return "The rows sum to 1, yet a probability lies between 0 and 1: correct them where they are made"
+        if self._percent and self.lowest >= 0:
+            return "The rows sum to 100, so these are percentages: divide them by 100"
         if self._integral and self.lowest >= 0 and self.highest <= 255:
             return "These are integers 0..255, like pixels or scaled probabilities: divide each row by its sum"
         return "These look like raw scores: --input logits"

@@ -6,14 +6,11 @@ p-value and the same interval on every machine. Memory is a few MB, whatever the
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from mnistloss.arrays import Floats
-from mnistloss.errors import ArgumentError
 from mnistloss.statistics import Interval, quantile
 
 EXACT = 14
@@ -22,17 +19,6 @@ EXACT = 14
 _CELLS = 2**17
 _FLIPS, _BOOTSTRAP = 1, 2
 _TIE = 1e-12
-
-
-def check_count(value: Any, what: str, least: int = 1) -> int:
-    """A whole number of at least `least`; anything else raises ArgumentError."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ArgumentError(f"{what} is {value!r}; expected a whole number") from None
-    if number < least:
-        raise ArgumentError(f"{what} is {number}; expected at least {least}")
-    return number
 
 
 def sign_flip_p(differences: Floats, flips: int, seed: int) -> tuple[float, bool]:

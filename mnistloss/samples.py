@@ -22,6 +22,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of x and t."""
+        x, t = self.split.take(self.indices[:1], self.form)
+        return {"x": (len(self), *x.shape[1:]), "t": (len(self), *t.shape[1:])}
+
     def arrays(self) -> dict[str, Array]:
         """x and t, with the indices, dataset and split that say what they are."""
         x, t = self.split.take(self.indices, self.form)

@@ -7,14 +7,17 @@ whose stream NumPy guarantees, are mapped to indices here.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistloss.arrays import whole
 from mnistloss.errors import ArgumentError
+
+MOST = 10**8
+"""The largest mini-batch."""
 
 Indices = NDArray[np.intp]
 Rng = int | np.random.Generator | None
@@ -32,7 +35,7 @@ class Words:
         elif isinstance(rng, np.random.Generator):
             self._stream = np.random.PCG64([int(word) for word in rng.bit_generator.random_raw(4)])
         else:
-            self._stream = np.random.PCG64(_whole(rng, "rng", least=0))
+            self._stream = np.random.PCG64(whole(rng, "rng", least=0))
 
     def below(self, n: int, size: int) -> Indices:
         """`size` independent indices, uniform on 0..n-1: words modulo n, without the last incomplete run of n."""
@@ -49,7 +52,7 @@ class Words:
 
 def draw(n: int, size: int, *, replace: bool = True, words: Words) -> Indices:
     """Indices of `size` of n examples, drawn with or without replacement."""
-    n, size = _whole(n, "the number of examples"), _whole(size, "batch_size")
+    n, size = whole(n, "the number of examples"), _size(size)
     if replace:
         return words.below(n, size)
     if size > n:
@@ -62,7 +65,7 @@ def draw_stratified(labels: NDArray[Any], size: int, *, replace: bool = True, wo
 
     Shares are rounded by largest remainder, ties to the lower class.
     """
-    size = _whole(size, "batch_size")
+    size = _size(size)
     counts = np.bincount(labels)
     quotas, remainders = np.divmod(counts * size, len(labels))
     rest = size - int(quotas.sum())
@@ -81,7 +84,7 @@ def partition(n: int, batch_size: int, *, drop_last: bool = False, words: Words 
 
     The last batch is smaller where batch_size does not divide n; drop_last leaves it out.
     """
-    n, batch_size = _whole(n, "the number of examples"), _whole(batch_size, "batch_size")
+    n, batch_size = whole(n, "the number of examples"), whole(batch_size, "batch_size")
     if drop_last and batch_size > n:
         raise ArgumentError(f"batch_size {batch_size:,} with drop_last leaves nothing of {n:,} examples")
     order = np.arange(n) if words is None else words.permutation(n)
@@ -123,21 +126,21 @@ def batches(
     return ((x[indices], t[indices]) for indices in parts)
 
 
+def _size(batch_size: Any) -> int:
+    size = whole(batch_size, "batch_size")
+    if size > MOST:
+        raise ArgumentError(f"batch_size is {size}; expected at most {MOST:,}")
+    return size
+
+
 def _indexable(values: Any) -> Any:
-    return values if hasattr(values, "shape") else np.asarray(values)
+    try:
+        return values if hasattr(values, "shape") else np.asarray(values)
+    except ValueError as error:
+        raise ArgumentError(f"not an array ({error})") from error
 
 
 def _length(x: Any, t: Any) -> int:
     if not x.shape or not t.shape or len(x) != len(t):
         raise ArgumentError(f"x and t must have equally many rows; found shapes {x.shape} and {t.shape}")
     return len(x)
-
-
-def _whole(value: Any, what: str, least: int = 1) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ArgumentError(f"{what} is {value!r}; expected a whole number") from None
-    if number < least:
-        raise ArgumentError(f"{what} is {number}; expected at least {least}")
-    return number

@@ -36,6 +36,14 @@ class Selection:
     allow_unnormalized: bool = False
     access: Access = ACCESS
 
+    def __post_init__(self) -> None:
+        if self.targets is not None and self.indices is not None:
+            raise ArgumentError("targets are the user's own, indices name examples of a split; give one of them")
+        if self.targets is not None and self.split != "auto":
+            raise ArgumentError("targets are the user's own, they have no split; leave out one of them")
+        if self.allow_unnormalized and self.input in ("logits", "labels"):
+            raise ArgumentError(f"{self.input} have no sums; leave allow_unnormalized out")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -102,8 +110,6 @@ class Digest:
 @contextlib.contextmanager
 def open_scoring(predictions: Predictions, selection: Selection) -> Iterator[Scoring]:
     """Open predictions and find their targets; raises as `evaluate` does."""
-    if selection.targets is not None and selection.indices is not None:
-        raise ArgumentError("targets are the user's own, indices name examples of a split; give one of them")
     own = selection.targets
     with open_predictions(predictions) as source:
         layout = Layout.of(source, selection.input, catalog.find(selection.dataset).classes if own is None else None)
@@ -111,7 +117,7 @@ def open_scoring(predictions: Predictions, selection: Selection) -> Iterator[Sco
         if own is None:
             found = split_targets(layout, selection.dataset, selection.split, selection.indices, selection.access)
         else:
-            found = own_targets(own, layout)
+            found = own_targets(own, layout, source)
         yield Scoring(source, layout, found, delta, selection.allow_unnormalized)
 
 

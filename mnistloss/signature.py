@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 from mnistloss.errors import ArgumentError
 
 _PATTERN = re.compile(
-    r"(?P<loss>[\w+]+)"
+    r"(?P<loss>[a-z]+(\+[a-z]+)*)"
     r"\|(?P<targets>[\w:-]+@[0-9a-f]{8})"
     r"(\|indices:(?P<indices>[0-9a-f]{8}))?"
-    r"\|n:(?P<n>\d+)"
+    r"\|n:(?P<n>[1-9][0-9]*)"
     r"\|y:(?P<predictions>[0-9a-f]{8})"
-    r"\|input:(?P<input>\w+)(?P<unnormalized>,unnormalized)?"
+    r"\|input:(?P<input>probs|logits|logprobs|labels)(?P<unnormalized>,unnormalized)?"
     r"(\|delta:(?P<delta>[^|]+))?"
     r"\|(?P<reduction>mean|sum|none)"
     r"\|mnistloss:(?P<version>[^|\s]+)"
@@ -56,12 +57,14 @@ class Signature:
     @classmethod
     def parse(cls, text: str) -> Signature:
         """The signature that prints as `text`; another text raises ArgumentError."""
-        match = _PATTERN.fullmatch(text.strip())
+        match = _PATTERN.fullmatch(str(text).strip())
         try:
             if match is None:
                 raise ValueError
             fields: dict[str, Any] = match.groupdict()
             delta = None if fields["delta"] is None else float(fields["delta"])
+            if delta is not None and not 0 <= delta < math.inf:
+                raise ValueError
         except ValueError:
             raise ArgumentError(f"{text!r} is not a signature such as cee|mnist:test@ff7bcfd4|n:10000|...") from None
         exact = {"n": int(fields["n"]), "delta": delta, "unnormalized": bool(fields["unnormalized"])}

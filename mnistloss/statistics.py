@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
+
+import numpy as np
 
 from mnistloss.arrays import Floats
 from mnistloss.errors import ArgumentError
@@ -65,9 +68,10 @@ class Moments:
         return math.sqrt(self.deviations / (self.n - 1) / self.n)
 
 
-def quantile(confidence: float) -> float:
+def quantile(confidence: Any) -> float:
     """The z with which a two-sided normal interval has this confidence; outside (0, 1) raises ArgumentError."""
-    if not 0 < confidence < 1:
+    real = isinstance(confidence, (int, float, np.floating))
+    if not (real and 0 < confidence < 1 and 0.5 + confidence / 2 < 1):
         raise ArgumentError(f"confidence is {confidence!r}; expected a number between 0 and 1, such as 0.95")
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 

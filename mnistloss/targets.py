@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from mnistloss.datasets import catalog
 from mnistloss.datasets.cache import Access
 from mnistloss.datasets.load import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
-from mnistloss.predictions import Layout
+from mnistloss.predictions import Layout, Rows
 
 Source = ArrayLike | os.PathLike[str]
 
@@ -48,7 +48,7 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SavedIndices:
     """Which examples were drawn; a batch that `sample` saved also says of what."""
 
     indices: Array
@@ -56,15 +56,36 @@ class Batch:
     split: str | None = None
 
 
-def own_targets(source: Source, layout: Layout) -> Targets:
+_SUMS_WITHIN = 1e-3
+_MOST_CLASSES = 1 << 16
+
+
+def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
     """Targets from an array or a .npy file, for predictions of this layout."""
     array, what = _loaded(source, "targets")
-    classes = layout.classes or (array.shape[1] if array.ndim == 2 else 1 + int(array.max(initial=1)))
-    t = as_targets(array, layout.n, classes, what)
-    if t.ndim == 2 and not (t.min() >= 0 and np.abs(t.sum(axis=1) - 1).max() <= 1e-3):
-        row = int(np.argmax((t < 0).any(axis=1) | (np.abs(t.sum(axis=1) - 1) > 1e-3)))
-        raise InputError(f"{what}: row {row} sums to {t[row].sum():.9g}; soft targets are probabilities that sum to 1")
-    return Targets(t, classes, None, None, _digest(t))
+    t = as_targets(array, layout.n, _own_classes(array, layout, predictions, what), what)
+    if t.ndim == 2:
+        sums = t.sum(axis=1)
+        off = (t < 0).any(axis=1) | (np.abs(sums - 1) > _SUMS_WITHIN)
+        if off.any():
+            row = int(off.argmax())
+            found = f"row {row} has values from {t[row].min():g} to {t[row].max():g} and sums to {sums[row]:.9g}"
+            raise InputError(f"{what}: {found}; soft targets are probabilities that sum to 1")
+    return Targets(t, _own_classes(array, layout, predictions, what), None, None, _digest(t))
+
+
+def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> int:
+    """K, from the predictions' columns, the targets' columns or, where both are classes, the largest of these."""
+    if layout.classes:
+        return layout.classes
+    if array.ndim == 2:
+        return max(2, array.shape[1])
+    if array.dtype.kind not in "iu":
+        return 2
+    largest = max(int(array.max(initial=1)), int(predictions.rows(slice(0, layout.n)).max(initial=1)))
+    if largest >= _MOST_CLASSES:
+        raise InputError(f"{what}: class {largest}; expected classes below {_MOST_CLASSES:,}")
+    return largest + 1
 
 
 def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, access: Access) -> Targets:
@@ -74,7 +95,7 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
         split = _fitting_split(known, split, layout)
         file = obtain(dataset, split, "labels", access)
         return Targets(decode_labels(file.content).astype(np.intp), known.classes, dataset, split, file.sha256)
-    batch = load_batch(indices)
+    batch = load_indices(indices, layout.n)
     split = _split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
         raise InputError(f"{layout.n:,} predictions, but {len(batch.indices):,} indices; expected one for each")
@@ -89,20 +110,30 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
     return Targets(t, known.classes, dataset, split, file.sha256, chosen)
 
 
-def load_batch(source: Source) -> Batch:
-    """Indices from an array, a .npy file, or the .npz of a batch that `mnistloss sample --out` saved."""
-    if isinstance(source, (str, os.PathLike)) and zipfile.is_zipfile(source):
-        saved = npy.load_member(source, "indices")
+def load_indices(source: Source, n: int) -> SavedIndices:
+    """Indices of n examples, from an array, a .npy file, or the .npz of a batch that `mnistloss sample` saved."""
+    dataset = split = None
+    if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
+        saved = npy.load_member(source, "indices", most=n)
         if saved is None:
             raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
         array, what = saved, shown(source)
-        dataset, split = (npy.load_member(source, name, kinds="U") for name in ("dataset", "split"))
+        dataset, split = (_text(npy.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
     else:
         array, what = _loaded(source, "indices")
-        dataset = split = None
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InputError(f"{what}: shape {array.shape} of {array.dtype}; expected indices, integers of shape (N,)")
-    return Batch(array, None if dataset is None else str(dataset), None if split is None else str(split))
+    return SavedIndices(array, dataset, split)
+
+
+def _text(array: Array | None, what: str) -> str | None:
+    """The string that a saved array holds, made safe to print."""
+    if array is None:
+        return None
+    codes = array.reshape(-1).view(np.uint32)
+    if (codes > sys.maxunicode).any():
+        raise InputError(f"{what}: a name in it is not text")
+    return shown("".join(map(chr, codes)).rstrip("\0"))
 
 
 def _loaded(source: Source, what: str) -> tuple[Array, str]:
@@ -116,7 +147,7 @@ def _digest(array: Array) -> str:
     return hashlib.sha256(array.astype("<f8" if array.dtype.kind == "f" else "<i8").tobytes()).hexdigest()
 
 
-def _split_of(batch: Batch, dataset: str, split: str) -> str:
+def _split_of(batch: SavedIndices, dataset: str, split: str) -> str:
     if batch.dataset not in (None, dataset):
         raise InputError(f"the batch was drawn from {batch.dataset}, not {dataset}; add --dataset {batch.dataset}")
     if split == "auto":

@@ -116,3 +116,16 @@ def test_bad_arguments(options: dict[str, Any], message: str) -> None:
     """Arguments out of range are refused."""
     with pytest.raises(ArgumentError, match=message):
         baseline(**{"name": "softmax", "dataset": "mnist-5k", **options})
+
+
+def test_epoch_losses_are_means() -> None:
+    """With one batch an epoch, the first loss is that of the uniform guess; divergence is said, not returned."""
+    result = run("softmax", "mnist-5k", Learning(epochs=1, batch_size=4000))
+    assert result.epochs[0] == pytest.approx(math.log(10), rel=1e-6)
+    with pytest.raises(ArgumentError, match="learning diverged in epoch"):
+        baseline("softmax", dataset="mnist-5k", learning_rate=1e38)
+
+
+def test_perfect_decisions_get_no_hint() -> None:
+    """Hard predictions that are all right are nothing to complain of."""
+    assert evaluate(one_hot(np.arange(1000) % 10), dataset="mnist-5k").hints == ()

@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 import math
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +187,7 @@ def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
         (lambda p: np.log(np.maximum(p, 1e-30)), "These look like log-probabilities: --input logprobs"),
         (lambda p: np.rint(p * 255).astype(np.uint8), "integers 0..255"),
         (lambda p: np.hstack([p[:, :8], p[:, 8:9] + 2, p[:, 9:] - 2]), "The rows sum to 1, yet a probability"),
-        (lambda p: p * 100, "look like raw scores"),
+        (lambda p: p * 100, "these are percentages: divide them by 100"),
     ],
     ids=["logits", "logprobs", "bytes", "negative", "percent"],
 )
@@ -199,7 +201,7 @@ def test_outside_of_zero_to_one(probs: np.ndarray, make: Any, message: str) -> N
 def test_positive_log_probabilities(probs: np.ndarray) -> None:
     """Values above 0 are no log-probabilities."""
     found = refused(probs, input="logprobs")
-    assert "outside log-probabilities, at most 0" in found
+    assert "outside what logs of probabilities can be (at most 0)" in found
     assert "These look like probabilities: --input probs" in found
     assert "These look like raw scores: --input logits" in refused(probs + 1, input="logprobs")
 
@@ -261,8 +263,8 @@ def test_predicted_classes() -> None:
         result = on_5k(classes, **options)
         assert (result.input, list(result.losses), result.losses["error"].value) == ("labels", ["error"], 0.03)
         assert result.accuracy.value == 0.97
-    assert "cee need a probability for every class" in refused(classes, losses=["cee"])
-    assert "cee and mse need a probability for every class" in refused(classes)
+    assert "cee would need a probability for every class" in refused(classes, losses=["cee"])
+    assert "cee and mse would need a probability for every class" in refused(classes)
     assert "ask for --loss error" in refused(classes, input="labels", losses=["nll"])
     assert "label 10 in row 999 is outside 0..9" in refused(np.append(classes[:-1], 10), input="labels")
     assert "expected predicted classes" in refused(np.ones((1000, 10)) / 10, input="labels")
@@ -281,12 +283,12 @@ def test_single_example() -> None:
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (np.full(1000, 10), r"label 10 in row 0 is outside 0..9 \(1,000 such rows\)"),
+        (np.full(1000, 10), r"label 10 in row 0 is outside 0..9 \(1,000 in all\)"),
         (np.full(1000, -1), "label -1 in row 0"),
         (LABELS[1:], "999 labels for 1,000 predictions"),
         (LABELS.astype(float), "labels are integers"),
         (one_hot(LABELS)[:, 1:], r"shape \(1000, 9\); expected"),
-        (one_hot(LABELS) * 0.5, "row 0 sums to 0.5; soft targets"),
+        (one_hot(LABELS) * 0.5, "row 0 has values from 0 to 0.5 and sums to 0.5; soft targets"),
         (np.array(["7"] * 1000), "holds strings"),
     ],
 )
@@ -445,4 +447,144 @@ def test_bootstrap(probs: np.ndarray) -> None:
     assert one == again != other
     np.testing.assert_allclose(one, normal, atol=0.1 * (normal[1] - normal[0]))
     total = on_5k(probs, bootstrap=2000, seed=1, reduction="sum").losses["cee"].ci
-    np.testing.assert_allclose(total, 1000 * np.array(one), rtol=1e-12)
+    assert total == pytest.approx((1000 * one[0], 1000 * one[1]), rel=1e-12)
+
+
+# What a reviewer broke, or what a changed line did not turn red.
+
+
+def test_fortran_targets_of_three_axes_are_refused(probs: np.ndarray, tmp_path: Path) -> None:
+    """Superfluous axes are refused in either memory order."""
+    np.save(tmp_path / "t.npy", np.asfortranarray(one_hot(LABELS).reshape(1000, 2, 5)))
+    with pytest.raises(InputError, match=r"shape \(1000, 2, 5\)"):
+        evaluate(probs, targets=tmp_path / "t.npy")
+
+
+def test_big_endian_float16_has_its_tolerance() -> None:
+    """The byte order of float16 does not change what is accepted."""
+    y = np.full((1000, 10), 0.1)
+    y[:, 0] = 0.105
+    assert on_5k(y.astype(">f2")).n == 1000
+
+
+def test_predicted_classes_with_own_targets() -> None:
+    """A class that only the predictions have is a wrong one, not a refusal; absurd classes are refused."""
+    result = evaluate([0, 1, 9], targets=[0, 1, 2], losses=["error"])
+    assert result.losses["error"].value == pytest.approx(1 / 3)
+    assert result.classes == 10
+    for targets, message in (([0, 1, 2**62], "expected classes below 65,536"), ([0.0, math.nan, 1.0], "integers")):
+        with pytest.raises(InputError, match=message):
+            evaluate([0, 1, 9], targets=targets, losses=["error"])
+
+
+def test_soft_targets_that_sum_to_a_little_more() -> None:
+    """The accuracy stays a share where soft rows sum to 1.0005; beyond 1e-3, and below 0, rows are refused."""
+    y = np.full((10_000, 2), [1.0, 0.0])
+    assert evaluate(y, targets=y * 1.0005).accuracy.value == 1
+    for row in ([1.005, 0.0], [1.5, -0.5]):
+        with pytest.raises(InputError, match="soft targets are probabilities"):
+            evaluate(y[:1], targets=[row])
+
+
+def test_masked_arrays_are_refused(probs: np.ndarray) -> None:
+    """A mask is not ignored."""
+    assert "a masked array" in refused(np.ma.masked_less(probs, 0.01))
+
+
+@pytest.mark.filterwarnings("error")
+def test_huge_logits_are_no_warning() -> None:
+    """Scores whose difference overflows give an infinite loss that is counted, and no warning."""
+    z = np.full((4, 2), [1e308, -1e308])
+    result = evaluate(z, targets=[0, 1, 0, 0], input="logits")
+    assert result.losses["cee"].infinite == 1
+    with pytest.raises(InputError, match="finite"):
+        softmax([math.inf, 1.0])
+
+
+def test_negative_probabilities_are_refused_on_their_own(probs: np.ndarray) -> None:
+    """A row that sums to 1 with one value below 0 is refused, at 2e-6 already."""
+    for low in (-0.4, -2e-6):
+        y = probs.astype(np.float64)
+        y[4] = 0.1
+        y[4, :2] = low, 0.2 - low
+        assert "outside [0, 1], in row 4" in refused(y)
+
+
+def test_rows_are_counted_over_all_blocks() -> None:
+    """The first and the worst row are named by their place in the file, beyond the first block too."""
+    y = np.full((10_000, 4), 0.25)
+    y[[5000, 9000]] *= [[1.1], [1.2]]
+    with pytest.raises(InputError, match=r"2 rows, first in row 5000; the worst is row 9000 with 1\.2"):
+        evaluate(y, targets=np.zeros(10_000, int))
+
+
+def test_minus_infinity_is_refused_though_sums_are_not_looked_at(probs: np.ndarray) -> None:
+    """--allow-unnormalized does not let infinities through."""
+    y = np.log(np.maximum(probs, 1e-30))
+    y[3, 3] = -np.inf
+    assert "NaN or infinity in row 3" in refused(y, input="logprobs", allow_unnormalized=True)
+
+
+def test_more_indices_than_predictions(probs: np.ndarray) -> None:
+    """Each prediction needs exactly one index."""
+    assert "4 predictions, but 5 indices" in refused(probs[:4], indices=np.arange(5), split="test")
+
+
+def test_default_delta_of_log_probabilities(probs: np.ndarray) -> None:
+    """From log-probabilities nothing is added inside the log by default."""
+    y = np.log(np.maximum(probs.astype(np.float64), 1e-300))
+    y -= np.log(np.exp(y).sum(axis=1, keepdims=True))
+    result = on_5k(y, input="logprobs", losses=["cee", "nll"])
+    assert result.losses["cee"].value == result.losses["nll"].value
+    assert result.losses["cee"].signature.delta == 0
+
+
+def test_accuracy_looks_at_the_raw_scores() -> None:
+    """Scores that differ by less than the softmax can tell are still told apart."""
+    z = np.array([[0.0, 1e-17, -1.0]])
+    assert evaluate(z, targets=[1], input="logits").accuracy.value == 1
+
+
+def test_sums_are_exact_over_fixed_blocks() -> None:
+    """Blocks have 4096 rows and their sums are joined without rounding: these bits are part of the arithmetic."""
+    rng = np.random.default_rng(4)
+    y = rng.dirichlet(np.full(10, 0.1), 50_000)
+    t = rng.integers(0, 10, len(y))
+    values = evaluate(y, targets=t, reduction="none").losses["cee"].values
+    assert values is not None
+    expected = math.fsum(float(values[start : start + 4096].sum()) for start in range(0, len(y), 4096)) / len(y)
+    assert evaluate(y, targets=t).losses["cee"].value == expected
+    assert evaluate(y, targets=t, losses=["cee", "cee"]).signature.loss == "cee"
+
+
+def test_labels_of_bools_are_refused() -> None:
+    """Truth values are no classes."""
+    with pytest.raises(InputError, match="labels are integers"):
+        evaluate([[0.5, 0.5]] * 3, targets=np.array([True, False, True]))
+
+
+def test_one_hot_targets_give_the_same_bits_from_logits() -> None:
+    """Labels and one-hot rows agree to the last bit where the residual is computed from logs, too."""
+    z = np.random.default_rng(3).normal(size=(200, 10)) * 9
+    t = np.arange(200) % 10
+    first, second = (evaluate(z, targets=x, input="logits", losses=["mse"]).losses["mse"] for x in (t, one_hot(t)))
+    assert first.value == second.value
+
+
+def test_results_can_be_pickled(probs: np.ndarray) -> None:
+    """An evaluation can be sent to another process."""
+    result = on_5k(probs, per_class=True, batch_size=300, top=[2])
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_hostile_batches(probs: np.ndarray, tmp_path: Path) -> None:
+    """A pipe, a bomb, and names that are no text or would move the cursor are refused at once."""
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a regular file" in refused(probs[:4], indices=tmp_path / "pipe", split="test")
+    path = tmp_path / "batch.npz"
+    np.savez_compressed(path, indices=np.zeros(10**7, np.int64))
+    assert "10,000,000 elements; expected 4 at the most" in refused(probs[:4], indices=path, split="test")
+    np.savez(path, indices=np.arange(4), dataset=np.array("\x1b[31mred"), split=np.array("train"))
+    assert "\x1b" not in refused(probs[:4], indices=path)
+    np.savez(path, indices=np.arange(4), dataset=np.frombuffer(b"\xff" * 4, "<U1"), split=np.array("train"))
+    assert "is not text" in refused(probs[:4], indices=path)

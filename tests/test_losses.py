@@ -163,7 +163,7 @@ def test_ties_go_to_the_lowest_class() -> None:
     ("y", "t", "message"),
     [
         (np.ones((10, 10)) / 10, np.zeros(9, int), "9 labels for 10 predictions"),
-        (np.ones((3, 10)) / 10, [0, 10, -1], r"label 10 in row 1 is outside 0\.\.9 \(2 such rows\)"),
+        (np.ones((3, 10)) / 10, [0, 10, -1], r"label 10 in row 1 is outside 0\.\.9 \(2 in all\)"),
         (np.ones((3, 10)) / 10, [0, -1, 0], "label -1 in row 1"),
         (np.ones((3, 10)) / 10, [0.0, 1.0, 2.0], "labels are integers"),
         (np.ones((10, 10)) / 10, np.zeros((10, 1), int), r"shape \(10, 1\); expected \(10,\) labels"),

@@ -20,7 +20,7 @@ from mnistloss import npy
 from mnistloss.errors import InputError
 
 arrays = st.sampled_from(["f2", "<f4", ">f8", "u1", ">i8", "?", "longdouble"]).flatmap(
-    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=5))
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=5))
 )
 
 
@@ -77,11 +77,15 @@ LIES = {
     "truncated": (saved(np.zeros((4, 3)))[:-1], "truncated: shape .* has 96 bytes, found 95"),
     "trailing": (saved(np.zeros((4, 3))) + b"\0", "followed by other bytes: shape .* has 96 bytes, found 97"),
     "lying shape": (header(honest("(1000000000, 1000000)")) + bytes(48), "truncated: .*, found 48"),
-    "overflowing shape": (header(honest("(9223372036854775808,)")), "neither can be"),
-    "negative shape": (header(honest("(-2, -3)")) + bytes(48), "neither can be"),
-    "shape of bools": (header(honest("(True, 3)")) + bytes(24), "neither can be"),
-    "shape no tuple": (header(honest("6")) + bytes(48), "neither can be"),
-    "fortran no bool": (header(honest(fortran="7")) + bytes(48), "neither can be"),
+    "overflowing shape": (header(honest("(9223372036854775808,)")), "says a shape or an order that cannot be"),
+    "negative shape": (header(honest("(-2, -3)")) + bytes(48), "says a shape or an order that cannot be"),
+    "shape of thousands of digits": (
+        header(honest(f"(0x{'f' * 8000}, 10)")),
+        "says a shape or an order that cannot be",
+    ),
+    "shape of bools": (header(honest("(True, 3)")) + bytes(24), "says a shape or an order that cannot be"),
+    "shape no tuple": (header(honest("6")) + bytes(48), "says a shape or an order that cannot be"),
+    "fortran no bool": (header(honest(fortran="7")) + bytes(48), "says a shape or an order that cannot be"),
     "no dict": (header("[1]\n"), "header cannot be read"),
     "no Python": (header("{'descr': \n"), "header cannot be read"),
     "nested": (header("(" * 9000), "header cannot be read"),
@@ -112,8 +116,11 @@ def test_refused(content: bytes, message: str, way: str, tmp_path: Path, monkeyp
     path.write_bytes(content)
     started = time.perf_counter()
     tracemalloc.start()
-    with pytest.raises(InputError, match=message), npy.open_npy(path if way == "file" else io.BytesIO(content)):
-        pass
+    with (
+        pytest.raises(InputError, match=message),
+        npy.open_npy(path if way == "file" else io.BytesIO(content)) as found,
+    ):
+        found.rows(slice(0, 0))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4_000_000
@@ -157,13 +164,47 @@ def test_members_of_npz(tmp_path: Path) -> None:
     """Arrays of a .npz are read with the same distrust."""
     path = tmp_path / "batch.npz"
     np.savez(path, indices=np.arange(3), split=np.array("train"))
-    np.testing.assert_array_equal(npy.load_member(path, "indices"), [0, 1, 2])
-    assert str(npy.load_member(path, "split", kinds="U")) == "train"
-    assert npy.load_member(path, "nothing") is None
+    np.testing.assert_array_equal(npy.load_member(path, "indices", most=9), [0, 1, 2])
+    assert str(npy.load_member(path, "split", kinds="U", most=1)) == "train"
+    assert npy.load_member(path, "nothing", most=9) is None
+    with pytest.raises(InputError, match=r"batch.npz\[indices\]: 3 elements; expected 2 at the most"):
+        npy.load_member(path, "indices", most=2)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("indices.npy", LIES["objects"][0])
     with pytest.raises(InputError, match=r"batch.npz\[indices\]: dtype object holds Python objects"):
-        npy.load_member(path, "indices")
+        npy.load_member(path, "indices", most=9)
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(InputError, match=r"not a readable \.npz file"):
-        npy.load_member(path, "indices")
+        npy.load_member(path, "indices", most=9)
+
+
+def test_empty_arrays(tmp_path: Path) -> None:
+    """An array without elements is refused where all of it is wanted, whatever its other sizes claim."""
+    for shape in ("(0,)", "(1000, 0)", "(0, 9000000000000000000)"):
+        for fortran in ("True", "False"):
+            (tmp_path / "x.npy").write_bytes(header(honest(shape, fortran=fortran)))
+            with pytest.raises(InputError, match="the array is empty"):
+                npy.load(tmp_path / "x.npy")
+
+
+def test_stream_is_not_read_before_rows_are() -> None:
+    """Of a stream only the header is read until rows are wanted, so that a wrong shape costs nothing."""
+    stream = io.BytesIO(saved(np.zeros((1000, 10))))
+    with npy.open_npy(stream) as found:
+        assert found.shape == (1000, 10)
+        assert stream.tell() == 128
+        found.rows(slice(0, 1))
+        assert stream.tell() == 128 + 80_000
+
+
+def test_broken_members(tmp_path: Path) -> None:
+    """A member whose compressed bytes are broken is refused."""
+    path = tmp_path / "batch.npz"
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("indices.npy", saved(np.arange(5000)))
+        content = bytearray(path.read_bytes())
+        content[100:1000] = bytes(900)
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"batch\.npz"):
+            npy.load_member(path, "indices", most=5000)

@@ -119,6 +119,7 @@ def test_mini_batch_takes_a_generator_and_moves_it_on() -> None:
     first, second = mini_batch(x, t, 50, rng=one)[0], mini_batch(x, t, 50, rng=one)[0]
     assert (first != second).any()
     np.testing.assert_array_equal(first, mini_batch(x, t, 50, rng=other)[0])
+    assert mini_batch(x, t, 3, rng=np.random.default_rng(1))[0].tolist() == [197, 292, 902]
     legacy = np.random.Generator(np.random.MT19937(1))
     assert mini_batch(x, t, 50, rng=legacy)[0].max() < 1000
 
@@ -156,6 +157,8 @@ def test_batches_give_x_and_t_together() -> None:
         ),
         (lambda x, t: mini_batch(x, t, 2, rng=-1), "rng is -1; expected at least 0"),
         (lambda x, t: mini_batch(np.zeros((0, 2)), np.zeros(0), 2), "the number of examples is 0"),
+        (lambda x, t: mini_batch(x, t, 10**12), "batch_size is 1000000000000; expected at most 100,000,000"),
+        (lambda x, t: mini_batch([[1], [1, 2]], t, 2), "not an array"),
         (lambda x, t: batches(x, t, -1), "batch_size is -1"),
         (lambda x, t: batches(x, t, 2, rng=1), "rng has no effect without shuffle"),
         (lambda x, t: batches(x, np.float64(3), 2), "equally many rows"),

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mnistloss import __version__
-from mnistloss.errors import MnistLossError
+from mnistloss.errors import ArgumentError, MnistLossError
 
 _COMMANDS = ("fetch", "sample", "eval", "baseline", "inspect", "losses", "datasets", "cache")
 
@@ -34,7 +34,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except MnistLossError as error:
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(1)
+            ctx.exit(2 if isinstance(error, ArgumentError) else 1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,5 +42,5 @@ class _Group(click.Group):
 def main() -> None:
     """The loss of predictions on MNIST: defined, checked, reproducible.
 
-    Exit status: 0 fine, 1 the input or the data was refused or unavailable, 2 usage.
+    Exit status: 0 fine, 1 the input or the data was refused or unavailable, 2 usage, 3 a gate was crossed.
     """

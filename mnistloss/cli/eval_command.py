@@ -84,6 +84,10 @@ def command(
         raise click.UsageError("--reduction none takes one file and goes without --batch-size, --bootstrap, --fail-if")
     if out and out.suffix == ".npy" and len(set(losses)) != 1:
         raise click.UsageError(f"--out {out} holds one loss; name it with --loss, or write several to .npz")
+    if format_ in ("markdown", "latex") and (batch_size or per_class):
+        raise click.UsageError(f"--format {format_} has no rows for batches or classes; csv and json have")
+    if predictions.count("-") > 1:
+        raise click.UsageError("standard input can be read once")
     asked = [Gate.parse(gate) for gate in gates]
     wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
     results = [score(output.source(name), selection, wanted) for name in predictions]

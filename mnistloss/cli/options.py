@@ -37,6 +37,8 @@ class Destination(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Check the name and its folder."""
         path = Path(value)
+        if not path.name:
+            self.fail(f"{shown(value) or 'an empty name'} names no file", param, ctx)
         if path.suffix not in self._suffixes:
             expected = " or ".join(suffix or "no suffix, for a folder" for suffix in self._suffixes)
             self.fail(f"{shown(path)} ends in {path.suffix or 'no suffix'}; expected {expected}", param, ctx)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from mnistloss.errors import InputError, OutputError
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -30,8 +32,9 @@ def console(*, stderr: bool = False) -> Console:
 
 def show(*renderables: RenderableType) -> None:
     """Print results made by `report.table`, in whatever characters stdout can say."""
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # TextIO lacks it; sys.stdout has it
-    console().print(*renderables, sep="\n")
+    with _printing():
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # TextIO lacks it; sys.stdout has it
+        console().print(*renderables, sep="\n")
 
 
 def show_parts(parts: Sequence[Part]) -> None:
@@ -46,12 +49,31 @@ def show_parts(parts: Sequence[Part]) -> None:
 
 def source(predictions: str) -> str | BinaryIO:
     """Predictions as a command names them: - is standard input."""
-    return sys.stdin.buffer if predictions == "-" else predictions
+    if predictions != "-":
+        return predictions
+    if sys.stdin is None:
+        raise InputError("-: standard input is closed")
+    return sys.stdin.buffer
 
 
 def write(text: str) -> None:
     """Print text of a machine format as it is."""
-    click.echo(text)
+    with _printing():
+        click.echo(text)
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    """Turn what the system says against printing into an OutputError; a reader that went away is not told of it."""
+    if sys.stdout is None:
+        raise OutputError("cannot print: standard output is closed")
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot print: {error.strerror or error}") from error
 
 
 def note(text: str) -> None:

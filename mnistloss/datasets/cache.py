@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.content import inflate, verify
 from mnistloss.errors import IntegrityError, OutputError, UnavailableError, shown
-from mnistloss.files import open_regular, replacing, sweep
+from mnistloss.files import expanded, open_regular, replacing, sweep
 
 if TYPE_CHECKING:  # at run time it would import requests, which reading the cache does not need
     from mnistloss.datasets.download import Patience, Progress
@@ -110,7 +110,7 @@ class Entry:
 def folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """The cache folder: the argument, else the variable MNISTLOSS_CACHE, else the platform's place for caches."""
     if chosen := cache_dir or os.environ.get(FOLDER_VARIABLE):
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("mnistloss", appauthor=False))

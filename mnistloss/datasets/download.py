@@ -162,7 +162,7 @@ class _Attempt:
             raise _PassingError(f"delivered too little: {error}") from error
         except IntegrityError as error:
             raise DownloadError(f"delivered something else: {error}") from error
-        except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _reason(error, self.patience) from error
 
     def _follow(self, session: requests.Session) -> requests.Response:
@@ -216,7 +216,7 @@ def _check_status(response: requests.Response) -> None:
     status = response.status_code
     if status == requests.codes.ok:
         return
-    answer = f"answered {status} {response.reason}".strip()
+    answer = shown(f"answered {status} {response.reason}".strip())
     if status in (408, 429) or 500 <= status <= 599:
         wait = response.headers.get("Retry-After", "")
         raise _PassingError(answer, float(wait) if wait.isdecimal() else None)
@@ -234,6 +234,8 @@ def _reason(error: Any, patience: Patience) -> DownloadError:
             return DownloadError(f"the TLS certificate was refused: {_innermost(error)}")
         case requests.ConnectionError() if _was_never_made(error):
             return DownloadError(f"no connection: {_innermost(error)}")
+        case ValueError():
+            return DownloadError(shown(error))
         case _:
             return _PassingError(f"the connection broke: {_innermost(error)}")
 

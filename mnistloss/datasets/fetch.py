@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.cache import ACCESS, Access
 from mnistloss.datasets.importing import Imported, import_files
+from mnistloss.errors import ArgumentError
 
 
 def fetch(
@@ -23,6 +24,8 @@ def fetch(
     """
     known = catalog.find(dataset)
     files = known.select(tuple(splits))
-    if source is not None and not known.embedded:
+    if known.embedded and (source is not None or access.mirrors or access.force):
+        raise ArgumentError(f"{known.name} comes with mnistloss; there is nothing to import or download")
+    if source is not None:
         return import_files(source, known, files, cache_dir=access.cache_dir)
     return Imported(tuple(cache.obtain(known, file, access) for file in files), ())

@@ -25,7 +25,7 @@ from mnistloss.datasets import cache, idx
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.content import Inflater
 from mnistloss.errors import IdxError, InputError, IntegrityError, UnavailableError, shown
-from mnistloss.files import open_regular
+from mnistloss.files import expanded, open_regular
 
 _PLAUSIBLE = re.compile(r"(train|t10k|test).*(images|labels)|mnist.*\.(npz|csv|zip|tar\.gz|tgz)$", re.IGNORECASE)
 _PIECE = 1 << 20
@@ -69,7 +69,7 @@ def import_files(
     Of a folder or a container all wanted files must come, of a single IDX file that one.
     Raises UnavailableError that names what is missing and what else was found.
     """
-    source = Path(source).expanduser()
+    source = expanded(source)
     wanted = list(files)
     limit = max(file.size for file in wanted)
     done: dict[File, cache.Obtained] = {}
@@ -173,7 +173,7 @@ def _arrays(path: Path, limit: int) -> Iterator[Found | Refused]:
         try:
             if member.file_size > limit + _PIECE:
                 raise InputError(f"larger than any wanted file: {member.file_size:,} bytes")
-            array = npy.load_member(path, name)
+            array = npy.load_member(path, name, most=limit)
             yield Found(where, idx.encode(array if array is not None else np.empty(0)), "")
         except (InputError, IdxError) as error:
             yield Refused(where, str(error))

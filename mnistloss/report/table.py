@@ -168,8 +168,7 @@ def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
         table.add_row(str(position), str(index), _label(batch, position))
     if len(batch) > limit:
         table.add_row("...", "", f"and {len(batch) - limit:,} more")
-    arrays = batch.arrays()
-    lines = (f"x_batch {arrays['x'].shape}", f"t_batch {arrays['t'].shape}", f"seed {seed}")
+    lines = (*(f"{name}_batch {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
     return Group(heading(title), table, *sentences(*lines))
 
 
