@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mnistloss.results import Evaluation
     from mnistloss.sampling import batches, mini_batch
     from mnistloss.signature import Signature
+    from mnistloss.verification import verify
 
 _HOMES = {
     "LOSSES": "losses",
@@ -34,6 +35,7 @@ _HOMES = {
     "mini_batch": "sampling",
     "one_hot": "arrays",
     "softmax": "losses",
+    "verify": "verification",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "mini_batch",
     "one_hot",
     "softmax",
+    "verify",
 ]
 
 

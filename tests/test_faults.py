@@ -314,7 +314,7 @@ def test_addresses(url: str, message: str, cli: Cli) -> None:
     with pytest.raises(ArgumentError, match=message):
         check_mirror(url)
     result = cli("fetch", "--mirror", url)
-    assert (result.exit_code, "secret" in result.stderr) == (1, False)
+    assert (result.exit_code, "secret" in result.stderr) == (2, False)
 
 
 def test_addresses_that_are_asked() -> None:

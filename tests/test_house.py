@@ -23,7 +23,7 @@ LAYERS = [
     ["targets", "doctor"],
     ["scoring", "results"],
     ["evaluation", "examples", "gates"],
-    ["views", "baselines", "export"],
+    ["views", "baselines", "export", "verification"],
     ["report"],
     ["cli"],
 ]

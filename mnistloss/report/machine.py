@@ -14,6 +14,7 @@ from mnistloss.errors import shown
 from mnistloss.examples import Examples
 from mnistloss.report import numbers
 from mnistloss.results import Evaluation
+from mnistloss.verification import Verification
 from mnistloss.views.view import Result
 
 _COLUMNS = (
@@ -47,6 +48,11 @@ def inspection_json(examples: Examples, results: Mapping[str, Result]) -> str:
     found = {name: result.as_dict() for name, result in results.items()}
     where = {"predictions": examples.name, "dataset": examples.dataset, "split": examples.split, "n": examples.n}
     return json.dumps({"schema": 1, **where, "views": found}, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def verification_json(found: Verification) -> str:
+    """Whether a file gives a number: {"schema": 1, "verification": {...}}."""
+    return json.dumps({"schema": 1, "verification": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def datasets_json(datasets: Sequence[Dataset]) -> str:

@@ -1,0 +1,55 @@
+"""`mnistloss verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mnistloss.cli import options, output
+
+
+@click.command("verify")
+@click.argument("signature", metavar="SIGNATURE")
+@options.predictions
+@click.option("--value", help="The number quoted with it; it must agree to its last digit.")
+@click.option("--targets", type=options.FILE, help="Own targets, where the signature is of such.")
+@click.option("--indices", type=options.FILE, help="Indices or a saved batch, where the signature is of such.")
+@options.format_table_json
+@options.cache_dir
+@options.offline
+@click.pass_context
+def command(
+    ctx: click.Context,
+    signature: str,
+    predictions: str,
+    value: str | None,
+    targets: Path | None,
+    indices: Path | None,
+    format_: str,
+    cache_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Say whether a file gives a number.
+
+    SIGNATURE is the line that stands under the number, in quotes. What differs is listed; exit status 1 says
+    that the file does not give the number.
+    """
+    from mnistloss.verification import verify
+
+    found = verify(
+        signature,
+        output.source(predictions),
+        value=value,
+        targets=targets,
+        indices=indices,
+        cache_dir=cache_dir,
+        download=not offline,
+    )
+    if format_ == "json":
+        from mnistloss.report import machine
+
+        output.write(machine.verification_json(found))
+    else:
+        output.show_parts(found.parts())
+    ctx.exit(0 if found.verified else 1)
