@@ -20,10 +20,11 @@ from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, Lo
 from mnistloss.scoring import Block, Digest, Predictions, Scoring, Selection, open_scoring
 from mnistloss.signature import Signature
 from mnistloss.statistics import Moments, normal_interval, quantile, wilson_interval
-from mnistloss.targets import Source
+from mnistloss.targets import Source, labels_elsewhere
 
 REDUCTIONS = ("mean", "sum", "none")
 DEFAULT_LOSSES = ("cee", "mse")
+_EXAMINED = 10**6
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,29 @@ def score(predictions: Predictions, selection: Selection, wanted: Wanted) -> Eva
         losses={loss.name: _result(tally, moments, loss, signature) for loss in losses},
         accuracy=_accuracy(right, layout.n, wanted),
         signature=signature,
-        hints=doctor.examine(doctor.Facts(found.classes, right / layout.n, tally.hard, moments)),
+        hints=doctor.examine(_facts(tally, moments, right / layout.n, selection)),
         top={k: _accuracy(hits, layout.n, wanted) for k, hits in tally.hits.items()},
         per_class=_per_class(tally, losses) if wanted.per_class else None,
         batches=_batches(tally.values, layout.n, wanted) if wanted.batch_size else None,
+    )
+
+
+def _facts(tally: _Tally, moments: dict[str, Moments], accuracy: float, selection: Selection) -> doctor.Facts:
+    scoring, signs = tally.scoring, tally.signs
+    reference = {name: _references(tally, LOSSES[name]) for name in moments}
+    return doctor.Facts(
+        input=scoring.layout.input,
+        classes=scoring.targets.classes,
+        accuracy=accuracy,
+        losses=moments,
+        prior={name: costs["prior"] for name, costs in reference.items() if costs},
+        hard=signs.hard,
+        like_probabilities=signs.like_probabilities,
+        confidence=signs.confidence,
+        twice=signs.twice,
+        labels=None if tally.predicted is None else scoring.targets.t,
+        predicted=tally.predicted,
+        elsewhere=lambda: labels_elsewhere(scoring.targets, selection.access),
     )
 
 
@@ -185,7 +205,9 @@ class _Tally:
     def __init__(self, scoring: Scoring, losses: list[Loss], wanted: Wanted) -> None:
         self.scoring, self.wanted = scoring, wanted
         self.digest = Digest()
-        self.hard = scoring.layout.input == "probs"
+        self.signs = doctor.Signs(scoring.layout.input)
+        few = scoring.layout.n <= _EXAMINED and scoring.targets.t.ndim == 1
+        self.predicted = np.empty(scoring.layout.n, np.intp) if few else None
         self.hits = dict.fromkeys(wanted.top, 0)
         names = dict.fromkeys([*(loss.name for loss in losses), "error"])
         self.values = {loss.name: np.empty(scoring.layout.n) for loss in losses} if wanted.keep else {}
@@ -195,7 +217,9 @@ class _Tally:
     def add(self, block: Block) -> None:
         """Take in the next block: hash it and score it."""
         self.digest.add(block)
-        self.hard = self.hard and bool(((block.y == 0) | (block.y == 1)).all())
+        self.signs.add(block.y)
+        if self.predicted is not None:
+            self.predicted[block.rows] = block.outputs.predicted
         for k in self.hits:
             self.hits[k] += int((_ranks(block.y, block.t) < k).sum())
         for name, parts in self._moments.items():

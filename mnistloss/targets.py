@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from mnistloss import npy
 from mnistloss.arrays import Array, as_real, as_targets
-from mnistloss.datasets import catalog
-from mnistloss.datasets.cache import Access
+from mnistloss.datasets import cache, catalog
+from mnistloss.datasets.cache import Access, State
 from mnistloss.datasets.load import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.predictions import Layout, Rows
@@ -108,6 +108,19 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
     chosen = batch.indices.astype(np.intp)
     t = labels[chosen].astype(np.intp)
     return Targets(t, known.classes, dataset, split, file.sha256, chosen)
+
+
+def labels_elsewhere(targets: Targets, access: Access) -> dict[str, Array]:
+    """The labels of the same split of other datasets, as far as these are cached and have as many examples."""
+    found = {}
+    for other in catalog.DATASETS.values():
+        split = targets.split
+        if split is None or targets.chosen is not None or other.name == targets.dataset or other.embedded:
+            continue
+        entry = cache.look(other, other.files[split]["labels"], access.cache_dir)
+        if entry.state is State.VERIFIED and other.examples(split) == len(targets.t):
+            found[other.name] = decode_labels(entry.content).astype(np.intp)
+    return found
 
 
 def load_indices(source: Source, n: int) -> SavedIndices:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistloss import baseline, evaluate, one_hot
-from mnistloss.baselines import BASELINES, Learning, fit, run
+from mnistloss.baselines import Learning, fit, run
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError
 
@@ -82,25 +82,6 @@ def test_softmax_is_reproducible() -> None:
     assert (first != other).any()
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_honest_files_get_no_hints(name: str) -> None:
-    """No hint fires on a baseline."""
-    result = run(name, "mnist-5k", Learning(epochs=1))
-    assert (result.train.hints, result.test.hints) == ((), ())
-
-
-def test_hints_for_planted_mistakes() -> None:
-    """Hard decisions and shuffled rows are recognised."""
-    y = baseline("softmax", dataset="mnist-5k", epochs=1)
-    hard = one_hot(y.argmax(axis=1))
-    assert [hint.name for hint in evaluate(hard, dataset="mnist-5k").hints] == ["hard-predictions"]
-    shuffled = np.random.default_rng(1).permutation(y)
-    (hint,) = evaluate(shuffled, dataset="mnist-5k").hints
-    assert hint.name == "worse-than-uniform"
-    assert hint.evidence.startswith("cee ")
-    assert hint.as_dict()["advice"] == hint.advice
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -124,8 +105,3 @@ def test_epoch_losses_are_means() -> None:
     assert result.epochs[0] == pytest.approx(math.log(10), rel=1e-6)
     with pytest.raises(ArgumentError, match="learning diverged in epoch"):
         baseline("softmax", dataset="mnist-5k", learning_rate=1e38)
-
-
-def test_perfect_decisions_get_no_hint() -> None:
-    """Hard predictions that are all right are nothing to complain of."""
-    assert evaluate(one_hot(np.arange(1000) % 10), dataset="mnist-5k").hints == ()
