@@ -20,6 +20,7 @@ _SURE = 0.5
 _CLEARLY = 0.3
 _MOST_CLASSES = 12
 _ENOUGH = 50
+_NEXT_TO_NOTHING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Signs:
         self._twice = input == "probs"
         self._confidences: list[float] = []
         self._inner: list[float] = []
+        self._least: list[float] = []
         self._n = 0
 
     def add(self, y: Floats) -> None:
@@ -99,6 +101,7 @@ class Signs:
             inner = logs + (1 - logs.sum(axis=0)) / k
             self._twice = bool(inner.min() >= -1e-3)
             self._inner.append(float(inner.max(axis=0).sum()))
+            self._least.append(float(inner.min(axis=0).sum()))
 
     @property
     def confidence(self) -> float:
@@ -107,8 +110,13 @@ class Signs:
 
     @property
     def twice(self) -> float | None:
-        """The confidence of what went into a softmax of probabilities; None where this cannot be one."""
-        return math.fsum(self._inner) / self._n if self._twice and self._n else None
+        """The confidence of what went into a softmax of probabilities; None where this cannot be one.
+
+        What a model finds least likely has next to no probability; undoing a softmax that was none leaves more.
+        """
+        if not self._twice or not self._n or math.fsum(self._least) / self._n > _NEXT_TO_NOTHING:
+            return None
+        return math.fsum(self._inner) / self._n
 
 
 def probabilities_as_logits(facts: Facts) -> Hint | None:
