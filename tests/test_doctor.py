@@ -67,7 +67,7 @@ def test_another_dataset(real: Path) -> None:
     assert hints(y, dataset="fashion-mnist") == []
 
 
-@given(temperature=st.floats(0.2, 20), keep=st.sampled_from(np.linspace(0, 1, 51)))
+@given(temperature=st.floats(0.2, 20), keep=st.sampled_from(np.linspace(0, 1, 51).tolist()))
 def test_honest_files_get_no_hint(temperature: float, keep: float) -> None:
     """No hint fires on a network at any temperature, mixed with any share of the uniform guess."""
     y = np.maximum(HONEST, 1e-12) ** (1 / temperature)
