@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from mnistloss.datasets.cache import Access
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses import LOSSES, Loss, Probabilities, find
 from mnistloss.predictions import Layout
-from mnistloss.resampling import bootstrap_interval
+from mnistloss.resampling import bootstrap_intervals
 from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.scoring import Block, Digest, Predictions, Scoring, Selection, open_scoring
 from mnistloss.signature import Signature
-from mnistloss.statistics import Moments, normal_interval, quantile, wilson_interval
+from mnistloss.statistics import Interval, Moments, normal_interval, quantile, wilson_interval
 from mnistloss.targets import Source, labels_elsewhere
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -236,6 +237,17 @@ class _Tally:
         """The moments of all blocks, by loss."""
         return {name: Moments.merged(parts) for name, parts in self._moments.items()}
 
+    @cached_property
+    def resampled(self) -> dict[str, Interval]:
+        """Bootstrap intervals of the mean of each loss that is finite, where they are asked for."""
+        finite = {name: values for name, values in self.values.items() if np.isfinite(values.sum())}
+        wanted = self.wanted
+        if not wanted.bootstrap or not finite:
+            return {}
+        rows = np.stack(list(finite.values()))
+        found = bootstrap_intervals(rows, wanted.bootstrap, wanted.seed, wanted.confidence)
+        return dict(zip(finite, found, strict=True))
+
     def counts(self) -> Array:
         """How many examples each class has (K,); labels are needed."""
         return np.bincount(self.scoring.targets.t, minlength=self.scoring.targets.classes)
@@ -259,8 +271,8 @@ def _result(tally: _Tally, moments: dict[str, Moments], loss: Loss, signature: S
     value = found.sum if wanted.reduction == "sum" else found.mean
     stderr = None if found.stderr is None else scale * found.stderr
     ci = normal_interval(value, stderr, wanted.confidence)
-    if wanted.bootstrap and ci is not None:
-        low, high = bootstrap_interval(tally.values[loss.name], wanted.bootstrap, wanted.seed, wanted.confidence)
+    if loss.name in tally.resampled:
+        low, high = tally.resampled[loss.name]
         ci = scale * low, scale * high
     none = wanted.reduction == "none"
     return LossResult(

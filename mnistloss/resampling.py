@@ -66,21 +66,29 @@ def _random_sums(values: Floats, flips: int, seed: int) -> Iterator[Floats]:
 
 
 def bootstrap_interval(values: Floats, draws: int, seed: int, confidence: float) -> Interval:
-    """Percentile interval of the mean: the quantiles of the means of `draws` samples with replacement.
+    """Percentile interval of the mean of values (n,); see `bootstrap_intervals`."""
+    return bootstrap_intervals(values[np.newaxis], draws, seed, confidence)[0]
 
-    An index is the high half of a 32-bit word times n, so its probability is off by 2^-32 at most.
+
+def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float) -> list[Interval]:
+    """Percentile intervals of the means of each row of values (m, n): quantiles over `draws` resamples of the columns.
+
+    All rows see the same resamples, each of n columns with replacement. An index is the high half of a 32-bit word
+    times n, so its probability is off by 2^-32 at most.
     Source: B. Efron, Bootstrap methods: another look at the jackknife (1979).
     """
     quantile(confidence)
-    n = len(values)
+    n = values.shape[1]
     stream = np.random.PCG64([seed, _BOOTSTRAP])
     means = []
     for size in _blocks(draws, n):
         halves = stream.random_raw((size * n + 1) // 2).astype("<u8").view("<u4")[: size * n]
-        indices = (halves.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)
-        means.append(values.take(indices.astype(np.intp)).reshape(size, n).mean(axis=1))
-    low, high = np.quantile(np.concatenate(means), [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(low), float(high)
+        columns = ((halves.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)).astype(np.intp).reshape(size, n)
+        starts = n * np.arange(size)[:, np.newaxis]
+        counts = np.bincount((columns + starts).ravel(), minlength=size * n).reshape(size, n)
+        means.append(counts.astype(np.float64) @ values.T / n)
+    ends = np.quantile(np.concatenate(means), [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
+    return [(float(low), float(high)) for low, high in ends.T]
 
 
 def _blocks(total: int, width: int) -> Iterator[int]:
