@@ -1,0 +1,104 @@
+"""Whether a confidence is as large as the accuracy that comes with it, and what the difference costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mnistloss.document import Bars, Lines, Part, Table
+from mnistloss.examples import Examples
+from mnistloss.views.figures import finite, moments, nats
+from mnistloss.views.reliability import Bin, Brier, reliability
+from mnistloss.views.temperature import FLOOR, LIMIT, Tempering, temper
+from mnistloss.views.view import Option, View
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of the top label: the confidence max_k y_k against whether that class is right."""
+
+    bins: tuple[Bin, ...]
+    ece: float
+    mce: float
+    brier: Brier
+    nll: float
+    tempering: Tempering
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it; costs are nll as given minus nll at a temperature, null where that is infinite."""
+        fitted = self.tempering
+        return {
+            "confidence": "max_k y_k",
+            "binning": {"bins": len(self.bins), "edges": "equal width, (low, high]", "norm": "L1, weighted by count"},
+            "expected_calibration_error": self.ece,
+            "maximum_calibration_error": self.mce,
+            "brier_of_top_label": asdict(self.brier),
+            "reliability": [asdict(b) for b in self.bins],
+            "temperature": {"best": fitted.temperature, "even_and_odd_rows": fitted.halves, "floor": FLOOR},
+            "nll": {"as_given": finite(self.nll), "in_sample": fitted.in_sample, "cross_fitted": fitted.crossed},
+            "cost": {"in_sample": self._cost(fitted.in_sample), "cross_fitted": self._cost(fitted.crossed)},
+        }
+
+    def _cost(self, tempered: float | None) -> float | None:
+        return None if tempered is None else finite(self.nll - tempered)
+
+    def parts(self) -> list[Part]:
+        """The reliability of each bin that has examples, the Brier score's parts, and sentences."""
+        filled = [b for b in self.bins if b.count]
+        bars = Bars(
+            "accuracy by confidence",
+            tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
+            tuple(b.accuracy or 0.0 for b in filled),
+            tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
+        )
+        brier = Table(
+            "Brier score of the top label, and the parts that it is made of",
+            (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins"),
+            (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
+        )
+        return [bars, brier, Lines(self._sentences())]
+
+    def _sentences(self) -> tuple[str, ...]:
+        fitted = self.tempering
+        t = fitted.temperature
+        how = "over-confident" if t > 1 else "under-confident" if t < 1 else "at their best as they are"
+        edge = ", the edge of what is searched" if t in (LIMIT, 1 / LIMIT) else ""
+        ways = (("fitted to the same rows", fitted.in_sample), ("each half at the other half's", fitted.crossed))
+        return (
+            f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}:"
+            f" {len(self.bins)} bins of equal width, (low, high], L1 norm, weighted by count.",
+            f"Best temperature {t:.4f}{edge}: these predictions are {how}.",
+            *(
+                f"nll {nats(self.nll, 6)} as given, {nats(at, 6)} at the temperature {way}: "
+                f"miscalibration costs {nats(self._cost(at), 6)}."
+                for way, at in ways
+            ),
+            f"The temperature divides log y, where a y below {FLOOR:g} counts as {FLOOR:g}.",
+        )
+
+
+def calibration(examples: Examples, bins: int = 15) -> Calibration:
+    """Bin the confidences, take the Brier score apart, and fit a temperature. Soft targets raise InputError."""
+    correct = (examples.predicted == examples.labels).astype(np.float64)
+    confidence = examples.probabilities()[examples.predicted, np.arange(examples.n)]
+    found, brier = reliability(confidence, correct, bins)
+    gaps = [(b.count, abs(b.accuracy - b.confidence)) for b in found if b.accuracy is not None and b.confidence]
+    return Calibration(
+        bins=found,
+        ece=math.fsum(n * gap for n, gap in gaps) / examples.n,
+        mce=max(gap for _, gap in gaps),
+        brier=brier,
+        nll=moments(examples.losses("nll")).mean,
+        tempering=temper(examples),
+    )
+
+
+VIEW = View(
+    "calibration",
+    "whether confidence is as large as accuracy, and what the difference costs",
+    calibration,
+    (Option("bins", 15, 1, "how many bins of equal width"),),
+)

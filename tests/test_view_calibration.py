@@ -1,0 +1,160 @@
+"""The view `calibration`: bins, the Brier score's parts and the temperature, against loops, scikit-learn and scipy."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnistloss import evaluate, softmax
+from mnistloss.errors import InputError
+from mnistloss.examples import load_examples
+from mnistloss.scoring import Selection
+from mnistloss.views.calibration import Calibration, calibration
+from mnistloss.views.temperature import LIMIT, fit
+
+LABELS = np.arange(1000) % 10
+OWN = Selection(dataset="mnist-5k")
+
+
+def trained(temperature: float = 1.0) -> np.ndarray:
+    """Predictions that often know the label, made too sure by a temperature below 1."""
+    logits = np.random.default_rng(1).normal(size=(1000, 10))
+    logits[np.arange(1000), LABELS] += 2
+    return softmax(logits / temperature)
+
+
+def nll_at(y: np.ndarray, temperature: float) -> float:
+    """A plain loop: the mean nll of softmax(log(y) / T)."""
+    costs = []
+    for row, t in zip(y.astype(np.float64), LABELS, strict=True):
+        powers = [p ** (1 / temperature) for p in row]
+        costs.append(-math.log(powers[t] / math.fsum(powers)))
+    return math.fsum(costs) / len(costs)
+
+
+@pytest.mark.parametrize("bins", [1, 7, 15])
+def test_bins_are_those_of_a_loop(bins: int, probs: np.ndarray) -> None:
+    """Counts, accuracies, confidences and both errors are those of a loop over bins (low, high]."""
+    found = calibration(load_examples(probs, OWN), bins)
+    y = probs.astype(np.float64)
+    gaps = []
+    for b, ours in enumerate(found.bins):
+        rows = [i for i in range(1000) if b / bins < y[i].max() <= (b + 1) / bins]
+        assert ours.count == len(rows)
+        if rows:
+            accuracy = sum(y[i].argmax() == LABELS[i] for i in rows) / len(rows)
+            confidence = math.fsum(y[i].max() for i in rows) / len(rows)
+            assert (ours.accuracy, ours.confidence) == pytest.approx((accuracy, confidence), rel=1e-12)
+            gaps.append((len(rows), abs(accuracy - confidence)))
+    assert sum(b.count for b in found.bins) == 1000
+    assert found.ece == pytest.approx(sum(n * gap for n, gap in gaps) / 1000, rel=1e-12)
+    assert found.mce == pytest.approx(max(gap for _, gap in gaps), rel=1e-12)
+
+
+def test_edges_belong_to_the_lower_bin() -> None:
+    """A confidence on an edge is in the bin that ends there; 1 is in the last."""
+    y = [[0.5, 0.25, 0.25], [1, 0, 0], [0.75, 0.25, 0.0]]
+    found = calibration(load_examples(np.array(y), Selection(targets=[0, 0, 1])), bins=4)
+    assert [b.count for b in found.bins] == [0, 1, 1, 1]
+    assert (found.bins[0].accuracy, found.bins[2].accuracy) == (None, 0.0)
+
+
+@pytest.mark.parametrize("bins", [1, 3, 15, 1000])
+def test_parts_of_the_brier_score_add_up(bins: int, probs: np.ndarray) -> None:
+    """reliability - resolution + uncertainty + within_bins is the score, in any number of bins."""
+    parts = calibration(load_examples(probs, OWN), bins).brier
+    whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within_bins
+    assert whole == pytest.approx(parts.score, abs=1e-15)
+    assert min(parts.reliability, parts.resolution, parts.uncertainty) >= 0
+
+
+def test_score_and_bins_of_scikit_learn(probs: np.ndarray) -> None:
+    """The score is scikit-learn's binary Brier score of the top label; the bins are its calibration_curve."""
+    metrics, curves = pytest.importorskip("sklearn.metrics"), pytest.importorskip("sklearn.calibration")
+    y = probs.astype(np.float64)
+    correct, confidence = y.argmax(axis=1) == LABELS, y.max(axis=1)
+    found = calibration(load_examples(probs, OWN))
+    assert found.brier.score == pytest.approx(metrics.brier_score_loss(correct, confidence), rel=1e-12)
+    accuracies, confidences = curves.calibration_curve(correct, confidence, n_bins=15)
+    filled = [b for b in found.bins if b.count]
+    np.testing.assert_allclose([b.accuracy or 0.0 for b in filled], accuracies, rtol=1e-12)
+    np.testing.assert_allclose([b.confidence or 0.0 for b in filled], confidences, rtol=1e-12)
+
+
+@pytest.mark.parametrize("made_with", [0.3, 1.0, 2.5])
+def test_temperature_is_the_minimum_that_scipy_finds(made_with: float) -> None:
+    """The best temperature is that of a bounded search over a plain loop, and so is the nll there."""
+    optimize = pytest.importorskip("scipy.optimize")
+    y = trained(made_with)
+    found = calibration(load_examples(y, OWN)).tempering
+    best = optimize.minimize_scalar(lambda t: nll_at(y, t), bounds=(0.1, 10), method="bounded", options={"xatol": 1e-9})
+    assert found.temperature == pytest.approx(best.x, rel=1e-6)
+    assert found.in_sample == pytest.approx(best.fun, rel=1e-10)
+
+
+def test_crossed_halves(probs: np.ndarray) -> None:
+    """The even rows are scored at the odd rows' temperature and the odd at the even's; that costs more."""
+    y = trained(0.4)
+    found = calibration(load_examples(y, OWN)).tempering
+    even, odd = (
+        calibration(load_examples(y[start::2], Selection(targets=LABELS[start::2]))).tempering.temperature
+        for start in (0, 1)
+    )
+    assert found.halves == pytest.approx((even, odd), rel=1e-9)
+    costs = [-math.log(softmax(np.log(y[i]) / (even if i % 2 else odd))[LABELS[i]]) for i in range(1000)]
+    assert found.crossed == pytest.approx(math.fsum(costs) / 1000, rel=1e-12)
+    assert found.crossed is not None
+    assert found.in_sample < found.crossed < nll_at(y, 1)
+
+
+def test_temperature_undoes_a_temperature() -> None:
+    """Predictions cooled by c have c times the temperature less, and the same nll at their best."""
+    warm, cold = (calibration(load_examples(trained(c), OWN)).tempering for c in (1.0, 0.25))
+    assert cold.temperature == pytest.approx(4 * warm.temperature, rel=1e-9)
+    assert cold.in_sample == pytest.approx(warm.in_sample, rel=1e-10)
+
+
+def test_temperatures_without_a_minimum() -> None:
+    """Uniform rows gain nothing at any temperature, rows that are always right are cooled to the limit."""
+    t = np.array([0, 1, 1])
+    assert fit(np.log(np.full((2, 3), 0.5)), t) == 1.0
+    assert fit(np.log([[0.6, 0.4, 0.4], [0.4, 0.6, 0.6]]), t) == 1 / LIMIT
+    assert fit(np.log([[0.4, 0.6, 0.6], [0.6, 0.4, 0.4]]), t) == LIMIT
+
+
+def test_hard_predictions() -> None:
+    """Of 0/1 rows the cost is infinite, null in JSON; the temperature shares out the errors, by the floor."""
+    y = np.eye(10)[LABELS]
+    y[:100] = np.roll(y[:100], 1, axis=1)
+    document = calibration(load_examples(y, OWN)).as_dict()
+    assert document["nll"]["as_given"] is None
+    assert document["cost"] == {"in_sample": None, "cross_fitted": None}
+    wrong = 0.9 * 9 / 0.1
+    assert document["temperature"]["best"] == pytest.approx(-math.log(1e-300) / math.log(wrong), rel=1e-9)
+    assert document["nll"]["in_sample"] == pytest.approx(-0.9 * math.log(0.9) - 0.1 * math.log(0.1 / 9), rel=1e-9)
+
+
+def test_one_example_and_soft_targets() -> None:
+    """A single example has no halves; soft targets are an InputError."""
+    found = calibration(load_examples([[0.25, 0.75]], Selection(targets=[0])))
+    assert (found.tempering.halves, found.tempering.crossed) == (None, None)
+    assert found.as_dict()["cost"]["cross_fitted"] is None
+    assert len(found.parts()) == 3
+    with pytest.raises(InputError, match="soft rows"):
+        calibration(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
+
+
+def test_book_network(real: Path, realdata: Path) -> None:
+    """On the book's network, from probabilities and from logits: the errors, the temperature and its gain."""
+    found: list[Calibration] = []
+    for name in ("probs", "logits"):
+        path = realdata / "predictions" / f"book-network-{name}.npy"
+        found.append(calibration(load_examples(path, Selection(input=name))))
+        assert found[-1].nll == evaluate(path, input=name, losses=["nll"]).losses["nll"].value
+    assert found[0].ece == pytest.approx(0.025630212, rel=1e-6)
+    assert found[0].tempering.temperature == pytest.approx(0.8585003, rel=1e-6)
+    assert found[0].as_dict()["cost"] == pytest.approx(
+        {"in_sample": 0.004989004, "cross_fitted": 0.004967502}, rel=1e-5
+    )
+    assert found[1].tempering.temperature == pytest.approx(found[0].tempering.temperature, rel=1e-5)
