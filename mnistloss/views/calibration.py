@@ -85,7 +85,9 @@ def calibration(examples: Examples, bins: int = 15) -> Calibration:
     correct = (examples.predicted == examples.labels).astype(np.float64)
     confidence = examples.probabilities()[examples.predicted, np.arange(examples.n)]
     found, brier = reliability(confidence, correct, bins)
-    gaps = [(b.count, abs(b.accuracy - b.confidence)) for b in found if b.accuracy is not None and b.confidence]
+    gaps = [
+        (b.count, abs(b.accuracy - b.confidence)) for b in found if b.accuracy is not None and b.confidence is not None
+    ]
     return Calibration(
         bins=found,
         ece=math.fsum(n * gap for n, gap in gaps) / examples.n,
