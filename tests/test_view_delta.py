@@ -1,0 +1,80 @@
+"""The view `delta`: the mean cee with other deltas, and what it means where predictions are 0 or 1."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnistloss import evaluate
+from mnistloss.document import Lines
+from mnistloss.errors import InputError
+from mnistloss.examples import load_examples
+from mnistloss.scoring import Selection
+from mnistloss.views.delta import Delta, delta
+
+LABELS = np.arange(1000) % 10
+OWN = Selection(dataset="mnist-5k")
+
+
+def sentence(found: Delta) -> str:
+    lines = found.parts()[-1]
+    assert isinstance(lines, Lines)
+    return lines.lines[0]
+
+
+def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
+    """Each row is what `evaluate` says with that delta, and a plain loop; the deltas are 0 and 1e-15 to 1e-2."""
+    rows = delta(load_examples(probs, OWN)).rows
+    assert [row.delta for row in rows] == [0, *(float(f"1e-{k}") for k in range(15, 1, -1))]
+    for row in rows:
+        assert row.cee == evaluate(probs, dataset="mnist-5k", losses=["cee"], delta=row.delta).losses["cee"].value
+        costs = [-math.log(float(y[t]) + row.delta) for y, t in zip(probs, LABELS, strict=True)]
+        assert row.cee == pytest.approx(math.fsum(costs) / 1000, rel=1e-12)
+    assert [row.cee for row in rows] == sorted((row.cee for row in rows), reverse=True)
+    (course,) = (row for row in rows if row.as_dict()["of_the_course"])
+    assert (course.delta, course.change) == (1e-7, 0)
+    assert all(row.change == row.cee - course.cee for row in rows)
+
+
+def test_infinite_terms() -> None:
+    """Terms that are infinite are counted at 0 and at no other delta, and are null in JSON."""
+    y = [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0], [0.25, 0.75]]
+    found = delta(load_examples(y, Selection(targets=[0, 1, 0, 1])))
+    assert [row.infinite for row in found.rows] == [2] + [0] * 14
+    first = found.as_dict()["rows"][0]
+    assert (first["cee"], first["change"], first["infinite"]) == (None, None, 2)
+    assert sentence(found).startswith("2 terms are infinite without delta")
+
+
+def test_hard_predictions_are_all_delta() -> None:
+    """Where every prediction is 0 or 1, cee is -log(delta) * (1 - accuracy), up to accuracy * delta."""
+    y = np.eye(10)[LABELS]
+    y[:70] = np.roll(y[:70], 3, axis=1)
+    found = delta(load_examples(y, OWN))
+    assert found.hard
+    assert found.accuracy == pytest.approx(0.93, rel=1e-12)
+    for row in found.rows[1:]:
+        assert abs(row.cee - -math.log(row.delta) * 0.07) <= row.delta + 1e-14
+    assert "16.118 * 0.0700 = 1.1283 at 1e-7" in sentence(found)
+
+
+def test_soft_targets_and_classes() -> None:
+    """Soft targets are taken as they are; predicted classes are an InputError."""
+    found = delta(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
+    assert found.rows[0].cee == pytest.approx(math.log(2), rel=1e-15)
+    assert not found.hard
+    assert sentence(found).startswith("No term is infinite")
+    with pytest.raises(InputError, match="predicted classes"):
+        delta(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
+
+
+def test_book_network(real: Path, realdata: Path) -> None:
+    """On the book's network: the published figures with and without delta, and logits give the same."""
+    folder = realdata / "predictions"
+    rows = {row.delta: row.cee for row in delta(load_examples(folder / "book-network-probs.npy", Selection())).rows}
+    assert rows[1e-7] == pytest.approx(0.22454365154002318, rel=1e-14)
+    assert rows[0] == pytest.approx(0.22454422686446782, rel=1e-14)
+    assert rows[1e-2] == pytest.approx(0.1992633, abs=5e-8)
+    logits = delta(load_examples(folder / "book-network-logits.npy", Selection(input="logits"))).rows
+    assert [row.cee for row in logits] == pytest.approx(list(rows.values()), rel=1e-6)
