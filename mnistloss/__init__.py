@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mnistloss.arrays import one_hot
     from mnistloss.baselines import baseline
+    from mnistloss.comparison import compare
     from mnistloss.datasets.load import load_mnist
     from mnistloss.errors import MnistLossError
     from mnistloss.evaluation import evaluate
@@ -28,6 +29,7 @@ _HOMES = {
     "Signature": "signature",
     "baseline": "baselines",
     "batches": "sampling",
+    "compare": "comparison",
     "cross_entropy_error": "losses",
     "evaluate": "evaluation",
     "load_mnist": "datasets.load",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "baseline",
     "batches",
+    "compare",
     "cross_entropy_error",
     "evaluate",
     "load_mnist",

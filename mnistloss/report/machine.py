@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mnistloss.compared import Comparison
 from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset, File
 from mnistloss.errors import shown
@@ -48,6 +49,11 @@ def inspection_json(examples: Examples, results: Mapping[str, Result]) -> str:
     found = {name: result.as_dict() for name, result in results.items()}
     where = {"predictions": examples.name, "dataset": examples.dataset, "split": examples.split, "n": examples.n}
     return json.dumps({"schema": 1, **where, "views": found}, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def comparison_json(found: Comparison) -> str:
+    """Predictions against predictions: {"schema": 1, "comparison": {...}}."""
+    return json.dumps({"schema": 1, "comparison": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def verification_json(found: Verification) -> str:

@@ -1,0 +1,218 @@
+"""Predictions against predictions on the same examples: paired differences, their intervals and their tests."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistloss.arrays import Floats, whole
+from mnistloss.compared import Case, Comparison, Difference, File, McNemar
+from mnistloss.datasets.cache import Access
+from mnistloss.errors import InputError
+from mnistloss.examples import Examples, load_examples
+from mnistloss.losses import Loss, block_slices, find
+from mnistloss.resampling import bootstrap_interval, holm, mcnemar_p, sign_flip_p
+from mnistloss.scoring import Predictions, Selection
+from mnistloss.statistics import Moments, normal_interval, quantile
+from mnistloss.targets import Source
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How a difference is tested: random sign flips, bootstrap samples, the seed of both, and the confidence."""
+
+    flips: int = 10_000
+    bootstrap: int = 10_000
+    seed: int = 0
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        whole(self.flips, "flips")
+        whole(self.bootstrap, "bootstrap")
+        whole(self.seed, "seed", least=0)
+        quantile(self.confidence)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Predictions with their per-example losses and errors; errors are 0 or 1, but for soft targets."""
+
+    name: str
+    losses: Floats = field(repr=False)
+    errors: Floats = field(repr=False)
+
+    def file(self) -> File:
+        return File(self.name, moments(self.losses).mean, 1 - moments(self.errors).mean)
+
+
+def compare(
+    a: Predictions,
+    b: Predictions,
+    *more: Predictions,
+    loss: str = "cee",
+    targets: Source | None = None,
+    indices: Source | None = None,
+    dataset: str = "mnist",
+    split: str = "auto",
+    input: str = "probs",
+    delta: float | None = None,
+    flips: int = 10_000,
+    bootstrap: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    allow_unnormalized: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Comparison:
+    """How much better or worse predictions are than those of a baseline, example by example.
+
+    a: the baseline; b, more: what is compared with it. Each is an array, a .npy path or a binary stream, of the
+        same examples; see `evaluate`, also for targets, indices, dataset, split, input, delta and the rest.
+    loss: a name of the registry LOSSES, of which paired differences are taken: theirs less the baseline's.
+    flips: random sign patterns of the randomisation test; with few differences all patterns are gone through.
+    bootstrap: samples of the percentile interval.
+    seed: of both; every comparison draws alike, so that adding predictions changes no other p-value.
+    confidence: of the intervals.
+
+    Raises as `evaluate` does, and InputError for predictions of other examples than the baseline's, or an
+    infinite loss.
+
+    >>> y = np.full((1000, 10), 0.1)
+    >>> better = np.where(np.eye(10)[np.arange(1000) % 10] == 1, 0.28, 0.08)
+    >>> (difference,) = compare(y, better, dataset="mnist-5k", loss="mse").differences
+    >>> round(difference.mean, 12), difference.p < 0.001
+    (-0.162, True)
+    """
+    kernel, draws = find(loss), Draws(flips, bootstrap, seed, confidence)
+    access = Access(cache_dir, download)
+    selection = Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access)
+    return run((a, b, *more), selection, kernel, draws)
+
+
+def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws: Draws) -> Comparison:
+    """Compare predictions with the first of them; see `compare`."""
+    first = load_examples(sources[0], selection)
+    scored = [_score(first, loss)]
+    for source in sources[1:]:
+        examples = load_examples(source, selection)
+        _check_same(first, examples)
+        scored.append(_score(examples, loss))
+    baseline, *others = _renamed(scored)
+    files = {other.name: other.file() for other in (baseline, *others)}
+    others.sort(key=lambda other: _rank(files[other.name]))
+    differences = _adjusted([_difference(baseline, other, first, draws) for other in others])
+    return Comparison(
+        baseline=baseline.name,
+        loss=loss.name,
+        delta=first.delta if loss.uses_delta else None,
+        n=first.n,
+        confidence=draws.confidence,
+        flips=draws.flips,
+        bootstrap=draws.bootstrap,
+        seed=draws.seed,
+        files=tuple(sorted(files.values(), key=_rank)),
+        differences=differences,
+        examples=first,
+    )
+
+
+def moments(values: Floats) -> Moments:
+    """The moments of per-example values, of the same blocks as those of `evaluate`."""
+    return Moments.merged(Moments.of(values[rows]) for rows in block_slices(len(values)))
+
+
+def _score(examples: Examples, loss: Loss) -> _Scored:
+    if loss.needs_probabilities and examples.input == "labels":
+        raise InputError(
+            f"{examples.name}: these are predicted classes, integers of shape ({examples.n},): {loss.name} needs"
+            " a probability for every class. Save the model's probabilities, or ask for --loss error"
+        )
+    losses = examples.losses(loss.name)
+    infinite = np.isinf(losses)
+    if infinite.any():
+        raise InputError(
+            f"{examples.name}: the {loss.name} of {np.count_nonzero(infinite):,} examples is infinite, first in row"
+            f" {infinite.argmax()}, so that there is no difference; use --loss cee with a --delta above 0, such as 1e-7"
+        )
+    return _Scored(examples.name, losses, examples.losses("error"))
+
+
+def _check_same(first: Examples, other: Examples) -> None:
+    if (first.split, first.n) != (other.split, other.n):
+        what = [f"{e.name} is {f'{e.split}, ' if e.split else ''}{e.n:,} examples" for e in (first, other)]
+        raise InputError(f"{' and '.join(what)}; paired differences need predictions of the same examples")
+
+
+def _renamed(scored: Sequence[_Scored]) -> list[_Scored]:
+    """The same with distinct names: those that occur several times are numbered by their place."""
+    counts = Counter(one.name for one in scored)
+    return [
+        one if counts[one.name] == 1 else replace(one, name=f"{one.name} ({place})")
+        for place, one in enumerate(scored, 1)
+    ]
+
+
+def _rank(file: File) -> tuple[float, str]:
+    return file.loss, file.predictions
+
+
+def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Draws) -> Difference:
+    """One comparison, as if it were the only one: p-values are not adjusted."""
+    d = other.losses - baseline.losses
+    found = moments(d)
+    p, exact = sign_flip_p(d, draws.flips, draws.seed)
+    rows = np.argsort(-np.abs(d), kind="stable")[:_SHOWN]
+    rows = rows[d[rows] != 0]
+    return Difference(
+        predictions=other.name,
+        mean=found.mean,
+        stderr=found.stderr,
+        ci=normal_interval(found.mean, found.stderr, draws.confidence),
+        bootstrap_ci=bootstrap_interval(d, draws.bootstrap, draws.seed, draws.confidence),
+        p=p,
+        exact=exact,
+        p_holm=p,
+        effect_size=found.mean / (found.stderr * math.sqrt(found.n)) if found.stderr else None,
+        mcnemar=_mcnemar(baseline, other) if examples.t.ndim == 1 else None,
+        differ_most=_cases(baseline, other, examples, rows),
+        rows=tuple(rows.tolist()),
+    )
+
+
+def _mcnemar(baseline: _Scored, other: _Scored) -> McNemar:
+    only_baseline = int(np.count_nonzero(baseline.errors < other.errors))
+    only_other = int(np.count_nonzero(baseline.errors > other.errors))
+    p = mcnemar_p(only_baseline, only_other)
+    return McNemar(only_baseline, only_other, p, p)
+
+
+def _cases(baseline: _Scored, other: _Scored, examples: Examples, rows: NDArray[np.intp]) -> tuple[Case, ...]:
+    positions = examples.positions()
+    labels = examples.labels if examples.t.ndim == 1 else None
+    return tuple(
+        Case(
+            index=int(positions[row]),
+            label=None if labels is None else int(labels[row]),
+            baseline=float(baseline.losses[row]),
+            other=float(other.losses[row]),
+        )
+        for row in rows
+    )
+
+
+def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The same with the p-values of each kind of test adjusted for all comparisons."""
+    flips = holm([d.p for d in differences])
+    accuracies = holm([d.mcnemar.p for d in differences if d.mcnemar])
+    return tuple(
+        replace(d, p_holm=p, mcnemar=d.mcnemar and replace(d.mcnemar, p_holm=q))
+        for d, p, q in zip(differences, flips, accuracies or flips, strict=True)
+    )
