@@ -7,10 +7,12 @@ JSON (`as_dict`) and as parts of a document (`parts`); and a `View` that describ
 from __future__ import annotations
 
 from mnistloss.errors import ArgumentError
-from mnistloss.views import calibration, confusion, delta, labels, worst
+from mnistloss.views import calibration, confusion, delta, labels, lens, worst
 from mnistloss.views.view import View
 
-VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in (confusion, worst, labels, calibration, delta)}
+VIEWS: dict[str, View] = {
+    module.VIEW.name: module.VIEW for module in (confusion, worst, labels, calibration, delta, lens)
+}
 
 
 def find(name: str) -> View:

@@ -1,0 +1,128 @@
+"""What a mini-batch sees of the loss: the mean over a few random examples, against the mean over all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mnistloss.arrays import Floats
+from mnistloss.document import Bars, Lines, Part, Table
+from mnistloss.examples import Examples
+from mnistloss.sampling import Words, partition
+from mnistloss.views.figures import finite, main_loss, moments, nats
+from mnistloss.views.view import Option, View
+
+_QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
+_BINS = 12
+_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The means (draws,) of random mini-batches of the loss, sorted, and the full value that they stand for.
+
+    sd, predicted: the standard deviation of those means, and s / sqrt(batch_size); None where a loss is infinite.
+    batch_means: the plain mean of the means of the ordered batches, the last of which may be smaller.
+    """
+
+    loss: str
+    full: float
+    batch_size: int
+    seed: int
+    means: Floats = field(repr=False)
+    sd: float | None
+    predicted: float | None
+    examples: int
+    batches: int
+    last: int
+    batch_means: float
+
+    @property
+    def quantiles(self) -> dict[str, float]:
+        """By their names; each is a mean that was drawn (the inverse of the empirical distribution)."""
+        values = np.quantile(self.means, _QUANTILES, method="inverted_cdf")
+        return {f"{100 * q:g} %": float(value) for q, value in zip(_QUANTILES, values, strict=True)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it; what is infinite is null."""
+        how = {"loss": self.loss, "batch_size": self.batch_size, "draws": len(self.means), "seed": self.seed}
+        return {
+            **how,
+            "full": finite(self.full),
+            "quantiles": {name: finite(value) for name, value in self.quantiles.items()},
+            "sd": self.sd,
+            "predicted_sd": self.predicted,
+            "partition": {"batches": self.batches, "last": self.last, "mean_of_batch_means": finite(self.batch_means)},
+        }
+
+    def parts(self) -> list[Part]:
+        """The quantiles, a histogram, and what the batches of a partition make of it."""
+        title = f"the mean {self.loss} of a random mini-batch of {self.batch_size:,}, in {len(self.means):,} draws"
+        heads = ("full value", *self.quantiles, "sd", "s / sqrt(B)")
+        values = (self.full, *self.quantiles.values(), self.sd, self.predicted)
+        table = Table(title, tuple(f">{head}" for head in heads), (tuple(nats(value) for value in values),))
+        return [table, *self._histogram(), Lines((self._sentence(),))]
+
+    def _histogram(self) -> Iterator[Bars]:
+        shown = self.means[np.isfinite(self.means)]
+        if len(shown):
+            counts, edges = np.histogram(shown, _BINS)
+            labels = tuple(f"{low:.4f} to {high:.4f}" for low, high in pairwise(edges))
+            notes = tuple(f"{n:,}" for n in counts)
+            yield Bars("how often which mean was drawn", labels, tuple(map(float, counts)), notes)
+
+    def _sentence(self) -> str:
+        plain = f"the plain mean of the means of {self.batches:,} batches in order, {nats(self.batch_means, 7)}"
+        if self.last * self.batches == self.examples:
+            return f"All batches are as large, so that {plain}, is the mean over all examples."
+        return (
+            f"Not to be reported: {plain}, where the mean over all examples is {nats(self.full, 7)}."
+            f" The last batch has only {self.last:,} examples and counts like the others."
+        )
+
+
+def lens(examples: Examples, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
+    """Draw mini-batches with replacement and take the mean of each; a seed gives the same ones everywhere."""
+    loss = main_loss(examples)
+    losses = examples.losses(loss)
+    whole = moments(losses)
+    parts = [losses[indices] for indices in partition(examples.n, batch_size)]
+    means = np.sort(_means(losses, batch_size, draws, Words(seed)))
+    return Lens(
+        loss=loss,
+        full=whole.mean,
+        batch_size=batch_size,
+        seed=seed,
+        means=means,
+        sd=None if whole.infinite else float(means.std()),
+        predicted=None if whole.infinite else math.sqrt(whole.deviations / whole.n / batch_size),
+        examples=examples.n,
+        batches=len(parts),
+        last=len(parts[-1]),
+        batch_means=math.fsum(float(part.mean()) for part in parts) / len(parts),
+    )
+
+
+def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
+    """The means of random mini-batches, drawn one after another; not too many in memory at once."""
+    step = max(1, _AT_ONCE // batch_size)
+    sizes = [min(step, draws - start) for start in range(0, draws, step)]
+    drawn = (words.below(len(losses), size * batch_size).reshape(size, batch_size) for size in sizes)
+    return np.concatenate([losses[indices].mean(axis=1) for indices in drawn])
+
+
+VIEW = View(
+    "lens",
+    "what a random mini-batch sees of the loss",
+    lens,
+    (
+        Option("batch_size", 100, 1, "how many examples a mini-batch has, drawn with replacement"),
+        Option("draws", 10000, 1, "how many mini-batches are drawn"),
+        Option("seed", 0, 0, "which mini-batches are drawn"),
+    ),
+)
