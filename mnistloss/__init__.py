@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mnistloss.datasets.load import load_mnist
     from mnistloss.errors import MnistLossError
     from mnistloss.evaluation import evaluate
+    from mnistloss.generalisation import gap
     from mnistloss.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
     from mnistloss.results import Evaluation
     from mnistloss.sampling import batches, mini_batch
@@ -32,6 +33,7 @@ _HOMES = {
     "compare": "comparison",
     "cross_entropy_error": "losses",
     "evaluate": "evaluation",
+    "gap": "generalisation",
     "load_mnist": "datasets.load",
     "mean_squared_error": "losses",
     "mini_batch": "sampling",
@@ -51,6 +53,7 @@ __all__ = [
     "compare",
     "cross_entropy_error",
     "evaluate",
+    "gap",
     "load_mnist",
     "mean_squared_error",
     "mini_batch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -122,7 +123,7 @@ class Comparison:
 
     def parts(self, *, pictures: bool = True) -> list[Part]:
         """The ranking, the differences, their tests, and the examples on which each pair differs most."""
-        parts = [self._ranking(), self._means(), self._tests(), Lines((self._method(),))]
+        parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines((self._method(),))]
         for difference in self.differences:
             parts += [self._cases(difference), *(self._pictures(difference) if pictures else ())]
         return parts
@@ -131,32 +132,39 @@ class Comparison:
         where = self.examples
         data = f"{where.dataset} {where.split}" if where.dataset else "own targets"
         rows = (
-            (shown(file.predictions), f"{file.loss:z.7f}", f"{file.accuracy:.4f}", role)
-            for file in self.files
+            (str(place), shown(file.predictions), f"{file.loss:z.7f}", f"{file.accuracy:.4f}", role)
+            for place, file in enumerate(self.files, 1)
             for role in ["baseline" if file.predictions == self.baseline else ""]
         )
-        columns = ("predictions", f">{self.loss}", ">accuracy", "")
+        columns = (">", "predictions", f">{self.loss}", ">accuracy", "")
         return Table(f"{self.loss} on {data}, n = {self.n:,}", columns, tuple(rows))
 
+    def _table(self, title: str, columns: tuple[str, ...], cells: Callable[[Difference], tuple[str, ...]]) -> Part:
+        """A row for each difference, under the number that the ranking gives its file."""
+        places = {file.predictions: str(place) for place, file in enumerate(self.files, 1)}
+        rows = tuple((places[difference.predictions], *cells(difference)) for difference in self.differences)
+        return Table(title, (">", *columns), rows)
+
     def _means(self) -> Part:
-        columns = ("predictions", ">difference", ">std. error", f">{100 * self.confidence:g} % interval", ">bootstrap")
-        rows = []
-        for d in self.differences:
-            places = _places(d.stderr)
-            stderr = "-" if d.stderr is None else f"{d.stderr:.{places}f}"
-            intervals = (_interval(ends, places) for ends in (d.ci, d.bootstrap_ci))
-            rows.append((shown(d.predictions), f"{d.mean:z.{places}f}", stderr, *intervals))
-        return Table(f"{self.loss} less that of the baseline; below zero is better", columns, tuple(rows))
+        columns = (">difference", ">std. error", f">{100 * self.confidence:g} % interval", ">bootstrap")
+        return self._table(
+            f"{self.loss} less that of the baseline; below zero is better",
+            columns,
+            lambda d: difference_cells(d.mean, d.stderr, d.ci, d.bootstrap_ci),
+        )
 
     def _tests(self) -> Part:
-        columns = (">effect size", ">p", ">Holm", ">right: only baseline", ">only this", ">McNemar p", ">Holm")
-        rows = []
-        for d in self.differences:
-            effect = "-" if d.effect_size is None else f"{d.effect_size:z.3f}"
-            m = d.mcnemar
-            counts = ("-",) * 4 if m is None else (f"{m.only_baseline:,}", f"{m.only_other:,}", _p(m.p), _p(m.p_holm))
-            rows.append((shown(d.predictions), effect, _p(d.p), _p(d.p_holm), *counts))
-        return Table("tests of no difference", ("predictions", *columns), tuple(rows))
+        return self._table(
+            "could it be chance? The difference in its own standard deviations, and the sign-flip test",
+            (">effect size", ">p", ">Holm"),
+            lambda d: ("-" if d.effect_size is None else f"{d.effect_size:+z.3f}", _p(d.p), _p(d.p_holm)),
+        )
+
+    def _accuracies(self) -> list[Part]:
+        if any(difference.mcnemar is None for difference in self.differences):
+            return []
+        columns = (">baseline", ">this", ">McNemar p", ">Holm")
+        return [self._table("examples that only one of them gets right", columns, _mcnemar_cells)]
 
     def _method(self) -> str:
         exact = all(d.exact for d in self.differences)
@@ -180,13 +188,16 @@ class Comparison:
         return [] if images is None else [Pictures(images, captions)]
 
 
-def _places(stderr: float | None) -> int:
-    """The decimals that show two digits of a standard error."""
-    return min(12, max(0, 1 - math.floor(math.log10(stderr)))) if stderr else 7
+def difference_cells(mean: float, stderr: float | None, *intervals: Interval | None) -> tuple[str, ...]:
+    """A difference, its standard error and intervals of it as text, with the decimals of the error's two digits."""
+    places = min(12, max(0, 1 - math.floor(math.log10(stderr)))) if stderr else 7
+    spans = ("-" if ends is None else f"{ends[0]:z.{places}f} to {ends[1]:z.{places}f}" for ends in intervals)
+    return f"{mean:+z.{places}f}", "-" if stderr is None else f"{stderr:.{places}f}", *spans
 
 
-def _interval(ci: Interval | None, places: int) -> str:
-    return "-" if ci is None else f"{ci[0]:z.{places}f} to {ci[1]:z.{places}f}"
+def _mcnemar_cells(difference: Difference) -> tuple[str, ...]:
+    found = difference.mcnemar
+    return () if found is None else (f"{found.only_baseline:,}", f"{found.only_other:,}", _p(found.p), _p(found.p_holm))
 
 
 def _p(p: float) -> str:

@@ -1,5 +1,6 @@
 """Predictions against predictions: paired differences and their tests, against scipy and by their definition."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -9,7 +10,12 @@ import pytest
 from conftest import Cli
 
 from mnistloss import compare, one_hot
-from mnistloss.errors import InputError
+from mnistloss.comparison import moments
+from mnistloss.datasets.load import load_split
+from mnistloss.document import Pictures
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.resampling import holm
+from mnistloss.statistics import normal_interval
 
 LABELS = np.arange(1000) % 10
 ON_5K = ("--dataset", "mnist-5k")
@@ -49,10 +55,114 @@ def test_identical_files(probs: np.ndarray) -> None:
 
 
 def test_p_values_are_reproducible_and_adjusted(probs: np.ndarray, better: np.ndarray) -> None:
-    """The same seed gives the same p; of several, Holm's are no smaller than their own."""
-    first, again = (compare(probs, better, better[::-1], dataset="mnist-5k", flips=500, seed=3) for _ in range(2))
+    """The same seed gives the same p, another seed another; of several, Holm's are made of their own."""
+    others = better, 0.98 * probs + 0.02 * better[::-1]
+    first, again = (compare(probs, *others, dataset="mnist-5k", flips=500, seed=3) for _ in range(2))
     assert first.as_dict() == again.as_dict()
-    assert all(difference.p_holm >= difference.p for difference in first.differences)
+    assert compare(probs, *others, dataset="mnist-5k", flips=500, seed=4).as_dict() != first.as_dict()
+    assert [d.p_holm for d in first.differences] == holm([d.p for d in first.differences])
+    accuracies = [d.mcnemar for d in first.differences if d.mcnemar]
+    assert [m.p_holm for m in accuracies] == holm([m.p for m in accuracies])
+
+
+def test_a_further_file_changes_no_other(probs: np.ndarray, better: np.ndarray) -> None:
+    """A difference is the same number whoever else is compared; only Holm's correction looks at the others."""
+    (alone,) = compare(probs, better, dataset="mnist-5k", flips=300, bootstrap=300).differences
+    both = compare(probs, better[::-1], better, dataset="mnist-5k", flips=300, bootstrap=300).differences
+    (same,) = (d for d in both if d.mean == alone.mean)
+    assert (same.p, same.bootstrap_ci, same.differ_most) == (alone.p, alone.bootstrap_ci, alone.differ_most)
+
+
+def test_order(probs: np.ndarray, better: np.ndarray, tmp_path: Path) -> None:
+    """Files stand by their loss, the least first, and equal ones by name; a name given twice is told apart."""
+    for name, y in {"b": probs, "a": probs, "z": better}.items():
+        np.save(tmp_path / f"{name}.npy", y)
+    b, a, z = (str(tmp_path / f"{name}.npy") for name in "baz")
+    found = compare(b, a, z, dataset="mnist-5k", flips=10, bootstrap=10)
+    assert [file.predictions for file in found.files] == [z, a, b]
+    assert [difference.predictions for difference in found.differences] == [z, a]
+    twice = compare(b, z, b, dataset="mnist-5k", flips=10, bootstrap=10)
+    assert [file.predictions for file in twice.files] == [z, f"{b} (1)", f"{b} (3)"]
+
+
+def test_examples_that_differ_most(probs: np.ndarray, better: np.ndarray) -> None:
+    """The largest differences of either sign, with index, label and both losses; pictures where there are any."""
+    indices = np.arange(999, 499, -1)
+    found = compare(
+        probs[indices], better[indices], dataset="mnist-5k", split="test", indices=indices, flips=10, bootstrap=10
+    )
+    (difference,) = found.differences
+    before, after = cee(probs), cee(better)
+    largest = sorted(range(500, 1000), key=lambda i: -abs(after[i] - before[i]))[:10]
+    assert [case.index for case in difference.differ_most] == largest
+    for case in difference.differ_most:
+        assert case.label == LABELS[case.index]
+        assert (case.baseline, case.other) == pytest.approx((before[case.index], after[case.index]))
+    (pictures,) = (part for part in found.parts() if isinstance(part, Pictures))
+    images = load_split("mnist-5k", "test").images
+    np.testing.assert_array_equal(pictures.images, images[largest])
+    assert not [part for part in found.parts(pictures=False) if isinstance(part, Pictures)]
+
+
+def test_accuracies(probs: np.ndarray, better: np.ndarray) -> None:
+    """McNemar's test counts the examples that only one gets right; soft targets have no such thing."""
+    (found,) = compare(probs, better, dataset="mnist-5k", flips=10, bootstrap=10).differences
+    first, second = (probs.argmax(axis=1) == LABELS, better.argmax(axis=1) == LABELS)
+    assert found.mcnemar is not None
+    assert found.mcnemar.only_baseline == sum(x and not y for x, y in zip(first, second, strict=True))
+    assert found.mcnemar.only_other == sum(y and not x for x, y in zip(first, second, strict=True)) > 0
+    soft = 0.9 * one_hot(LABELS) + 0.01
+    with_soft = compare(probs, better, targets=soft, flips=10, bootstrap=10)
+    assert with_soft.differences[0].mcnemar is None
+    assert with_soft.differences[0].differ_most[0].label is None
+    assert len(with_soft.parts()) == len(compare(probs, better, targets=LABELS, flips=10, bootstrap=10).parts()) - 1
+
+
+def test_predicted_classes(probs: np.ndarray, better: np.ndarray) -> None:
+    """Classes can be compared by their error, and with probabilities too; cee of them is refused."""
+    classes = better.argmax(axis=1)
+    (found,) = compare(probs, classes, dataset="mnist-5k", loss="error", flips=10, bootstrap=10).differences
+    assert found.mean == pytest.approx((classes != LABELS).mean() - (probs.argmax(axis=1) != LABELS).mean())
+    with pytest.raises(InputError, match=r"predicted classes.*cee needs a probability.*--loss error"):
+        compare(probs, classes, dataset="mnist-5k")
+
+
+def test_one_example() -> None:
+    """One example has a difference, but no interval, so that no gate lets it pass."""
+    y, better = np.full(10, 0.1), np.r_[0.91, np.full(9, 0.01)]
+    found = compare(y, better, targets=[0], flips=10, bootstrap=10)
+    (difference,) = found.differences
+    assert difference.mean == pytest.approx(np.log(0.1 / 0.91), rel=1e-5)
+    assert (difference.stderr, difference.ci, difference.effect_size, difference.exact) == (None, None, None, True)
+    assert found.worse_than(1e9) == [difference]
+    assert len(found.parts()) > 3
+
+
+def test_coverage() -> None:
+    """The interval of a skewed difference holds the true one about as often as it says."""
+    rng = np.random.default_rng(2)
+    held = 0
+    for _ in range(4000):
+        common, own = rng.exponential(1, 1000), rng.exponential(0.2, 1000)
+        found = moments((common + own) - common)
+        ends = normal_interval(found.mean, found.stderr, 0.95)
+        held += ends is not None and ends[0] <= 0.2 <= ends[1]
+    assert 0.94 <= held / 4000 <= 0.96
+
+
+def test_refusals(probs: np.ndarray) -> None:
+    """Predictions of other examples, unknown losses and senseless numbers are refused with what was found."""
+    with pytest.raises(InputError, match=r"train, 4,000 examples and .* test, 1,000 examples; paired"):
+        compare(np.full((4000, 10), 0.1), probs, dataset="mnist-5k")
+    for wrong, what in (
+        ({"loss": "mae"}, "no loss is named 'mae'"),
+        ({"flips": 0}, "flips is 0"),
+        ({"bootstrap": 2.5}, r"bootstrap is 2\.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"confidence": 1.0}, "confidence is 1"),
+    ):
+        with pytest.raises(ArgumentError, match=what):
+            compare(probs, probs, dataset="mnist-5k", **wrong)
 
 
 def test_sign_flips_agree_with_scipy(probs: np.ndarray, better: np.ndarray) -> None:
@@ -70,7 +180,7 @@ def test_sign_flips_agree_with_scipy(probs: np.ndarray, better: np.ndarray) -> N
 def test_infinite_losses_are_refused(probs: np.ndarray) -> None:
     """A difference of infinities is no number."""
     hard = one_hot((LABELS + 1) % 10).astype(np.float64)
-    with pytest.raises(InputError, match="infinit"):
+    with pytest.raises(InputError, match=r"nll of 1,000 examples is infinite, first in row 0.*use --loss cee"):
         compare(probs, hard, dataset="mnist-5k", loss="nll")
 
 
@@ -87,3 +197,13 @@ def test_compare_command(cli: Cli, preds: Path, better: np.ndarray, tmp_path: Pa
     result = cli(*common, "--no-worse-than", upper - 1e-6)
     assert (result.exit_code, f"{other}: the difference may be" in result.stderr) == (3, True)
     assert cli("compare", preds, *ON_5K).exit_code == 2
+    assert cli("compare", preds, other, *ON_5K, "--no-worse-than", "nan").exit_code == 2
+    assert cli("compare", "-", "-", *ON_5K).exit_code == 2
+
+
+def test_compare_reads_standard_input(cli: Cli, preds: Path, better: np.ndarray) -> None:
+    """One of the files may come by standard input."""
+    stream = io.BytesIO()
+    np.save(stream, better)
+    result = cli("compare", preds, "-", *ON_5K, "--flips", 9, "--bootstrap", 9, input=stream.getvalue())
+    assert (result.exit_code, "below zero is better" in result.stdout) == (0, True)

@@ -22,7 +22,7 @@ LAYERS = [
     ["predictions", "statistics", "resampling", "signature", "samples"],
     ["targets", "doctor"],
     ["scoring", "results"],
-    ["evaluation", "examples", "gates", "compared", "comparison"],
+    ["evaluation", "examples", "gates", "compared", "comparison", "generalisation"],
     ["views", "baselines", "export", "verification"],
     ["report"],
     ["cli"],

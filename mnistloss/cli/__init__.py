@@ -13,7 +13,19 @@ import click
 from mnistloss import __version__
 from mnistloss.errors import ArgumentError, MnistLossError
 
-_COMMANDS = ("fetch", "sample", "eval", "baseline", "verify", "compare", "inspect", "losses", "datasets", "cache")
+_COMMANDS = (
+    "fetch",
+    "sample",
+    "eval",
+    "baseline",
+    "verify",
+    "compare",
+    "gap",
+    "inspect",
+    "losses",
+    "datasets",
+    "cache",
+)
 
 
 class _Group(click.Group):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,16 +12,29 @@ from mnistloss.cli import options, output
 from mnistloss.errors import shown
 
 if TYPE_CHECKING:
+    from mnistloss.compared import Comparison
     from mnistloss.scoring import Selection
 
 
 @click.command("compare")
 @click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="A.npy B.npy...")
-@click.option("--loss", type=options.LOSS, default="cee", show_default=True, help="Which loss.")
+@click.option("--loss", type=options.LOSS, default="cee", show_default=True, help="Which loss is compared.")
 @options.selection
-@click.option("--flips", type=click.IntRange(min=1), default=10_000, show_default=True, help="Random sign flips.")
-@click.option("--bootstrap", type=click.IntRange(min=1), default=10_000, show_default=True, help="Resamples.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of both.")
+@click.option(
+    "--flips",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Random sign patterns of the test; of few differences all are tried.",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Samples of the percentile interval.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of flips and samples.")
 @click.option(
     "--confidence",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -27,7 +42,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the intervals.",
 )
-@click.option("--no-worse-than", type=float, metavar="MARGIN", help="Exit with 3 if a difference may exceed this.")
+@click.option(
+    "--no-worse-than",
+    "margin",
+    type=float,
+    metavar="MARGIN",
+    help="Exit with 3 unless the interval of every difference ends at or below this.",
+)
 @options.format_table_json
 @click.pass_context
 def command(
@@ -39,33 +60,43 @@ def command(
     bootstrap: int,
     seed: int,
     confidence: float,
-    no_worse_than: float | None,
+    margin: float | None,
     format_: str,
 ) -> None:
     """Compare predictions with those of the first file.
 
-    Differences are paired, example by example; below zero is better than the first file. The gate
-    --no-worse-than looks at the upper end of each interval.
+    Differences are paired, example by example; below zero is better than the first file. With them come their
+    intervals, a sign-flip test, McNemar's test of the accuracy, and the digits on which they differ most.
     """
     from mnistloss.comparison import Draws, run
-    from mnistloss.losses import find
+    from mnistloss.losses import LOSSES
 
     if len(predictions) < 2:
-        raise click.UsageError("name at least two files")
-    sources = [output.source(name) for name in predictions]
-    found = run(sources, selection, find(loss), Draws(flips, bootstrap, seed, confidence))
+        raise click.UsageError("a comparison needs two files or more, the baseline first")
+    if predictions.count("-") > 1:
+        raise click.UsageError("standard input can be read once")
+    if margin is not None and math.isnan(margin):
+        raise click.UsageError("--no-worse-than takes a number")
+    draws = Draws(flips, bootstrap, seed, confidence)
+    found = run([output.source(name) for name in predictions], selection, LOSSES[loss], draws)
+    _print(found, format_)
+    ctx.exit(0 if margin is None else _gate(found, margin))
+
+
+def _print(found: Comparison, format_: str) -> None:
     if format_ == "json":
         from mnistloss.report import machine
 
         output.write(machine.comparison_json(found))
     else:
-        output.show_parts(found.parts())
-    crossed = [
-        difference
-        for difference in found.differences
-        if no_worse_than is not None and (difference.ci is None or difference.ci[1] > no_worse_than)
-    ]
+        output.show_parts(found.parts(pictures=sys.stdout.isatty()))
+
+
+def _gate(found: Comparison, margin: float) -> int:
+    """Say which differences may be above the margin: 3 if there are any, else 0."""
+    crossed = found.worse_than(margin)
     for difference in crossed:
-        end = "not known" if difference.ci is None else f"{difference.ci[1]:.9g}"
-        output.note(f"{shown(difference.predictions)}: the difference may be {end}, above {no_worse_than:g}")
-    ctx.exit(3 if crossed else 0)
+        end = "anything, without an interval" if difference.ci is None else f"{difference.ci[1]:.9g}"
+        name = shown(difference.predictions)
+        output.note(f"{name}: the difference may be {end}; the gate is --no-worse-than {margin:.9g}")
+    return 3 if crossed else 0

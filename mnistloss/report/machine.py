@@ -13,6 +13,7 @@ from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset, File
 from mnistloss.errors import shown
 from mnistloss.examples import Examples
+from mnistloss.generalisation import Gap
 from mnistloss.report import numbers
 from mnistloss.results import Evaluation
 from mnistloss.verification import Verification
@@ -54,6 +55,11 @@ def inspection_json(examples: Examples, results: Mapping[str, Result]) -> str:
 def comparison_json(found: Comparison) -> str:
     """Predictions against predictions: {"schema": 1, "comparison": {...}}."""
     return json.dumps({"schema": 1, "comparison": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def gap_json(found: Gap) -> str:
+    """What `gap` found: {"schema": 1, "gap": {...}}."""
+    return json.dumps({"schema": 1, "gap": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def verification_json(found: Verification) -> str:

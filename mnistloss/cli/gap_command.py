@@ -1,0 +1,71 @@
+"""`mnistloss gap`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mnistloss.cli import options, output
+
+
+@click.command("gap")
+@click.argument("train", type=click.Path(path_type=str), metavar="TRAIN.npy")
+@click.argument("test", type=click.Path(path_type=str), metavar="TEST.npy")
+@click.option(
+    "--loss", "losses", multiple=True, type=options.LOSS, help="Which loss; repeatable.  [default: cee and mse]"
+)
+@options.dataset
+@click.option("--input", "input_", type=options.INPUT, default="probs", show_default=True, help="What they are.")
+@click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]")
+@click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
+@options.format_table_json
+@options.cache_dir
+@options.offline
+def command(
+    train: str,
+    test: str,
+    losses: tuple[str, ...],
+    dataset: str,
+    input_: str,
+    delta: float | None,
+    allow_unnormalized: bool,
+    confidence: float,
+    format_: str,
+    cache_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Say how much worse a model is on the test split.
+
+    TRAIN.npy and TEST.npy hold what the same model says of all examples of each split. The generalisation gap is
+    its mean loss on the test split less that on the training split.
+    """
+    from mnistloss.generalisation import gap
+
+    if train == test == "-":
+        raise click.UsageError("standard input can be read once")
+    found = gap(
+        output.source(train),
+        output.source(test),
+        losses=losses or None,
+        dataset=dataset,
+        input=input_,
+        delta=delta,
+        confidence=confidence,
+        allow_unnormalized=allow_unnormalized,
+        cache_dir=cache_dir,
+        download=not offline,
+    )
+    if format_ == "json":
+        from mnistloss.report import machine
+
+        output.write(machine.gap_json(found))
+    else:
+        output.show_parts(found.parts())

@@ -1,0 +1,139 @@
+"""The generalisation gap: how much more the same model costs on the test split than on the training split."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mnistloss.compared import difference_cells
+from mnistloss.datasets.cache import Access
+from mnistloss.datasets.catalog import SPLITS
+from mnistloss.document import Part, Table
+from mnistloss.errors import InputError, shown
+from mnistloss.evaluation import Wanted, score
+from mnistloss.results import Evaluation, LossResult
+from mnistloss.scoring import Predictions, Selection
+from mnistloss.statistics import Interval, normal_interval
+
+
+@dataclass(frozen=True)
+class SplitDifference:
+    """A mean on both splits, and the test's less the training's; stderr, ci: None where a split has one example."""
+
+    train: float
+    test: float
+    gap: float
+    stderr: float | None
+    ci: Interval | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What `gap` found: for each loss, above zero where the model does worse on the test split, and the accuracy."""
+
+    train: Evaluation
+    test: Evaluation
+    confidence: float
+    losses: Mapping[str, SplitDifference]
+    accuracy: SplitDifference
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "dataset": self.test.dataset,
+            "splits": {
+                str(split.split): {
+                    "predictions": split.predictions,
+                    "n": split.n,
+                    "input": split.input,
+                    "signature": str(split.signature),
+                }
+                for split in (self.train, self.test)
+            },
+            "confidence": self.confidence,
+            "losses": {name: asdict(difference) for name, difference in self.losses.items()},
+            "accuracy": asdict(self.accuracy),
+        }
+
+    def parts(self) -> list[Part]:
+        """One table: a row for each loss, and the accuracy."""
+        train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in (self.train, self.test))
+        interval = f">{100 * self.confidence:g} % interval"
+        return [
+            Table(
+                f"{self.test.dataset} train: {train}, test: {test}",
+                ("measure", ">train", ">test", ">test - train", ">std. error", interval),
+                tuple(_cells(name, d) for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]),
+            )
+        ]
+
+
+def gap(
+    train: Predictions,
+    test: Predictions,
+    *,
+    losses: Sequence[str] | None = None,
+    dataset: str = "mnist",
+    input: str = "probs",
+    delta: float | None = None,
+    confidence: float = 0.95,
+    allow_unnormalized: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Gap:
+    """The generalisation gap of a model: its mean loss on the test split less that on the training split.
+
+    train, test: predictions of the same model for the whole of each split. The splits are independent samples:
+        the variance of the gap is the sum of the variances of both means, and the interval is the normal one.
+    losses: names of the registry LOSSES; default cee and mse, and error for predicted classes.
+    confidence: of the intervals. The other arguments are those of `evaluate`.
+
+    Raises as `evaluate` does, and InputError for an infinite loss.
+
+    >>> found = gap([[0.1] * 10] * 4000, [[0.1] * 10] * 1000, dataset="mnist-5k")
+    >>> round(found.losses["mse"].test, 12), round(found.losses["mse"].gap, 12)
+    (0.45, 0.0)
+    """
+    if losses is None:
+        losses = ("error",) if input == "labels" else ("cee", "mse")
+    wanted = Wanted((*losses, "error"), confidence=confidence)
+    access = Access(cache_dir, download)
+    on_train, on_test = (
+        score(source, Selection(None, None, dataset, split, input, delta, allow_unnormalized, access), wanted)
+        for source, split in zip((train, test), SPLITS, strict=True)
+    )
+    found = {name: _difference(on_train, on_test, name, confidence) for name in on_test.losses}
+    asked = {name: found[name] for name in losses}
+    return Gap(on_train, on_test, confidence, asked, _of_accuracy(on_train, on_test, found["error"]))
+
+
+def _difference(train: Evaluation, test: Evaluation, name: str, confidence: float) -> SplitDifference:
+    first, second = (_finite(split.losses[name], split.predictions, name) for split in (train, test))
+    gap = second.value - first.value
+    known = first.stderr is not None and second.stderr is not None
+    stderr = math.hypot(first.stderr or 0.0, second.stderr or 0.0) if known else None
+    return SplitDifference(first.value, second.value, gap, stderr, normal_interval(gap, stderr, confidence))
+
+
+def _finite(loss: LossResult, predictions: str, name: str) -> LossResult:
+    if loss.infinite:
+        raise InputError(
+            f"{predictions}: the {name} of {loss.infinite:,} examples is infinite, so that there is no difference;"
+            " use --loss cee with a --delta above 0, such as 1e-7"
+        )
+    return loss
+
+
+def _of_accuracy(train: Evaluation, test: Evaluation, error: SplitDifference) -> SplitDifference:
+    """The accuracy is 1 - error: so are both its means, and the sign of the gap is the other one."""
+    ci = None if error.ci is None else (0.0 - error.ci[1], 0.0 - error.ci[0])
+    return SplitDifference(train.accuracy.value, test.accuracy.value, 0.0 - error.gap, error.stderr, ci)
+
+
+def _cells(name: str, difference: SplitDifference) -> tuple[str, ...]:
+    digits = 4 if name == "accuracy" else 7
+    means = (f"{mean:z.{digits}f}" for mean in (difference.train, difference.test))
+    return (name, *means, *difference_cells(difference.gap, difference.stderr, difference.ci))

@@ -1,0 +1,94 @@
+"""The generalisation gap: against scipy, by its definition, and its refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+
+from mnistloss import gap, load_mnist, one_hot
+from mnistloss.errors import InputError
+
+Split = dict[str, np.ndarray]
+
+
+@pytest.fixture
+def model() -> Split:
+    """Predictions for both splits of mnist-5k, those of the training split nearer to the labels."""
+    (_, t_train), (_, t_test) = load_mnist(dataset="mnist-5k")
+    rng = np.random.default_rng(6)
+    return {
+        split: nearer * one_hot(t) + (1 - nearer) * rng.dirichlet(np.full(10, 0.4), len(t))
+        for split, t, nearer in (("train", t_train, 0.3), ("test", t_test, 0.2))
+    }
+
+
+def losses(model: Split, split: str) -> np.ndarray:
+    (_, t_train), (_, t_test) = load_mnist(dataset="mnist-5k")
+    t = t_train if split == "train" else t_test
+    values: np.ndarray = -np.log(model[split][np.arange(len(t)), t] + 1e-7)
+    return values
+
+
+def test_gap_is_test_less_train(model: Split) -> None:
+    """The gap is the test's mean less the training's; its standard error is Welch's, the interval the normal one."""
+    stats = pytest.importorskip("scipy.stats")
+    found = gap(model["train"], model["test"], dataset="mnist-5k")
+    cee = found.losses["cee"]
+    train, test = losses(model, "train"), losses(model, "test")
+    assert (cee.train, cee.test) == pytest.approx((train.mean(), test.mean()), rel=1e-12)
+    assert cee.gap == pytest.approx(test.mean() - train.mean(), rel=1e-9)
+    assert cee.gap > 0
+    welch = stats.ttest_ind(test, train, equal_var=False)
+    assert cee.stderr == pytest.approx(cee.gap / welch.statistic, rel=1e-9)
+    assert cee.stderr is not None
+    assert cee.ci == pytest.approx((cee.gap - 1.959964 * cee.stderr, cee.gap + 1.959964 * cee.stderr))
+
+
+def test_accuracy(model: Split) -> None:
+    """The accuracy falls where the error rises: same standard error, the interval mirrored."""
+    found = gap(model["train"], model["test"], dataset="mnist-5k", losses=["error"], confidence=0.5)
+    error, accuracy = found.losses["error"], found.accuracy
+    assert accuracy.train == 1 - error.train
+    assert (accuracy.test, accuracy.gap) == pytest.approx((1 - error.test, accuracy.test - accuracy.train))
+    assert accuracy.stderr == error.stderr
+    assert error.ci is not None
+    assert accuracy.ci == (-error.ci[1], -error.ci[0])
+    assert accuracy.ci[0] < accuracy.gap < accuracy.ci[1]
+    assert accuracy.ci[1] - accuracy.ci[0] == pytest.approx(2 * 0.6744898 * (error.stderr or 0))
+
+
+def test_predicted_classes(model: Split) -> None:
+    """Predicted classes have the gap of their error."""
+    train, test = (model[split].argmax(axis=1) for split in ("train", "test"))
+    found = gap(train, test, dataset="mnist-5k", input="labels")
+    assert list(found.losses) == ["error"]
+    assert (
+        found.losses["error"]
+        == gap(model["train"], model["test"], dataset="mnist-5k", losses=["error"]).losses["error"]
+    )
+
+
+def test_refusals(model: Split) -> None:
+    """Exchanged splits and infinite losses are refused with what was found."""
+    with pytest.raises(InputError, match=r"1,000 predictions, but mnist-5k has train 4,000.*--split test"):
+        gap(model["test"], model["train"], dataset="mnist-5k")
+    hard = one_hot((model["test"].argmax(axis=1) + 1) % 10)
+    with pytest.raises(InputError, match=r"the nll of [\d,]+ examples is infinite.*use --loss cee"):
+        gap(model["train"], hard, dataset="mnist-5k", losses=["cee", "nll"])
+
+
+def test_gap_command(cli: Cli, model: Split, tmp_path: Path) -> None:
+    """`gap` prints a row for each loss and has JSON, whose signatures name the splits."""
+    paths = [tmp_path / f"{split}.npy" for split in model]
+    for path, y in zip(paths, model.values(), strict=True):
+        np.save(path, y)
+    result = cli("gap", *paths, "--dataset", "mnist-5k", "--loss", "brier", "--loss", "cee")
+    assert [line.split()[0] for line in result.stdout.splitlines()[4:7]] == ["brier", "cee", "accuracy"]
+    text = cli("gap", *paths, "--dataset", "mnist-5k", "--format", "json").stdout
+    found = json.loads(text, parse_constant=pytest.fail)["gap"]
+    expected = gap(model["train"], model["test"], dataset="mnist-5k")
+    assert found["losses"]["mse"]["gap"] == expected.losses["mse"].gap
+    assert "|mnist-5k:train@" in found["splits"]["train"]["signature"]
+    assert cli("gap", "-", "-", "--dataset", "mnist-5k").exit_code == 2
