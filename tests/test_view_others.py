@@ -1,0 +1,159 @@
+"""The view `others`: each tool's number in our own few lines, against the tool where it is installed."""
+
+import importlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnistloss import evaluate, softmax
+from mnistloss.errors import InputError
+from mnistloss.examples import load_examples
+from mnistloss.scoring import Selection
+from mnistloss.views.others import others
+from mnistloss.views.tools import TOOLS
+
+LABELS = np.arange(1000) % 10
+OWN = Selection(dataset="mnist-5k")
+
+
+def hard() -> np.ndarray:
+    y = np.eye(10, dtype=np.float32)[LABELS]
+    y[:70] = np.roll(y[:70], 3, axis=1)
+    return y
+
+
+@pytest.fixture(params=["spread", "hard", "off by a little"])
+def y(request: pytest.FixtureRequest, probs: np.ndarray) -> np.ndarray:
+    """Predictions in float32: of every size, of 0 and 1, and with rows that sum to 1.0005."""
+    return {"spread": probs, "hard": hard(), "off by a little": probs * np.float32(1.0005)}[request.param]
+
+
+def value(y: np.ndarray, name: str) -> float:
+    (found,) = (v for tool, v, _ in others(load_examples(y, OWN)).rows() if tool.name == name)
+    return found
+
+
+def test_the_course(y: np.ndarray) -> None:
+    """The course's two functions, as its code has them, in float64."""
+    p, t = y.astype(np.float64), np.eye(10)[LABELS]
+    with_delta = -np.sum(t * np.log(p + 1e-7)) / 1000
+    assert value(y, "course, with delta") == pytest.approx(with_delta, rel=1e-12)
+    with np.errstate(divide="ignore"):
+        without = -np.sum(np.log(p[np.arange(1000), LABELS])) / 1000
+    assert value(y, "course, batch version without delta") == pytest.approx(without, rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")
+def test_scikit_learn(y: np.ndarray) -> None:
+    """log_loss clips by the epsilon of the dtype that it is given, and leaves rows as they are."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    y = np.minimum(y, 1)
+    double, single = (metrics.log_loss(LABELS, y.astype(dtype), labels=range(10)) for dtype in (float, np.float32))
+    assert value(y, "scikit-learn 1.9.1 log_loss, float64") == pytest.approx(double, rel=1e-12)
+    assert value(y, "scikit-learn 1.9.1 log_loss, float32") == pytest.approx(single, rel=1e-6)
+
+
+def test_mean_squared_error_of_scikit_learn(y: np.ndarray) -> None:
+    """mean_squared_error averages over the classes too: 2 / K of ours."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    expected = metrics.mean_squared_error(np.eye(10)[LABELS], y.astype(np.float64))
+    assert value(y, "MSE of Keras, scikit-learn, torch") == pytest.approx(expected, rel=1e-12)
+    ours = evaluate(y, dataset="mnist-5k", losses=["mse"]).losses["mse"].value
+    assert expected == pytest.approx(ours * 2 / 10, rel=1e-12)
+
+
+def keras() -> Any:
+    try:
+        return importlib.import_module("keras")
+    except ImportError as error:
+        pytest.skip(f"Keras or its backend is not installed: {error}")
+
+
+def test_keras(y: np.ndarray) -> None:
+    """categorical_crossentropy divides rows by their sum, clips to [1e-7, 1 - 1e-7] and computes in float32."""
+    losses, t = keras().losses, np.eye(10, dtype=np.float32)[LABELS]
+    expected = float(losses.CategoricalCrossentropy()(t, y))
+    assert value(y, "Keras categorical_crossentropy") == pytest.approx(expected, rel=1e-6)
+    assert value(y, "MSE of Keras, scikit-learn, torch") == pytest.approx(
+        float(losses.MeanSquaredError()(t, y)), rel=1e-6
+    )
+
+
+def test_torch(y: np.ndarray) -> None:
+    """CrossEntropyLoss is a float32 log-softmax of what it is given; MSELoss averages over the classes."""
+    torch = pytest.importorskip("torch")
+    given, t = torch.from_numpy(y), torch.from_numpy(LABELS)
+    entropy = torch.nn.CrossEntropyLoss()
+    cases = {
+        "torch CrossEntropyLoss of logits": entropy(torch.log(given), t),
+        "torch CrossEntropyLoss of probabilities": entropy(given, t),
+        "torch NLLLoss of log p": torch.nn.NLLLoss()(torch.log(given), t),
+        "MSE of Keras, scikit-learn, torch": torch.nn.MSELoss()(given, torch.eye(10)[t]),
+    }
+    for name, expected in cases.items():
+        assert value(y, name) == pytest.approx(float(expected), rel=1e-6), name
+
+
+def test_lines_against_plain_loops(probs: np.ndarray) -> None:
+    """What Keras and torch do, written as loops in float64, agrees to the digits of float32."""
+    keras_costs, torch_costs = [], []
+    for row, t in zip(probs.astype(np.float64), LABELS, strict=True):
+        keras_costs.append(-math.log(min(max(row[t] / math.fsum(row), 1e-7), 1 - 1e-7)))
+        torch_costs.append(-math.log(math.exp(row[t]) / math.fsum(map(math.exp, row))))
+    assert value(probs, "Keras categorical_crossentropy") == pytest.approx(math.fsum(keras_costs) / 1000, rel=1e-6)
+    assert value(probs, "torch CrossEntropyLoss of probabilities") == pytest.approx(
+        math.fsum(torch_costs) / 1000, rel=1e-6
+    )
+
+
+def test_hard_predictions_show_the_epsilons() -> None:
+    """Where every prediction is 0 or 1, each number is its own epsilon's, or infinite; JSON has null for that."""
+    found = {tool.name: v for tool, v, _ in others(load_examples(hard(), OWN)).rows()}
+    assert found["course, with delta"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
+    assert found["scikit-learn 1.9.1 log_loss, float64"] == pytest.approx(0.07 * 52 * math.log(2), rel=1e-12)
+    assert found["scikit-learn 1.9.1 log_loss, float32"] == pytest.approx(0.07 * 23 * math.log(2), rel=1e-6)
+    assert found["Keras categorical_crossentropy"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
+    assert found["course, batch version without delta"] == math.inf
+    rows = {row["name"]: row for row in others(load_examples(hard(), OWN)).as_dict()["others"]}
+    assert rows["course, batch version without delta"]["value"] is None
+    assert rows["course, with delta"]["difference"] is None
+
+
+def test_differences_are_to_ours(probs: np.ndarray) -> None:
+    """Each difference is to the nll or mse that `evaluate` says; the table has a row for each tool."""
+    found = others(load_examples(probs, OWN))
+    losses = evaluate(probs, dataset="mnist-5k", losses=["nll", "mse"]).losses
+    assert found.ours == {name: losses[name].value for name in ("nll", "mse")}
+    for tool, v, difference in found.rows():
+        assert difference == v - found.ours[tool.ours]
+    assert len({tool.name for tool in TOOLS}) == len(found.as_dict()["others"]) == len(TOOLS)
+
+
+def test_logits(probs: np.ndarray) -> None:
+    """From logits the numbers are those of their softmax."""
+    z = np.log(probs) + 3
+    from_logits = others(load_examples(z, Selection(dataset="mnist-5k", input="logits"))).values
+    assert from_logits == pytest.approx(others(load_examples(softmax(z), OWN)).values, rel=1e-6)
+
+
+def test_refusals() -> None:
+    """Soft targets and predicted classes are InputErrors."""
+    with pytest.raises(InputError, match="soft rows"):
+        others(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
+    with pytest.raises(InputError, match="predicted classes"):
+        others(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
+
+
+def test_book_network(real: Path, realdata: Path) -> None:
+    """On the book's network: what each tool prints, the softmax too many far off, the rest within 1e-6."""
+    found = others(load_examples(realdata / "predictions" / "book-network-probs.npy", Selection()))
+    values = {tool.name: v for tool, v, _ in found.rows()}
+    assert values["course, with delta"] == pytest.approx(0.22454365154002318, rel=1e-13)
+    assert values["MSE of Keras, scikit-learn, torch"] == pytest.approx(0.049579113009651225 / 5, rel=1e-12)
+    assert values["torch CrossEntropyLoss of probabilities"] == pytest.approx(1.5692498, abs=1e-6)
+    for tool, v, difference in found.rows():
+        if tool.ours == "nll" and "probabilities" not in tool.name:
+            assert abs(difference) < 1e-6, (tool.name, v)
