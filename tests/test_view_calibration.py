@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate, softmax
+from mnistloss.document import Lines
 from mnistloss.errors import InputError
 from mnistloss.examples import load_examples
 from mnistloss.scoring import Selection
@@ -127,7 +128,11 @@ def test_hard_predictions() -> None:
     """Of 0/1 rows the cost is infinite, null in JSON; the temperature shares out the errors, by the floor."""
     y = np.eye(10)[LABELS]
     y[:100] = np.roll(y[:100], 1, axis=1)
-    document = calibration(load_examples(y, OWN)).as_dict()
+    found = calibration(load_examples(y, OWN))
+    sentences = found.parts()[-1]
+    assert isinstance(sentences, Lines)
+    assert sum("miscalibration costs infinite" in line for line in sentences.lines) == 2
+    document = found.as_dict()
     assert document["nll"]["as_given"] is None
     assert document["cost"] == {"in_sample": None, "cross_fitted": None}
     wrong = 0.9 * 9 / 0.1

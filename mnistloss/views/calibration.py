@@ -39,11 +39,14 @@ class Calibration:
             "reliability": [asdict(b) for b in self.bins],
             "temperature": {"best": fitted.temperature, "even_and_odd_rows": fitted.halves, "floor": FLOOR},
             "nll": {"as_given": finite(self.nll), "in_sample": fitted.in_sample, "cross_fitted": fitted.crossed},
-            "cost": {"in_sample": self._cost(fitted.in_sample), "cross_fitted": self._cost(fitted.crossed)},
+            "cost": {
+                "in_sample": finite(self._cost(fitted.in_sample)),
+                "cross_fitted": finite(self._cost(fitted.crossed)),
+            },
         }
 
     def _cost(self, tempered: float | None) -> float | None:
-        return None if tempered is None else finite(self.nll - tempered)
+        return None if tempered is None else self.nll - tempered
 
     def parts(self) -> list[Part]:
         """The reliability of each bin that has examples, the Brier score's parts, and sentences."""

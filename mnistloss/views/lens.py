@@ -72,7 +72,7 @@ class Lens:
         shown = self.means[np.isfinite(self.means)]
         if len(shown):
             counts, edges = np.histogram(shown, _BINS)
-            labels = tuple(f"{low:.4f} to {high:.4f}" for low, high in pairwise(edges))
+            labels = tuple(f"{nats(low)} to {nats(high)}" for low, high in pairwise(edges))
             notes = tuple(f"{n:,}" for n in counts)
             yield Bars("how often which mean was drawn", labels, tuple(map(float, counts)), notes)
 
