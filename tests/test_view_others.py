@@ -97,16 +97,14 @@ def test_torch(y: np.ndarray) -> None:
         assert value(y, name) == pytest.approx(float(expected), rel=1e-6), name
 
 
-def test_lines_against_plain_loops(probs: np.ndarray) -> None:
+def test_lines_against_plain_loops(y: np.ndarray) -> None:
     """What Keras and torch do, written as loops in float64, agrees to the digits of float32."""
     keras_costs, torch_costs = [], []
-    for row, t in zip(probs.astype(np.float64), LABELS, strict=True):
+    for row, t in zip(y.astype(np.float64), LABELS, strict=True):
         keras_costs.append(-math.log(min(max(row[t] / math.fsum(row), 1e-7), 1 - 1e-7)))
         torch_costs.append(-math.log(math.exp(row[t]) / math.fsum(map(math.exp, row))))
-    assert value(probs, "Keras categorical_crossentropy") == pytest.approx(math.fsum(keras_costs) / 1000, rel=1e-6)
-    assert value(probs, "torch CrossEntropyLoss of probabilities") == pytest.approx(
-        math.fsum(torch_costs) / 1000, rel=1e-6
-    )
+    assert value(y, "Keras categorical_crossentropy") == pytest.approx(math.fsum(keras_costs) / 1000, rel=1e-6)
+    assert value(y, "torch CrossEntropyLoss of probabilities") == pytest.approx(math.fsum(torch_costs) / 1000, rel=1e-6)
 
 
 def test_hard_predictions_show_the_epsilons() -> None:
