@@ -35,7 +35,7 @@ def test_confusion(examples: Examples, probs: np.ndarray) -> None:
     assert found.costs.sum() / 1000 == pytest.approx(value, rel=1e-12)
     ledger = found.ledger()
     assert [row[3] for row in ledger] == sorted((row[3] for row in ledger), reverse=True)
-    assert sum(row[4] for row in ledger) == pytest.approx(1)
+    assert sum(row[4] or 0 for row in ledger) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -49,6 +49,15 @@ def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None
     )
     assert list(document["views"]) == [name]
     assert cli("inspect", name, "--help").exit_code == 0
+
+
+def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
+    """Hard decisions at delta 0 cost an infinity, which every view can say, in JSON too."""
+    np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
+    common = ("inspect", "all", tmp_path / "hard.npy", "--dataset", "mnist-5k", "--delta", 0)
+    document = json.loads(cli(*common, "--format", "json").stdout, parse_constant=pytest.fail)
+    assert document["views"]["confusion"]["ledger"][0]["cost"] is None
+    assert "infinite" in cli(*common).stdout
 
 
 def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from mnistloss.arrays import Array, Floats
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
+from mnistloss.views.figures import finite, nats, percent, ratio
 from mnistloss.views.view import View
 
 _SHOWN = 10
@@ -23,13 +24,13 @@ class Confusion:
     counts: Array = field(repr=False)
     costs: Floats = field(repr=False)
 
-    def ledger(self) -> list[tuple[int, int, int, float, float]]:
+    def ledger(self) -> list[tuple[int, int, int, float, float | None]]:
         """(true, predicted, count, cost, share of all costs), the costliest first; pairs that occur only."""
-        total = self.costs.sum()
+        total = float(self.costs.sum())
         order = np.argsort(-self.costs, axis=None, kind="stable")
         pairs = zip(*np.unravel_index(order, self.costs.shape), strict=True)
         return [
-            (int(t), int(y), int(self.counts[t, y]), float(self.costs[t, y]), float(self.costs[t, y] / total))
+            (int(t), int(y), int(self.counts[t, y]), float(self.costs[t, y]), ratio(float(self.costs[t, y]), total))
             for t, y in pairs
             if self.counts[t, y]
         ]
@@ -40,7 +41,7 @@ class Confusion:
         return {
             "loss": self.loss,
             "counts": self.counts.tolist(),
-            "ledger": [dict(zip(keys, row, strict=True)) for row in self.ledger()],
+            "ledger": [dict(zip(keys, (t, y, n, finite(c), s), strict=True)) for t, y, n, c, s in self.ledger()],
         }
 
     def parts(self) -> list[Part]:
@@ -50,7 +51,11 @@ class Confusion:
             "examples, by true class (rows) and predicted class (columns)",
             ("true", *(f">{c}" for c in range(k)), ">share of the loss"),
             tuple(
-                (str(t), *(f"{n:,}" if n else "." for n in row), f"{self.costs[t].sum() / self.costs.sum():.1%}")
+                (
+                    str(t),
+                    *(f"{n:,}" if n else "." for n in row),
+                    percent(ratio(float(self.costs[t].sum()), float(self.costs.sum()))),
+                )
                 for t, row in enumerate(self.counts)
             ),
         )
@@ -58,7 +63,7 @@ class Confusion:
         ledger = Table(
             f"the {min(_SHOWN, len(wrong))} costliest confusions of {len(wrong)}, by their part of the {self.loss}",
             (">true", ">predicted", ">examples", ">cost", ">share of the loss"),
-            tuple((str(t), str(y), f"{n:,}", f"{cost:.3f}", f"{share:.1%}") for t, y, n, cost, share in wrong[:_SHOWN]),
+            tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in wrong[:_SHOWN]),
         )
         return [matrix, ledger]
 
