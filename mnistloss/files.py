@@ -25,7 +25,7 @@ def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device; to read from a pipe, name it -"
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise OSError(f"not a regular file but {kind}")
     return io.FileIO(descriptor, "rb")
 

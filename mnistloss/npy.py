@@ -37,6 +37,11 @@ _IMPOSTORS = (
     (b"", "no .npy file; save the array with np.save"),
 )
 
+BROKEN_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What reading a broken, encrypted or unknown kind of archive raises."""
+
 Path = str | os.PathLike[str]
 
 
@@ -166,11 +171,9 @@ def load_member(archive: Path, member: str, kinds: str = "fiub", *, most: int) -
                     open_npy(inner, kinds, name=name, most=most) as npy,  # type: ignore[arg-type]  # it is binary
                 ):
                     return npy.all()
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, ValueError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{shown(archive)}: not a readable .npz file ({error})") from error
-        except (EOFError, OSError) as error:
+        except InputError:
+            raise
+        except BROKEN_ARCHIVE as error:
             raise InputError(f"{shown(archive)}: not a readable .npz file ({error})") from error
 
 
@@ -209,7 +212,8 @@ def _opened(path: Path) -> io.FileIO:
     try:
         return open_regular(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from error
+        hint = "; to read from a pipe, name it -" if "a pipe" in str(error) else ""
+        raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{hint}") from error
 
 
 def _exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:

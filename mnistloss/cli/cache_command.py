@@ -53,8 +53,11 @@ def clear(datasets: tuple[str, ...], cache_dir: Path | None) -> None:
     from mnistloss.datasets.catalog import DATASETS
     from mnistloss.errors import shown
 
-    for path in cache.clear(datasets or tuple(DATASETS), cache_dir):
+    removed, left = cache.clear(datasets or tuple(DATASETS), cache_dir)
+    for path in removed:
         output.write(f"removed {shown(path)}")
+    for path in left:
+        output.note(f"left alone, since it is no file of ours: {shown(path)}")
 
 
 @command.command("path")

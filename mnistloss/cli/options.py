@@ -27,6 +27,16 @@ class OneOf(click.Choice[str]):
         return tuple(getattr(importlib.import_module(self._module), self._registry))
 
 
+class _File(click.Path):
+    """A path; an empty one, as an unset variable of a shell gives, is refused instead of meaning this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse the empty path."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Destination(click.Path):
     """A file to write, refused before any work is done where its folder is missing or its name does not end right."""
 
@@ -50,7 +60,7 @@ class Destination(click.Path):
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
 LOSS = OneOf("mnistloss.losses", "LOSSES")
 INPUT = OneOf("mnistloss.predictions", "INPUTS")
-FILE = click.Path(path_type=Path)
+FILE = _File(path_type=Path)
 
 dataset = click.option("--dataset", type=DATASET, default="mnist", show_default=True, help="Which dataset.")
 offline = click.option("--offline", is_flag=True, help="Never open a socket; so does MNISTLOSS_OFFLINE=1.")

@@ -15,7 +15,7 @@ import io
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,7 +151,7 @@ def obtain(dataset: Dataset, file: File, access: Access = ACCESS) -> Obtained:
         return Obtained(dataset, file, entry.content, action.value, entry.path)
     what = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
     if action is Action.FAIL:
-        off = f"downloading is off (--offline or {OFFLINE_VARIABLE})"
+        off = f"downloading is off (--offline, {OFFLINE_VARIABLE}, or an import by --from)"
         raise UnavailableError(f"{what}, and {off}\n{_ways_on(dataset)}")
     if entry.state is State.BROKEN:
         import logging
@@ -177,27 +177,42 @@ def store(path: Path, file: File, content: bytes) -> None:
 
 
 def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
-    """What lies at every place of the catalog's files in the cache, each read and verified."""
+    """What lies at every place of the catalog's files in the cache, each read and verified, without the content.
+
+    A cache that is no folder raises UnavailableError.
+    """
+    place = folder(cache_dir)
+    if place.exists() and not place.is_dir():
+        raise UnavailableError(f"{shown(place)} is not a folder, so it is no cache")
     for dataset in DATASETS.values():
         if not dataset.embedded:
             for file in dataset.select():
-                yield look(dataset, file, cache_dir)
+                yield replace(look(dataset, file, cache_dir), content=b"")
 
 
-def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Remove the files of these datasets from the cache, and nothing that is not ours; returns what was removed."""
-    removed = []
-    for name in datasets:
-        place = folder(cache_dir) / name
-        for file in DATASETS[name].select():
-            for path in (place / file.name, _record(place / file.name)):
-                if path.is_file() or path.is_symlink():
-                    path.unlink()
-                    removed.append(path)
-        with contextlib.suppress(OSError):
-            sweep(place)
-            place.rmdir()
-    return removed
+def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> tuple[list[Path], list[Path]]:
+    """Remove the files of these datasets from the cache, and nothing that is not ours.
+
+    Returns what was removed, and what stands in the place of a file of ours and was left alone, such as a folder.
+    Raises OutputError where the system refuses.
+    """
+    removed, left = [], []
+    try:
+        for dataset in (DATASETS[name] for name in datasets if not DATASETS[name].embedded):
+            place = folder(cache_dir) / dataset.name
+            for file in dataset.select():
+                for path in (place / file.name, _record(place / file.name)):
+                    if path.is_file() or path.is_symlink():
+                        path.unlink(missing_ok=True)
+                        removed.append(path)
+                    elif path.exists():
+                        left.append(path)
+            with contextlib.suppress(OSError):
+                sweep(place)
+                place.rmdir()
+    except OSError as error:
+        raise OutputError(f"cannot clear {shown(error.filename)}: {error.strerror}") from error
+    return removed, left
 
 
 def _make_ready(place: Path) -> None:

@@ -10,6 +10,8 @@ from mnistloss.datasets.catalog import File
 from mnistloss.errors import IntegrityError
 
 _GZIP = b"\x1f\x8b"
+_PIECE = 1 << 16
+_MOST_MEMBERS = 5000
 
 
 class TruncatedError(IntegrityError):
@@ -30,6 +32,7 @@ class Inflater:
         self._received = 0
         self._digest = hashlib.sha256()
         self._content = bytearray()
+        self._members = 0
         self._pending = b""
         self._plain = False
         self._gzip: Any = None
@@ -45,7 +48,11 @@ class Inflater:
         self._digest.update(data)
         if self._received > self._most:
             raise IntegrityError(f"the file is longer than {self._limit:,} bytes of content can make it")
-        data = self._pending + data
+        for start in range(0, len(data), _PIECE):
+            self._feed(data[start : start + _PIECE])
+
+    def _feed(self, piece: bytes) -> None:
+        data = self._pending + piece
         self._pending = b""
         while data:
             if self._plain:
@@ -77,6 +84,9 @@ class Inflater:
     def _start(self, data: bytes) -> None:
         """Begin the file, or a further member of gzip data."""
         if data.startswith(_GZIP):
+            self._members += 1
+            if self._members > _MOST_MEMBERS:
+                raise IntegrityError(f"the file has more than {_MOST_MEMBERS:,} gzip members")
             self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
         elif self._gzip is None:
             self._plain = True

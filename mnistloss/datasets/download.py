@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ Progress = Callable[[str, int, int | None], None]
 
 _CHUNK = 1 << 16
 _REDIRECTS = 5
+_DAY = 86_400
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -48,6 +50,12 @@ class Patience:
     backoff: float = 0.5
     retry_after: float = 10.0
 
+    def __post_init__(self) -> None:
+        for what in ("connect", "read", "total"):
+            seconds = getattr(self, what)
+            if not 0 < seconds <= _DAY:
+                raise ArgumentError(f"the {what} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
+
 
 PATIENCE = Patience()
 
@@ -65,7 +73,10 @@ def check_mirror(url: str, *, insecure_http: bool = False) -> str:
 
     Anything else raises ArgumentError. The digest of the content decides in either case.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ArgumentError(f"{_public(url)} is no address of a mirror: {error}") from error
     if parts.scheme == "https" and parts.hostname:
         return url
     if parts.scheme == "http" and parts.hostname and (insecure_http or parts.hostname in _LOOPBACK):
@@ -90,8 +101,8 @@ def download(
     """
     deadline = time.monotonic() + patience.total
     reasons = []
-    for mirror in mirrors:
-        url = check_mirror(f"{mirror.rstrip('/')}/{file.archive}", insecure_http=insecure_http)
+    urls = [f"{mirror.rstrip('/')}/{file.archive}" for mirror in mirrors]
+    for url in [check_mirror(url, insecure_http=insecure_http) for url in urls]:
         attempt = _Attempt(url, file, patience, deadline, insecure_http, progress)
         try:
             return _persist(attempt)
@@ -234,8 +245,12 @@ def _reason(error: Any, patience: Patience) -> DownloadError:
             return DownloadError(f"the TLS certificate was refused: {_innermost(error)}")
         case requests.ConnectionError() if _was_never_made(error):
             return DownloadError(f"no connection: {_innermost(error)}")
+        case requests.exceptions.ProxyError():
+            return DownloadError(f"the proxy did not connect: {_innermost(error)}")
         case ValueError():
-            return DownloadError(shown(error))
+            return DownloadError(_public(str(error)))
+        case OSError() if type(error) is OSError:
+            return DownloadError(_public(str(error)))
         case _:
             return _PassingError(f"the connection broke: {_innermost(error)}")
 
@@ -249,10 +264,9 @@ def _was_never_made(error: requests.ConnectionError) -> bool:
 def _innermost(error: BaseException) -> str:
     while (cause := error.__cause__ or error.__context__) is not None and cause is not error:
         error = cause
-    return shown(error)
+    return _public(str(error))
 
 
 def _public(url: str) -> str:
-    """An address without the user and password that it may hold."""
-    host = urlsplit(url).netloc
-    return shown(url.replace(host, host.rpartition("@")[2], 1))
+    """A text without the users and passwords that addresses in it may hold."""
+    return shown(re.sub(r"//\S*@", "//", url))

@@ -7,16 +7,18 @@ Nothing is ever extracted to disk but the verified content, under the catalog's 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
 import re
+import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,8 +29,14 @@ from mnistloss.datasets.content import Inflater
 from mnistloss.errors import IdxError, InputError, IntegrityError, UnavailableError, shown
 from mnistloss.files import expanded, open_regular
 
-_PLAUSIBLE = re.compile(r"(train|t10k|test).*(images|labels)|mnist.*\.(npz|csv|zip|tar\.gz|tgz)$", re.IGNORECASE)
+_PLAUSIBLE = re.compile(
+    r"(train|t10k|test).*(images|labels)|(mnist|archive).*\.(npz|csv|zip|tar\.gz|tgz)$", re.IGNORECASE
+)
 _PIECE = 1 << 20
+_NAMED = 10
+_MOST_ARRAYS = 100
+_TAR_LIMITS = 4
+_LONGEST_LINE = 1 << 15
 _CSV_LINE = 5  # bytes that a pixel takes at the most, with its comma and some air
 
 
@@ -74,8 +82,11 @@ def import_files(
     limit = max(file.size for file in wanted)
     done: dict[File, cache.Obtained] = {}
     refused = []
-    alone = source.is_file()
+    folder = _is_folder(source)
+    alone = not folder
     for item in _search(source, limit):
+        if folder and len(done) == len(wanted):
+            break
         alone = alone and item.where == shown(source)
         file = None if isinstance(item, Refused) else _match(item, wanted)
         if isinstance(item, Refused):
@@ -88,7 +99,7 @@ def import_files(
             done[file] = cache.Obtained(dataset, file, item.content, "disk", path)
     missing = [file.name for file in wanted if file not in done]
     if missing and not (alone and done):
-        raise UnavailableError(_complaint(source, dataset, missing, refused))
+        raise UnavailableError(_complaint(source, dataset, missing, refused, found=len(done)))
     return Imported(tuple(done.values()), tuple(refused))
 
 
@@ -101,34 +112,49 @@ def _match(item: Found, wanted: list[File]) -> File | None:
     return None
 
 
+def _is_folder(source: Path) -> bool:
+    """Whether the source is a folder; one that cannot be looked at raises UnavailableError."""
+    try:
+        return stat.S_ISDIR(source.stat().st_mode)
+    except FileNotFoundError:
+        raise UnavailableError(f"{shown(source)} does not exist; --from takes a file or a folder") from None
+    except OSError as error:
+        raise UnavailableError(f"{shown(source)}: {error.strerror}") from error
+
+
 def _search(source: Path, limit: int) -> Iterator[Found | Refused]:
     """Whatever can be read of a source."""
-    if not source.exists():
-        raise UnavailableError(f"{shown(source)} does not exist; --from takes a file or a folder")
-    if not source.is_dir():
+    if not _is_folder(source):
         yield from _read(source, limit)
         return
-    for parent, folders, names in os.walk(source):
+    unread: list[OSError] = []
+    for parent, folders, names in os.walk(source, onerror=unread.append):
         folders.sort()
+        yield from (
+            Refused(shown(path), "a link to a folder, which is not followed")
+            for path in (Path(parent, name) for name in folders)
+            if path.is_symlink()
+        )
         for name in sorted(names):
             if _PLAUSIBLE.search(name):
                 yield from _read(Path(parent, name), limit)
+    yield from (Refused(shown(error.filename), str(error.strerror)) for error in unread)
 
 
 def _read(path: Path, limit: int) -> Iterator[Found | Refused]:
     """Whatever one file holds, by its kind."""
-    where, name = shown(path), path.name.lower()
+    name = path.name.lower()
     kinds: list[tuple[tuple[str, ...], Callable[[Path, int], Iterator[Found | Refused]]]] = [
         ((".npz",), _arrays),
-        ((".csv", ".csv.gz"), _table),
+        ((".csv",), _table),
         ((".zip",), _zip),
         ((".tar.gz", ".tgz", ".tar"), _tar),
     ]
     reader = next((reader for suffixes, reader in kinds if name.endswith(suffixes)), _plain)
     try:
         yield from reader(path, limit)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
-        yield Refused(where, getattr(error, "strerror", None) or str(error))
+    except (*npy.BROKEN_ARCHIVE, tarfile.TarError, IntegrityError) as error:
+        yield Refused(shown(path), shown(getattr(error, "strerror", None) or str(error)))
 
 
 def _plain(path: Path, limit: int) -> Iterator[Found | Refused]:
@@ -139,17 +165,36 @@ def _plain(path: Path, limit: int) -> Iterator[Found | Refused]:
 def _zip(path: Path, limit: int) -> Iterator[Found | Refused]:
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
-            if _PLAUSIBLE.search(member.filename) and not member.is_dir():
+            if _PLAUSIBLE.search(os.path.basename(member.filename)) and not member.is_dir():
                 with archive.open(member) as inner:
                     yield _inflated(f"{shown(path)}[{shown(member.filename)}]", inner, limit)
 
 
 def _tar(path: Path, limit: int) -> Iterator[Found | Refused]:
-    with open_regular(path) as stream, tarfile.open(fileobj=stream) as archive:
-        for member in archive:
-            inner = archive.extractfile(member) if member.isreg() and _PLAUSIBLE.search(member.name) else None
-            if inner is not None:
-                yield _inflated(f"{shown(path)}[{shown(member.name)}]", inner, limit)
+    with open_regular(path) as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        budget = _Budget(gzip.GzipFile(fileobj=stream) if packed else stream, _TAR_LIMITS * limit)
+        with tarfile.open(fileobj=budget, mode="r|") as archive:  # type: ignore[call-overload]  # it reads, no more
+            for member in archive:
+                wanted = member.isreg() and _PLAUSIBLE.search(os.path.basename(member.name))
+                inner = archive.extractfile(member) if wanted else None
+                if inner is not None:
+                    yield _inflated(f"{shown(path)}[{shown(member.name)}]", inner, limit)
+
+
+class _Budget:
+    """A stream of which no more than `most` bytes can be read; one more raises IntegrityError."""
+
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._left = stream, most
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise IntegrityError("the archive holds far more than the wanted files")
+        return data
 
 
 def _inflated(where: str, stream: IO[bytes], limit: int) -> Found | Refused:
@@ -167,29 +212,31 @@ def _arrays(path: Path, limit: int) -> Iterator[Found | Refused]:
     """The arrays of a .npz, each as the IDX file that it would be."""
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-    for member in members:
-        name = member.filename.removesuffix(".npy")
-        where = f"{shown(path)}[{shown(name)}]"
-        try:
-            if member.file_size > limit + _PIECE:
-                raise InputError(f"larger than any wanted file: {member.file_size:,} bytes")
-            array = npy.load_member(path, name, most=limit)
-            yield Found(where, idx.encode(array if array is not None else np.empty(0)), "")
-        except (InputError, IdxError) as error:
-            yield Refused(where, str(error))
+        if len(members) > _MOST_ARRAYS:
+            raise InputError(f"{len(members):,} arrays; expected {_MOST_ARRAYS} at the most")
+        for member in members:
+            where = f"{shown(path)}[{shown(member.filename.removesuffix('.npy'))}]"
+            try:
+                if member.file_size > limit + _PIECE:
+                    raise InputError(f"{where}: larger than any wanted file: {member.file_size:,} bytes")
+                with archive.open(member) as inner, npy.open_npy(inner, name=where, most=limit) as array:  # type: ignore[arg-type]  # binary
+                    yield Found(where, idx.encode(array.all()), "")
+            except (InputError, IdxError) as error:
+                yield Refused(where, str(error))
 
 
 def _table(path: Path, limit: int) -> Iterator[Found | Refused]:
     """A CSV of a label and 784 pixels a line, with or without a heading, as the two IDX files that it would be."""
-    with io.BufferedReader(open_regular(path)) as stream:
-        text = stream.read(_CSV_LINE * limit)
+    with io.BufferedReader(open_regular(path), _LONGEST_LINE) as stream:
+        first = stream.peek(_LONGEST_LINE)[:_LONGEST_LINE].partition(b"\n")[0]
+        columns = first.count(b",") + 1
+        if columns != 1 + 28 * 28:
+            raise InputError(f"{columns} columns; expected a label and {28 * 28} pixels")
+        text = stream.read(_CSV_LINE * limit).removeprefix(b"\xef\xbb\xbf")
         if stream.read(1):
             raise InputError(f"larger than any wanted file would be as CSV, {_CSV_LINE * limit:,} bytes")
     heading = 0 if text[:1].isdigit() else 1
     table = np.loadtxt(io.BytesIO(text), dtype=np.uint8, delimiter=",", skiprows=heading, ndmin=2)
-    if table.shape[1] != 1 + 28 * 28:
-        yield Refused(shown(path), f"{table.shape[1]} columns; expected a label and {28 * 28} pixels")
-        return
     yield Found(f"{shown(path)}[pixels]", idx.encode(table[:, 1:].reshape(-1, 28, 28)), "")
     yield Found(f"{shown(path)}[labels]", idx.encode(np.ascontiguousarray(table[:, 0])), "")
 
@@ -206,9 +253,10 @@ def _recognised(item: Found, wanted: list[File]) -> str:
     return f"not a published file (SHA-256 of its content: {digest})"
 
 
-def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[Refused]) -> str:
+def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[Refused], *, found: int) -> str:
     lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
-    lines += [f"  {item.where}: {item.reason}" for item in refused]
-    if not refused:
+    lines += [f"  {item.where}: {item.reason}" for item in refused[:_NAMED]]
+    lines += [f"  and {len(refused) - _NAMED:,} more that could not be used"] if len(refused) > _NAMED else []
+    if not refused and not found:
         lines.append("  nothing there has a name like train-images-idx3-ubyte.gz; point --from at a file to try it")
     return "\n".join(lines)

@@ -137,7 +137,7 @@ def cached(entries: Sequence[Entry]) -> RenderableType:
     for entry in entries:
         good = entry.state is State.VERIFIED
         verdict = Text("SHA-256") if good else Text(f"broken: {entry.reason}", style="bold red")
-        size = f"{len(entry.content):,}" if good else ""
+        size = f"{entry.file.size:,}" if good else ""
         table.add_row(entry.dataset.name, entry.file.name, size, verdict)
     return Group(table, *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
 
