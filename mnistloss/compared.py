@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mnistloss.document import Lines, Part, Pictures, Table
-from mnistloss.errors import UnavailableError, shown
+from mnistloss import numbers
+from mnistloss.document import Lines, Part, Table
+from mnistloss.errors import shown
 from mnistloss.examples import Examples
 from mnistloss.statistics import Interval
 
@@ -130,7 +130,7 @@ class Comparison:
 
     def _ranking(self) -> Part:
         where = self.examples
-        data = f"{where.dataset} {where.split}" if where.dataset else "own targets"
+        data = numbers.data(where.dataset, where.split)
         rows = (
             (str(place), shown(file.predictions), f"{file.loss:z.7f}", f"{file.accuracy:.4f}", role)
             for place, file in enumerate(self.files, 1)
@@ -180,17 +180,13 @@ class Comparison:
         return Table(title, (">index", ">label", ">baseline", ">this", ">difference"), tuple(rows))
 
     def _pictures(self, difference: Difference) -> list[Part]:
-        try:
-            images = self.examples.images(np.array(difference.rows, np.intp))
-        except UnavailableError as error:
-            return [Lines((f"No pictures: {error}",))]
         captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
-        return [] if images is None else [Pictures(images, captions)]
+        return self.examples.pictures(np.array(difference.rows, np.intp), captions)
 
 
 def difference_cells(mean: float, stderr: float | None, *intervals: Interval | None) -> tuple[str, ...]:
     """A difference, its standard error and intervals of it as text, with the decimals of the error's two digits."""
-    places = min(12, max(0, 1 - math.floor(math.log10(stderr)))) if stderr else 7
+    places = numbers.decimals(stderr) if stderr else 7
     spans = ("-" if ends is None else f"{ends[0]:z.{places}f} to {ends[1]:z.{places}f}" for ends in intervals)
     return f"{mean:+z.{places}f}", "-" if stderr is None else f"{stderr:.{places}f}", *spans
 

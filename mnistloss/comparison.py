@@ -16,7 +16,7 @@ from mnistloss.compared import Case, Comparison, Difference, File, McNemar
 from mnistloss.datasets.cache import Access
 from mnistloss.errors import InputError
 from mnistloss.examples import Examples, load_examples
-from mnistloss.losses import Loss, block_slices, find
+from mnistloss.losses import Loss, find
 from mnistloss.resampling import bootstrap_interval, holm, mcnemar_p, sign_flip_p
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.statistics import Moments, normal_interval, quantile
@@ -50,7 +50,7 @@ class _Scored:
     errors: Floats = field(repr=False)
 
     def file(self) -> File:
-        return File(self.name, moments(self.losses).mean, 1 - moments(self.errors).mean)
+        return File(self.name, Moments.over(self.losses).mean, 1 - Moments.over(self.errors).mean)
 
 
 def compare(
@@ -124,11 +124,6 @@ def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws:
     )
 
 
-def moments(values: Floats) -> Moments:
-    """The moments of per-example values, of the same blocks as those of `evaluate`."""
-    return Moments.merged(Moments.of(values[rows]) for rows in block_slices(len(values)))
-
-
 def _score(examples: Examples, loss: Loss) -> _Scored:
     if loss.needs_probabilities and examples.input == "labels":
         raise InputError(
@@ -167,7 +162,7 @@ def _rank(file: File) -> tuple[float, str]:
 def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Draws) -> Difference:
     """One comparison, as if it were the only one: p-values are not adjusted."""
     d = other.losses - baseline.losses
-    found = moments(d)
+    found = Moments.over(d)
     p, exact = sign_flip_p(d, draws.flips, draws.seed)
     rows = np.argsort(-np.abs(d), kind="stable")[:_SHOWN]
     rows = rows[d[rows] != 0]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mnistloss.arrays import Array, Floats
 from mnistloss.datasets.cache import ACCESS, Access
 from mnistloss.datasets.load import load_split
-from mnistloss.errors import InputError
+from mnistloss.document import Lines, Part, Pictures
+from mnistloss.errors import InputError, UnavailableError
 from mnistloss.losses import LOSSES, OUTPUTS, block_targets
 from mnistloss.scoring import Predictions, Selection, open_scoring
 
@@ -75,6 +76,14 @@ class Examples:
             return None
         images: NDArray[np.uint8] = load_split(self.dataset, self.split, self.access).images[self.positions()[rows]]
         return images
+
+    def pictures(self, rows: Array, captions: tuple[str, ...]) -> list[Part]:
+        """The images of some examples under their captions; where these are not to be had, a line that says so."""
+        try:
+            images = self.images(rows)
+        except UnavailableError as error:
+            return [Lines((f"No pictures: {error}",))]
+        return [] if images is None else [Pictures(images, captions)]
 
 
 def load_examples(predictions: Predictions, selection: Selection) -> Examples:

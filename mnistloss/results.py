@@ -9,13 +9,9 @@ from typing import Any
 
 from mnistloss.arrays import Floats
 from mnistloss.doctor import Hint
+from mnistloss.numbers import finite
 from mnistloss.signature import Signature
 from mnistloss.statistics import Interval
-
-
-def finite(value: float) -> float | None:
-    """A number as JSON can have it: null instead of infinity and NaN."""
-    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -135,10 +131,14 @@ class Evaluation:
     per_class: tuple[ClassResult, ...] | None = None
     batches: tuple[BatchResult, ...] | None = None
 
+    def shares(self) -> dict[str, Accuracy]:
+        """The accuracy, and `top-K` where asked for, by name."""
+        return {"accuracy": self.accuracy, **{f"top-{k}": top for k, top in self.top.items()}}
+
     def numbers(self) -> dict[str, float]:
         """Every number that has a name: the losses, `accuracy`, and `top-K` where asked for."""
         losses = {name: result.value for name, result in self.losses.items()}
-        return {**losses, "accuracy": self.accuracy.value, **{f"top-{k}": top.value for k, top in self.top.items()}}
+        return {**losses, **{name: share.value for name, share in self.shares().items()}}
 
     def as_dict(self) -> dict[str, Any]:
         """One evaluation as JSON has it."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from mnistloss.arrays import Floats
 from mnistloss.errors import ArgumentError
+from mnistloss.losses import block_slices
 
 Interval = tuple[float, float]
 
@@ -44,6 +45,11 @@ class Moments:
         between = (p.n * (p.total / p.n - total / n) ** 2 for p in parts if p.n)
         deviations = math.fsum([*(p.deviations for p in parts), *between])
         return cls(n, total, deviations, sum(p.infinite for p in parts))
+
+    @classmethod
+    def over(cls, values: Floats) -> Moments:
+        """The moments of all per-example losses (N,), by the blocks that `evaluate` makes."""
+        return cls.merged(cls.of(values[rows]) for rows in block_slices(len(values)))
 
     @property
     def count(self) -> int:

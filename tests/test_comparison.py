@@ -10,12 +10,11 @@ import pytest
 from conftest import Cli
 
 from mnistloss import compare, one_hot
-from mnistloss.comparison import moments
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Pictures
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.resampling import holm
-from mnistloss.statistics import normal_interval
+from mnistloss.statistics import Moments, normal_interval
 
 LABELS = np.arange(1000) % 10
 ON_5K = ("--dataset", "mnist-5k")
@@ -144,7 +143,7 @@ def test_coverage() -> None:
     held = 0
     for _ in range(4000):
         common, own = rng.exponential(1, 1000), rng.exponential(0.2, 1000)
-        found = moments((common + own) - common)
+        found = Moments.over((common + own) - common)
         ends = normal_interval(found.mean, found.stderr, 0.95)
         held += ends is not None and ends[0] <= 0.2 <= ends[1]
     assert 0.94 <= held / 4000 <= 0.96

@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Imports run downwards only: a room may import rooms of the lines above its own, and of its own line.
 LAYERS = [
     ["errors"],
-    ["files", "arrays", "document"],
+    ["files", "arrays", "document", "numbers"],
     ["losses", "sampling", "datasets", "npy"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
     ["targets", "doctor"],

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
+from mnistloss import numbers
 from mnistloss.doctor import Hint
-from mnistloss.report import machine, numbers, picture, table
+from mnistloss.report import machine, picture, table
 from mnistloss.results import Accuracy, BatchResult, Evaluation, LossResult
 from mnistloss.signature import Signature
 

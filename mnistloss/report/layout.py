@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from mnistloss.report import numbers
+from mnistloss import numbers
 
 
 def grid(*columns: str) -> Table:

@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mnistloss import numbers
 from mnistloss.compared import Comparison
 from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset, File
 from mnistloss.errors import shown
 from mnistloss.examples import Examples
 from mnistloss.generalisation import Gap
-from mnistloss.report import numbers
 from mnistloss.results import Evaluation
 from mnistloss.verification import Verification
 from mnistloss.views.view import Result
@@ -129,8 +129,7 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         low, high = result.ci or (None, None)
         yield {**common, "measure": name, "ci_low": low, "ci_high": high, **fields}
     confidence = next(iter(evaluation.losses.values())).confidence
-    shares = {"accuracy": evaluation.accuracy, **{f"top-{k}": top for k, top in evaluation.top.items()}}
-    for name, share in shares.items():
+    for name, share in evaluation.shares().items():
         low, high = share.ci
         row = {"measure": name, "value": share.value, "ci_low": low, "ci_high": high, "confidence": confidence}
         yield {**common, **row}
@@ -163,13 +162,11 @@ def to_latex(evaluations: Sequence[Evaluation]) -> str:
 def _cells(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, ...]]:
     """A row of text for each number of each evaluation, values at full precision."""
     for evaluation in evaluations:
-        data = f"{evaluation.dataset} {evaluation.split}" if evaluation.dataset else "own targets"
-        start = (shown(evaluation.predictions), data, f"{evaluation.n:,}")
+        start = (shown(evaluation.predictions), numbers.data(evaluation.dataset, evaluation.split), f"{evaluation.n:,}")
         for name, result in evaluation.losses.items():
             value = "infinite" if result.infinite else repr(result.value)
             yield (*start, name, value, numbers.spread(result.stderr), numbers.interval(result.ci, result.stderr))
-        shares = {"accuracy": evaluation.accuracy, **{f"top-{k}": top for k, top in evaluation.top.items()}}
-        for name, share in shares.items():
+        for name, share in evaluation.shares().items():
             yield (*start, name, repr(share.value), "-", numbers.interval(share.ci))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mnistloss import numbers
 from mnistloss.arrays import Array
 from mnistloss.baselines import Baseline
 from mnistloss.datasets.cache import Entry, State
@@ -15,7 +16,7 @@ from mnistloss.datasets.catalog import SPLITS, Dataset
 from mnistloss.datasets.importing import Imported
 from mnistloss.errors import shown
 from mnistloss.losses import LOSSES
-from mnistloss.report import numbers, picture
+from mnistloss.report import picture
 from mnistloss.report.layout import grid, heading, sentences, supported
 from mnistloss.results import Evaluation
 from mnistloss.samples import Batch
@@ -26,7 +27,7 @@ _SHOWN_BATCHES = 12
 
 def evaluation(result: Evaluation) -> RenderableType:
     """The losses and the accuracy with their intervals, what constant predictions cost, signature and hints."""
-    data = f"{result.dataset} {result.split}" if result.dataset else "own targets"
+    data = numbers.data(result.dataset, result.split)
     title = f"{shown(result.predictions)} on {data}, {numbers.examples(result.n)}"
     first = next(iter(result.losses.values()))
     reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
@@ -37,7 +38,7 @@ def evaluation(result: Evaluation) -> RenderableType:
         value = supported(loss.value, loss.stderr)
         spread, interval = numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
         table.add_row(Text(name, style="bold"), value, spread, interval, ", ".join(note))
-    for name, share in {"accuracy": result.accuracy, **{f"top-{k}": top for k, top in result.top.items()}}.items():
+    for name, share in result.shares().items():
         value = Text(numbers.share(share.value, result.n))
         table.add_row(Text(name, style="bold"), value, "", numbers.interval(share.ci), "")
     parts: list[RenderableType] = [heading(title), table]
@@ -65,7 +66,7 @@ def evaluations(results: Sequence[Evaluation]) -> RenderableType:
     names = list(results[0].numbers())
     table = grid("predictions", "data", ">n", *(f">{name}" for name in names))
     for result in results:
-        data = f"{result.dataset} {result.split}" if result.dataset else "own targets"
+        data = numbers.data(result.dataset, result.split)
         found = result.numbers()
         values = (numbers.loss(found[n]) if n in result.losses else numbers.share(found[n], result.n) for n in names)
         table.add_row(Text(shown(result.predictions), overflow="fold"), data, f"{result.n:,}", *values)

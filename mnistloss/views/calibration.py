@@ -10,7 +10,9 @@ import numpy as np
 
 from mnistloss.document import Bars, Lines, Part, Table
 from mnistloss.examples import Examples
-from mnistloss.views.figures import finite, moments, nats
+from mnistloss.numbers import finite
+from mnistloss.statistics import Moments
+from mnistloss.views.figures import nats
 from mnistloss.views.reliability import Bin, Brier, reliability
 from mnistloss.views.temperature import FLOOR, LIMIT, Tempering, temper
 from mnistloss.views.view import Option, View
@@ -96,7 +98,7 @@ def calibration(examples: Examples, bins: int = 15) -> Calibration:
         ece=math.fsum(n * gap for n, gap in gaps) / examples.n,
         mce=max(gap for _, gap in gaps),
         brier=brier,
-        nll=moments(examples.losses("nll")).mean,
+        nll=Moments.over(examples.losses("nll")).mean,
         tempering=temper(examples),
     )
 

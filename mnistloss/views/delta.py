@@ -11,7 +11,9 @@ import numpy as np
 from mnistloss.document import Lines, Part, Table
 from mnistloss.examples import Examples
 from mnistloss.losses import DELTA
-from mnistloss.views.figures import finite, moments, nats
+from mnistloss.numbers import finite
+from mnistloss.statistics import Moments
+from mnistloss.views.figures import nats
 from mnistloss.views.view import View
 
 DELTAS = (0.0, *(float(f"1e-{power}") for power in range(15, 1, -1)))
@@ -78,10 +80,10 @@ class Delta:
 def delta(examples: Examples) -> Delta:
     """Score the examples with delta 0 and 1e-15 to 1e-2; predicted classes raise InputError."""
     p = examples.probabilities()
-    found = {at: moments(examples.losses("cee", at)) for at in DELTAS}
+    found = {at: Moments.over(examples.losses("cee", at)) for at in DELTAS}
     course = found[DELTA].mean
     rows = tuple(Row(at, m.mean, m.mean - course, m.infinite) for at, m in found.items())
-    accuracy = 1 - moments(examples.losses("error")).mean
+    accuracy = 1 - Moments.over(examples.losses("error")).mean
     return Delta(rows, bool(np.all((p == 0) | (p == 1))), accuracy)
 
 

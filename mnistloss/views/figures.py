@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mnistloss.arrays import Floats
 from mnistloss.examples import Examples
-from mnistloss.losses import block_slices
-from mnistloss.statistics import Moments
 
 
 def main_loss(examples: Examples) -> str:
@@ -15,19 +12,9 @@ def main_loss(examples: Examples) -> str:
     return "error" if examples.input == "labels" else "cee"
 
 
-def moments(values: Floats) -> Moments:
-    """The moments of per-example losses (N,), block by block, as `evaluate` makes them."""
-    return Moments.merged(Moments.of(values[rows]) for rows in block_slices(len(values)))
-
-
 def ratio(part: float, whole: float) -> float | None:
     """A part of a whole; None where that means nothing, because either is infinite or the whole is 0."""
     return part / whole if whole and math.isfinite(part) and math.isfinite(whole) else None
-
-
-def finite(value: float | None) -> float | None:
-    """A number as JSON has it: None instead of infinity and NaN."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def nats(value: float | None, decimals: int = 4) -> str:

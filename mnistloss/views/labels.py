@@ -10,7 +10,9 @@ import numpy as np
 from mnistloss.datasets.label_errors import RULE, SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
 from mnistloss.examples import Examples
-from mnistloss.views.figures import finite, main_loss, moments, nats, percent, ratio
+from mnistloss.numbers import finite
+from mnistloss.statistics import Moments
+from mnistloss.views.figures import main_loss, nats, percent, ratio
 from mnistloss.views.view import View
 
 _WAYS = ("as labelled", "without these", "as suggested")
@@ -102,7 +104,7 @@ def labels(examples: Examples) -> Labels:
     main = main_loss(examples)
     losses = {name: (examples.losses(name), relabelled.losses(name)) for name in dict.fromkeys((main, "error"))}
     means = {
-        name: tuple(moments(values).mean if len(values) else None for values in (given, given[~wrong], new))
+        name: tuple(Moments.over(values).mean if len(values) else None for values in (given, given[~wrong], new))
         for name, (given, new) in losses.items()
     }
     given, new = losses[main]

@@ -13,8 +13,10 @@ import numpy as np
 from mnistloss.arrays import Floats
 from mnistloss.document import Bars, Lines, Part, Table
 from mnistloss.examples import Examples
+from mnistloss.numbers import finite
 from mnistloss.sampling import Words, partition
-from mnistloss.views.figures import finite, main_loss, moments, nats
+from mnistloss.statistics import Moments
+from mnistloss.views.figures import main_loss, nats
 from mnistloss.views.view import Option, View
 
 _QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -90,7 +92,7 @@ def lens(examples: Examples, batch_size: int = 100, draws: int = 10000, seed: in
     """Draw mini-batches with replacement and take the mean of each; a seed gives the same ones everywhere."""
     loss = main_loss(examples)
     losses = examples.losses(loss)
-    whole = moments(losses)
+    whole = Moments.over(losses)
     parts = [losses[indices] for indices in partition(examples.n, batch_size)]
     means = np.sort(_means(losses, batch_size, draws, Words(seed)))
     return Lens(

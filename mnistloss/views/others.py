@@ -9,7 +9,9 @@ import numpy as np
 
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
-from mnistloss.views.figures import finite, moments, nats
+from mnistloss.numbers import finite
+from mnistloss.statistics import Moments
+from mnistloss.views.figures import nats
 from mnistloss.views.tools import TOOLS, Tool
 from mnistloss.views.view import View
 
@@ -58,7 +60,7 @@ def others(examples: Examples) -> Others:
     with np.errstate(all="ignore"):
         log_p = examples.outputs.log(..., 0.0)
         values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
-        return Others(examples.n, {name: moments(examples.losses(name)).mean for name in _TITLES}, values)
+        return Others(examples.n, {name: Moments.over(examples.losses(name)).mean for name in _TITLES}, values)
 
 
 VIEW = View("others", "what other tools print as cross-entropy or squared error", others)

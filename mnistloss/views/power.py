@@ -8,8 +8,8 @@ from typing import Any
 
 from mnistloss.document import Lines, Part, Table
 from mnistloss.examples import Examples
-from mnistloss.statistics import quantile
-from mnistloss.views.figures import main_loss, moments
+from mnistloss.statistics import Moments, quantile
+from mnistloss.views.figures import main_loss
 from mnistloss.views.view import Option, View
 
 POWER = 0.8
@@ -88,7 +88,7 @@ def _named(correlation: float | None) -> str:
 def power(examples: Examples, difference: float = 0.005) -> Power:
     """Examples needed for a difference of this size, and the difference that as many examples as these show."""
     loss, n = main_loss(examples), examples.n
-    stderr = moments(examples.losses(loss)).stderr
+    stderr = Moments.over(examples.losses(loss)).stderr
     s = None if stderr is None else stderr * math.sqrt(n)
     designs = tuple(_design(r, s, n, difference) for r in (None, *CORRELATIONS))
     return Power(loss, difference, n, s, designs)

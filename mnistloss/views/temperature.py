@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnistloss.arrays import Array, Floats
 from mnistloss.examples import Examples
 from mnistloss.losses import LOSSES, from_logits
-from mnistloss.views.figures import moments
+from mnistloss.statistics import Moments
 
 FLOOR = 1e-300
 """What stands for smaller probabilities inside the log, so that 0 has a finite one."""
@@ -37,13 +37,13 @@ def temper(examples: Examples) -> Tempering:
     """Fit the temperature to all examples, and to the even and the odd rows for each other."""
     z, t = np.maximum(examples.outputs.log(..., 0.0), math.log(FLOOR)), examples.labels
     whole = fit(z, t)
-    in_sample = moments(nll(z, t, whole)).mean
+    in_sample = Moments.over(nll(z, t, whole)).mean
     if examples.n < 2:
         return Tempering(whole, in_sample, None, None)
     even, odd = (fit(z[:, start::2], t[start::2]) for start in (0, 1))
     crossed = np.empty(examples.n)
     crossed[::2], crossed[1::2] = nll(z[:, ::2], t[::2], odd), nll(z[:, 1::2], t[1::2], even)
-    return Tempering(whole, in_sample, (even, odd), moments(crossed).mean)
+    return Tempering(whole, in_sample, (even, odd), Moments.over(crossed).mean)
 
 
 def nll(z: Floats, t: Array, temperature: float) -> Floats:

@@ -9,10 +9,11 @@ import numpy as np
 
 from mnistloss.arrays import Array
 from mnistloss.datasets.label_errors import known_errors
-from mnistloss.document import Lines, Part, Pictures, Table
-from mnistloss.errors import UnavailableError
+from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
-from mnistloss.views.figures import finite, moments, nats, percent, ratio
+from mnistloss.numbers import finite
+from mnistloss.statistics import Moments
+from mnistloss.views.figures import nats, percent, ratio
 from mnistloss.views.view import Option, View
 
 
@@ -67,19 +68,15 @@ class Worst:
         return (*whole, *costs, "yes" if case.label_known_wrong else "no")
 
     def _pictures(self) -> list[Part]:
-        try:
-            images = self.examples.images(self.rows)
-        except UnavailableError as error:
-            return [Lines((f"No pictures: {error}",))]
         captions = tuple(f"{case.index}: {case.label} as {case.predicted}" for case in self.cases)
-        return [] if images is None else [Pictures(images, captions)]
+        return self.examples.pictures(self.rows, captions)
 
 
 def worst(examples: Examples, k: int = 10) -> Worst:
     """The k examples with the largest cee; of equal ones, the first. Soft targets raise InputError."""
     labels, p = examples.labels, examples.probabilities()
     losses = examples.losses("cee")
-    total = moments(losses).sum
+    total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]
     costs = np.cumsum(losses[rows])
     errors = known_errors(examples.dataset, examples.split)

@@ -47,3 +47,13 @@ def delta(value: float) -> str:
 def examples(n: int) -> str:
     """A count of examples."""
     return f"n = {n:,}"
+
+
+def data(dataset: str | None, split: str | None) -> str:
+    """What predictions are of; None for targets of the user's own."""
+    return f"{dataset} {split}" if dataset else "own targets"
+
+
+def finite(value: float | None) -> float | None:
+    """A number as JSON can have it: None instead of infinity and NaN."""
+    return value if value is not None and math.isfinite(value) else None
