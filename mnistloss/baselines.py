@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, Floats, one_hot, whole
-from mnistloss.datasets.cache import ACCESS, Access
+from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.datasets.load import FORM, Split, check_split, load_split
 from mnistloss.errors import ArgumentError

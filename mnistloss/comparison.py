@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays import Floats, whole
 from mnistloss.compared import Case, Comparison, Difference, File, McNemar
-from mnistloss.datasets.cache import Access
+from mnistloss.datasets.access import Access
 from mnistloss.errors import InputError
 from mnistloss.examples import Examples, load_examples
 from mnistloss.losses import Loss, find

@@ -12,7 +12,7 @@ import numpy as np
 
 from mnistloss import __version__, doctor
 from mnistloss.arrays import Array, Floats, whole
-from mnistloss.datasets.cache import Access
+from mnistloss.datasets.access import Access
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses import LOSSES, Loss, Probabilities, find
 from mnistloss.predictions import Layout

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, Floats
-from mnistloss.datasets.cache import ACCESS, Access
+from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Part, Pictures
 from mnistloss.errors import InputError, UnavailableError

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mnistloss.compared import difference_cells
-from mnistloss.datasets.cache import Access
+from mnistloss.datasets.access import Access
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.document import Part, Table
 from mnistloss.errors import InputError, shown

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from mnistloss.arrays import Array, as_targets
 from mnistloss.datasets import catalog
-from mnistloss.datasets.cache import ACCESS, Access
+from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.errors import ArgumentError
 from mnistloss.losses import DELTA, OUTPUTS, block_slices, block_targets, check_delta, transposed
 from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance

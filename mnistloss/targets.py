@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from mnistloss import npy
 from mnistloss.arrays import Array, as_real, as_targets
 from mnistloss.datasets import cache, catalog
-from mnistloss.datasets.cache import Access, State
+from mnistloss.datasets.access import Access
+from mnistloss.datasets.cache import State
 from mnistloss.datasets.load import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.predictions import Layout, Rows

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mnistloss.datasets.cache import Access
+from mnistloss.datasets.access import Access
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation import Wanted, score

@@ -17,9 +17,9 @@ from mirror import Mirror
 
 from mnistloss import load_mnist
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.cache import Access, Action, State, decide
+from mnistloss.datasets.access import Access, Patience
+from mnistloss.datasets.cache import Action, State, decide
 from mnistloss.datasets.content import inflate, verify
-from mnistloss.datasets.download import Patience
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError, IntegrityError, UnavailableError

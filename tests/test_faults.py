@@ -33,8 +33,9 @@ from mirror import Mirror
 
 from mnistloss import load_mnist
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.cache import Access, State
-from mnistloss.datasets.download import Patience, check_mirror, download
+from mnistloss.datasets.access import Access, Patience
+from mnistloss.datasets.cache import State
+from mnistloss.datasets.download import check_mirror, download
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError, OutputError, UnavailableError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate
-from mnistloss.datasets.cache import Access
+from mnistloss.datasets.access import Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Pictures, Table
 from mnistloss.errors import InputError

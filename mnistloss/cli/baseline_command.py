@@ -61,7 +61,7 @@ def command(
     softmax   a softmax regression, learnt with mini-batches
     """
     from mnistloss.baselines import Learning, run
-    from mnistloss.datasets.cache import Access
+    from mnistloss.datasets.access import Access
     from mnistloss.export import save_array
     from mnistloss.report import table
 

@@ -50,9 +50,8 @@ def command(
 
     Datasets: mnist (the default), fashion-mnist, kmnist, qmnist, and the embedded mnist-5k.
     """
-    from mnistloss.datasets.cache import Access
+    from mnistloss.datasets.access import Access, Patience
     from mnistloss.datasets.catalog import SPLITS
-    from mnistloss.datasets.download import Patience
     from mnistloss.datasets.fetch import fetch
     from mnistloss.datasets.load import Form, named_arrays
     from mnistloss.export import save_arrays

@@ -94,7 +94,7 @@ def selection(command: F) -> F:
 
     @functools.wraps(command)
     def gathered(*, cache_dir: Path | None, offline: bool, **values: Any) -> Any:
-        from mnistloss.datasets.cache import Access
+        from mnistloss.datasets.access import Access
         from mnistloss.scoring import Selection
 
         if values["targets"] and values["indices"]:

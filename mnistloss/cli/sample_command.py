@@ -59,7 +59,7 @@ def command(
     offline: bool,
 ) -> None:
     """Draw a mini-batch, or partition everything into batches."""
-    from mnistloss.datasets.cache import Access
+    from mnistloss.datasets.access import Access
     from mnistloss.datasets.load import Form, load_split
     from mnistloss.report import table
     from mnistloss.samples import mini_batches, partition_batches

@@ -17,43 +17,14 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.content import inflate, verify
 from mnistloss.errors import IntegrityError, OutputError, UnavailableError, shown
 from mnistloss.files import expanded, open_regular, replacing, sweep
 
-if TYPE_CHECKING:  # at run time it would import requests, which reading the cache does not need
-    from mnistloss.datasets.download import Patience, Progress
-
 FOLDER_VARIABLE = "MNISTLOSS_CACHE"
-OFFLINE_VARIABLE = "MNISTLOSS_OFFLINE"
-
-
-@dataclass(frozen=True)
-class Access:
-    """How files are come by: where they are cached, and whether, from where and how patiently they are fetched.
-
-    cache_dir: see `folder`. download: whether a socket may be opened; MNISTLOSS_OFFLINE=1 forbids it too.
-    force: download although the cache has the file. mirrors: instead of the catalog's.
-    """
-
-    cache_dir: str | os.PathLike[str] | None = None
-    download: bool = True
-    force: bool = False
-    mirrors: Sequence[str] = ()
-    insecure_http: bool = False
-    patience: Patience | None = None
-    progress: Progress | None = None
-
-    @property
-    def may_download(self) -> bool:
-        """Whether a socket may be opened."""
-        return self.download and os.environ.get(OFFLINE_VARIABLE, "") in ("", "0")
-
-
-ACCESS = Access()
 
 
 class State(enum.Enum):
@@ -254,13 +225,13 @@ def _read_embedded(dataset: Dataset, file: File) -> Obtained:
 
 
 def _download(dataset: Dataset, file: File, access: Access) -> bytes:
-    from mnistloss.datasets.download import PATIENCE, download
+    from mnistloss.datasets.download import download
 
     try:
         return download(
             file,
             access.mirrors or dataset.mirrors,
-            patience=access.patience or PATIENCE,
+            patience=access.patience,
             insecure_http=access.insecure_http,
             progress=access.progress,
         )

@@ -13,7 +13,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -22,42 +22,14 @@ import requests
 import urllib3
 
 from mnistloss import __version__
+from mnistloss.datasets.access import PATIENCE, Patience, Progress
 from mnistloss.datasets.catalog import File
 from mnistloss.datasets.content import Inflater, TruncatedError, check_digest, verify
 from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError, shown
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes received so far, and how many are expected (None: not known)."""
-
 _CHUNK = 1 << 16
 _REDIRECTS = 5
-_DAY = 86_400
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait, in seconds: for a connection, for the next bytes, and for a file in all.
-
-    attempts: how often one mirror is asked. backoff: the wait before the second attempt, doubled before
-    each further one, with jitter; a server's Retry-After is heeded up to `retry_after`.
-    """
-
-    connect: float = 10.0
-    read: float = 30.0
-    total: float = 600.0
-    attempts: int = 3
-    backoff: float = 0.5
-    retry_after: float = 10.0
-
-    def __post_init__(self) -> None:
-        for what in ("connect", "read", "total"):
-            seconds = getattr(self, what)
-            if not 0 < seconds <= _DAY:
-                raise ArgumentError(f"the {what} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
-
-
-PATIENCE = Patience()
 
 
 class _PassingError(DownloadError):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from mnistloss.datasets import cache, catalog
-from mnistloss.datasets.cache import ACCESS, Access
+from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.importing import Imported, import_files
 from mnistloss.errors import ArgumentError
 

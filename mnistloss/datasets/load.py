@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, one_hot
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.cache import ACCESS, Access
+from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.errors import ArgumentError
 
 Pair = tuple[Array, Array]
