@@ -175,7 +175,7 @@ class Comparison:
     def _notes(self) -> tuple[str, ...]:
         exact = all(d.exact for d in self.differences)
         flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
-        method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm: adjusted for all comparisons"
+        method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm for all comparisons"
         return (method, *(str(file.signature) for file in self.files))
 
     def _cases(self, difference: Difference) -> Part:
