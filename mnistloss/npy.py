@@ -61,7 +61,7 @@ class Header:
 
 
 class NpyArray:
-    """An array in a .npy file, read by rows into one buffer that is used again."""
+    """An array in a .npy file, read by rows into buffers that are used again."""
 
     def __init__(self, stream: io.FileIO | _Lazy, header: Header, name: str) -> None:
         self.name = name
@@ -69,15 +69,18 @@ class NpyArray:
         self.dtype = header.dtype
         self._header = header
         self._stream = stream
-        self._buffer = np.empty(0, np.uint8)
+        self._buffers: dict[int, Array] = {}
 
-    def rows(self, rows: slice) -> Array:
-        """Some rows; valid until the next call. A file that has shrunk meanwhile raises InputError."""
+    def rows(self, rows: slice, slot: int = 0) -> Array:
+        """Some rows; valid until the next call for the same slot, each of which has a buffer.
+
+        A file that has shrunk meanwhile raises InputError.
+        """
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         need = n * width * self.dtype.itemsize
-        if self._buffer.nbytes < need:
-            self._buffer = np.empty(need, np.uint8)
-        raw = self._buffer[:need]
+        if slot not in self._buffers or self._buffers[slot].nbytes < need:
+            self._buffers[slot] = np.empty(need, np.uint8)
+        raw = self._buffers[slot][:need]
         if not self._header.fortran or len(self.shape) != 2:
             self._read(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mnistloss import npy
-from mnistloss.arrays import Array, as_real, as_targets
+from mnistloss.arrays import Array, Floats, as_real, as_targets
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.load import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
+from mnistloss.losses import Loss
+from mnistloss.outputs import Probabilities
 from mnistloss.predictions import Layout, Rows
 
 Source = ArrayLike | os.PathLike[str]
@@ -36,6 +40,26 @@ class Targets:
     digest: str
     chosen: Array | None = None
 
+    @cached_property
+    def counts(self) -> Array:
+        """How many examples each class has (K,), of labels."""
+        return np.bincount(self.t, minlength=self.classes)
+
+    def references(self, loss: Loss, delta: float) -> dict[str, float]:
+        """What the uniform guess and the class prior cost, by formula; nothing where the targets are soft."""
+        if self.t.ndim == 2:
+            return {}
+        if (loss.name, delta) not in self._references:
+            share, k = self.counts / len(self.t), self.classes
+            constants = {"uniform": np.full(k, 1 / k), "prior": share}
+            costs = {name: _constant(loss, p, share, delta) for name, p in constants.items()}
+            self._references[loss.name, delta] = costs
+        return self._references[loss.name, delta]
+
+    @cached_property
+    def _references(self) -> dict[tuple[str, float], dict[str, float]]:
+        return {}
+
     @property
     def indices(self) -> str | None:
         """8 hex digits of the SHA-256 of the indices, if some were chosen."""
@@ -46,6 +70,12 @@ class Targets:
         """As a signature says it: dataset:split, or `targets` for own ones, and the content's digest."""
         where = f"{self.dataset}:{self.split}" if self.dataset else "targets"
         return f"{where}@{self.digest[:8]}"
+
+
+def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
+    """The mean loss of predicting p for every example, of classes that have these shares."""
+    costs = loss(Probabilities(np.tile(p[:, np.newaxis], len(p))), np.arange(len(p)), delta)
+    return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,8 @@ def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
             row = int(off.argmax())
             found = f"row {row} has values from {t[row].min():g} to {t[row].max():g} and sums to {sums[row]:.9g}"
             raise InputError(f"{what}: {found}; soft targets are probabilities that sum to 1")
-    return Targets(t, _own_classes(array, layout, predictions, what), None, None, _digest(t))
+    classes = _own_classes(array, layout, predictions, what)
+    return Targets(t, classes, None, None, _digest(t, "u1" if classes <= 256 else "<i8"))
 
 
 def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> int:
@@ -87,6 +118,27 @@ def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> 
     if largest >= _MOST_CLASSES:
         raise InputError(f"{what}: class {largest}; expected classes below {_MOST_CLASSES:,}")
     return largest + 1
+
+
+class TargetFinder:
+    """Finds the targets of predictions: those of one split once, for however many predictions."""
+
+    def __init__(self, own: Source | None, dataset: str, split: str, indices: Source | None, access: Access) -> None:
+        self._own, self._where = own, (dataset, split, indices, access)
+        self.classes = catalog.find(dataset).classes if own is None else None
+        self._found: dict[Layout, Targets] = {}
+
+    def find(self, layout: Layout, predictions: Rows) -> Targets:
+        """The targets of predictions of this layout; raises as `evaluate` does."""
+        if layout in self._found:
+            return self._found[layout]
+        if self._own is None:
+            self._found[layout] = split_targets(layout, *self._where)
+            return self._found[layout]
+        found = own_targets(self._own, layout, predictions)
+        if layout.input != "labels":  # where both are classes, K is the largest class in either
+            self._found[layout] = found
+        return found
 
 
 def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, access: Access) -> Targets:
@@ -156,9 +208,9 @@ def _loaded(source: Source, what: str) -> tuple[Array, str]:
     return as_real(source, what), what
 
 
-def _digest(array: Array) -> str:
-    """SHA-256 of labels or indices as little-endian int64, of soft rows as float64."""
-    return hashlib.sha256(array.astype("<f8" if array.dtype.kind == "f" else "<i8").tobytes()).hexdigest()
+def _digest(array: Array, integers: str = "<i8") -> str:
+    """SHA-256 of labels as bytes, of indices and of many classes as little-endian int64, of soft rows as float64."""
+    return hashlib.sha256(array.astype("<f8" if array.dtype.kind == "f" else integers).tobytes()).hexdigest()
 
 
 def _split_of(batch: SavedIndices, dataset: str, split: str) -> str:
