@@ -13,6 +13,7 @@ from mnistloss import doctor
 from mnistloss.arrays import whole
 from mnistloss.datasets.access import Access
 from mnistloss.errors import ArgumentError
+from mnistloss.hints import Facts, Hint
 from mnistloss.losses import LOSSES, Loss
 from mnistloss.results import Accuracy, BatchResult, ClassResult, LossResult
 from mnistloss.scoring import Scoring
@@ -157,18 +158,17 @@ class Findings:
             for start in range(0, self.n, size)
         )
 
-    def hints(self, access: Access) -> tuple[doctor.Hint, ...]:
+    def hints(self, access: Access) -> tuple[Hint, ...]:
         """What looks like a mistake."""
         tally, signs, targets = self.tally, self.tally.signs, self.scoring.targets
-        references = {name: self._references(LOSSES[name]) for name in tally.moments}
-        facts = doctor.Facts(
+        facts = Facts(
             input=self.scoring.layout.input,
             classes=targets.classes,
             accuracy=self.right / self.n,
             losses=tally.moments,
-            prior={name: costs["prior"] for name, costs in references.items() if costs},
+            references={name: self._references(LOSSES[name]) for name in tally.moments},
             hard=signs.hard,
-            like_probabilities=signs.like_probabilities,
+            scale=min(signs.scales, default=None),
             confidence=signs.confidence,
             twice=signs.twice,
             labels=None if tally.predicted is None else targets.t,

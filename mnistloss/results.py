@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mnistloss.arrays import Floats
-from mnistloss.doctor import Hint
+from mnistloss.hints import Hint
 from mnistloss.numbers import finite
 from mnistloss.signature import Signature
 from mnistloss.statistics import Interval
@@ -22,7 +22,7 @@ class LossResult:
     stderr, ci: of the value; None where not defined. confidence: of the interval, which is the normal one, or
     the percentile one of a bootstrap where that was asked for. references: what constant predictions cost by
     formula, "uniform" (1/K for every class) and "prior" (the share of each class among the targets), empty for
-    soft targets and for predicted classes. skill: 1 - value / prior, None without a reference.
+    soft targets and for predicted classes. skill: 1 - value / prior, None without a prior that costs anything.
     """
 
     value: float
@@ -39,7 +39,7 @@ class LossResult:
     def skill(self) -> float | None:
         """What share of the loss of the class prior is saved: 1 is perfect, 0 is the prior, less is worse."""
         prior = self.references.get("prior")
-        return 1 - self.value / prior if prior and math.isfinite(self.value) else None
+        return 1 - self.value / prior if prior is not None and prior > 0 and math.isfinite(self.value) else None
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it: full precision, null instead of infinity and NaN, without the per-example losses."""

@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 
 _NEXT_TO_NOTHING = 1e-3
+_SCALES = (1, 100, 255)
 
 
 class Signs:
     """What is gathered, as long as there is something to gather; what is gathered of later rows merges into it.
 
-    n: how many rows. hard: every value is 0 or 1. like_probabilities: scores of which every row is a distribution.
+    n: how many rows. hard: every value is 0 or 1. scales: what every row of raw scores may sum to as a distribution
+    does: to 1, to 100 or to 255; whole numbers may be rounded.
     """
 
     def __init__(self, input: str) -> None:
         self._input = input
         self.hard = input == "probs"
-        self.like_probabilities = input == "logits"
-        self._twice = input == "probs"
+        self.scales = set(_SCALES) if input == "logits" else set()
+        self._twice = input in ("probs", "logprobs")
         self._confidences: list[float] = []
         self._inner: list[float] = []
         self._least: list[float] = []
@@ -32,19 +34,20 @@ class Signs:
         if self._input == "labels":
             return
         self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
-        if self.like_probabilities:
-            self.like_probabilities = bool(y.lowest >= 0 and (np.abs(y.scores.sum(axis=0) - 1) <= 1e-3).all())
-        if self._input == "probs":
-            self._confidences.append(float(y.best.sum()))
+        if self.scales:
+            self.scales = {scale for scale in self.scales if y.lowest >= 0 and _sums_to(y.scores, scale)}
+        sure = y.best if self._input == "probs" else np.exp(y.log(y.predicted, 0.0))
+        self._confidences.append(float(sure.sum()))
         if self._twice:
             self._look_within(y)
 
     def _look_within(self, y: Any) -> None:
         """Undo a softmax: the logs of a softmax of probabilities, shifted to sum to 1, are these probabilities."""
-        k = len(y.scores)
-        self._twice = bool(y.lowest > 0 and y.highest <= math.e / (math.e + k - 1) + 1e-3)
+        k, logged = len(y.scores), self._input == "logprobs"
+        highest = math.exp(min(y.highest, 1.0)) if logged else y.highest
+        self._twice = bool((logged or y.lowest > 0) and highest <= math.e / (math.e + k - 1) + 1e-3)
         if self._twice:
-            logs = np.log(y.scores)
+            logs = y.scores if logged else np.log(y.scores)
             inner = logs + (1 - logs.sum(axis=0)) / k
             self._twice = bool(inner.min() >= -1e-3)
             self._inner.append(float(inner.max(axis=0).sum()))
@@ -54,16 +57,16 @@ class Signs:
         """Take in what was gathered of later rows."""
         self.n += later.n
         self.hard &= later.hard
-        self.like_probabilities &= later.like_probabilities
+        self.scales &= later.scales
         self._twice &= later._twice
         self._confidences += later._confidences
         self._inner += later._inner
         self._least += later._least
 
     @property
-    def confidence(self) -> float:
-        """The mean of the largest probability."""
-        return math.fsum(self._confidences) / self.n if self.n else 0.0
+    def confidence(self) -> float | None:
+        """The mean of the largest probability; None for predicted classes."""
+        return math.fsum(self._confidences) / self.n if self._confidences else None
 
     @property
     def twice(self) -> float | None:
@@ -74,3 +77,9 @@ class Signs:
         if not self._twice or not self.n or math.fsum(self._least) / self.n > _NEXT_TO_NOTHING:
             return None
         return math.fsum(self._inner) / self.n
+
+
+def _sums_to(scores: Any, scale: int) -> bool:
+    """Whether every column sums to this, but for what rounding to whole numbers may add up to."""
+    within = 1e-3 if scale == 1 else max(1e-3 * scale, len(scores) / 2)
+    return bool((np.abs(scores.sum(axis=0) - scale) <= within).all())

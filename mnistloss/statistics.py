@@ -16,6 +16,9 @@ from mnistloss.losses import block_slices
 
 Interval = tuple[float, float]
 
+HUGE = 1e140
+"""The size from which a loss counts as infinite: sums of such, or of their squares, may be."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -28,14 +31,13 @@ class Moments:
 
     @classmethod
     def of(cls, values: Floats) -> Moments:
-        """The moments of one block of per-example losses, each finite or +infinity."""
-        total = float(values.sum())
-        if math.isfinite(total):
-            centred = values - total / len(values)
-            return cls(len(values), total, float(centred @ centred), 0)
-        finite = values[values != math.inf]
-        inner = cls.of(finite) if len(finite) else cls(0, 0.0, 0.0, 0)
-        return cls(inner.n, inner.total, inner.deviations, len(values) - len(finite))
+        """The moments of one block of per-example losses; those beyond HUGE count as infinite."""
+        finite, total = values, float(values.sum())
+        if not abs(total) < HUGE:
+            finite = values[np.abs(values) < HUGE]
+            total = float(finite.sum())
+        centred = finite - total / max(1, len(finite))
+        return cls(len(finite), total, float(centred @ centred), len(values) - len(finite))
 
     @classmethod
     def merged(cls, blocks: Iterable[Moments]) -> Moments:

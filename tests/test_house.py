@@ -21,7 +21,7 @@ LAYERS = [
     ["outputs", "sampling", "datasets", "npy", "parallel"],
     ["losses"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
-    ["targets", "doctor", "signs"],
+    ["targets", "hints", "placement", "doctor", "signs"],
     ["scoring", "results"],
     ["tally"],
     ["findings"],

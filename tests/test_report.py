@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from mnistloss import numbers
-from mnistloss.doctor import Hint
+from mnistloss.hints import Hint
 from mnistloss.report import machine, picture, table, typeset
 from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.signature import Signature

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnistloss import evaluate
 from mnistloss.errors import ArgumentError
 from mnistloss.statistics import Moments, normal_interval, quantile, wilson_interval
 
@@ -31,6 +32,14 @@ def test_infinite_values_are_counted() -> None:
     assert (found.count, found.infinite, found.sum, found.mean, found.stderr) == (3, 2, math.inf, math.inf, None)
 
 
+def test_losses_whose_sum_overflows_count_as_infinite() -> None:
+    """Finite losses too large to be squared and summed are counted with the infinite ones."""
+    found = Moments.of(np.array([1e308, 1e308, 1e200, 3.0]))
+    assert (found.n, found.total, found.infinite) == (1, 3.0, 3)
+    result = evaluate([[0.0, -1e308]] * 4, targets=[1] * 4, input="logits")
+    assert result.losses["cee"].infinite == 4
+
+
 def test_one_value_has_no_standard_error() -> None:
     """A single example says nothing about the spread."""
     assert Moments.of(np.array([2.0])).stderr is None
@@ -50,6 +59,7 @@ def test_wilson_interval() -> None:
     assert wilson_interval(0.8, 10, 0.95) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
     assert wilson_interval(1.0, 10, 0.95) == pytest.approx((0.7224672, 1.0), abs=1e-6)
     assert wilson_interval(0.0, 10, 0.95)[0] == 0
+    assert wilson_interval(0.2, 10, 0.95) == pytest.approx((0.0566822, 0.5098375), abs=1e-6)
 
 
 def test_intervals_cover() -> None:
