@@ -112,7 +112,8 @@ class Findings:
     @cached_property
     def _resampled(self) -> dict[str, Interval]:
         """Bootstrap intervals of the mean of each loss that is finite, where they are asked for."""
-        finite = {name: values for name, values in self.tally.values.items() if np.isfinite(values.sum())}
+        moments = self.tally.moments
+        finite = {name: values for name, values in self.tally.values.items() if not moments[name].infinite}
         wanted = self.wanted
         if not wanted.bootstrap or not finite:
             return {}

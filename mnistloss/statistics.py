@@ -32,7 +32,8 @@ class Moments:
     @classmethod
     def of(cls, values: Floats) -> Moments:
         """The moments of one block of per-example losses; those beyond HUGE count as infinite."""
-        finite, total = values, float(values.sum())
+        with np.errstate(over="ignore"):
+            finite, total = values, float(values.sum())
         if not abs(total) < HUGE:
             finite = values[np.abs(values) < HUGE]
             total = float(finite.sum())
