@@ -15,9 +15,12 @@ from mnistloss.results import Evaluation
 from mnistloss.scoring import Digest, Predictions, Scoring, Selection, open_scoring
 from mnistloss.targets import Source, TargetFinder
 
-__all__ = ["DEFAULT_LOSSES", "REDUCTIONS", "Wanted", "evaluate", "score", "score_all"]
+__all__ = ["REDUCTIONS", "Wanted", "default_losses", "evaluate", "score", "score_all"]
 
-DEFAULT_LOSSES = ("cee", "mse")
+
+def default_losses(input: str) -> tuple[str, ...]:
+    """The losses of predictions that are this, where none are asked for: cee and mse, and error for classes."""
+    return ("error",) if input == "labels" else ("cee", "mse")
 
 
 def evaluate(
@@ -142,9 +145,7 @@ def score_all(
 
 def _chosen(losses: Sequence[str] | None, scoring: Scoring, *, asked: str) -> list[Loss]:
     """The losses asked for, each once and each one defined for what the predictions are."""
-    if losses is None:
-        losses = ("error",) if asked == "labels" else DEFAULT_LOSSES
-    chosen = [find(name) for name in dict.fromkeys(losses)]
+    chosen = [find(name) for name in dict.fromkeys(default_losses(asked) if losses is None else losses)]
     if not chosen:
         raise ArgumentError(f"no loss was asked for; the losses are {', '.join(LOSSES)}")
     if undefined := [loss.name for loss in chosen if loss.needs_probabilities]:

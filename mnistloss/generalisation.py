@@ -13,7 +13,7 @@ from mnistloss.datasets.access import Access
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.document import Part, Table
 from mnistloss.errors import InputError, shown
-from mnistloss.evaluation import Wanted, score
+from mnistloss.evaluation import Wanted, default_losses, score
 from mnistloss.results import Evaluation, LossResult
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.statistics import Interval, normal_interval
@@ -97,8 +97,7 @@ def gap(
     >>> round(found.losses["mse"].test, 12), round(found.losses["mse"].gap, 12)
     (0.45, 0.0)
     """
-    if losses is None:
-        losses = ("error",) if input == "labels" else ("cee", "mse")
+    losses = default_losses(input) if losses is None else losses
     wanted = Wanted((*losses, "error"), confidence=confidence)
     access = Access(cache_dir, download)
     on_train, on_test = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,24 +140,21 @@ class Evaluation:
         losses = {name: result.value for name, result in self.losses.items()}
         return {**losses, **{name: share.value for name, share in self.shares().items()}}
 
-    def reported(self) -> dict[str, float]:
-        """`numbers`, and what else is reported, as far as it is defined.
-
-        NAME.stderr, NAME.low and NAME.high (of the interval), NAME.infinite, NAME.skill; by class NAME[3], and
-        NAME.share[3] of the total; n, and hints: how many there are.
-        """
+    def reported(self) -> dict[str, float | None]:
+        """Every number by its name, see `reported_names`; None where it is not defined for these predictions."""
         found: dict[str, float | None] = {**self.numbers(), "n": self.n, "hints": len(self.hints)}
         for name, loss in self.losses.items():
-            found |= {f"{name}.stderr": loss.stderr, f"{name}.infinite": loss.infinite, f"{name}.skill": loss.skill}
+            of_loss = {"stderr": loss.stderr, "infinite": loss.infinite, "skill": loss.skill, **loss.references}
+            found |= {f"{name}.{part}": of_loss.get(part) for part in _PARTS}
         intervals = {name: loss.ci for name, loss in self.losses.items()}
         intervals |= {name: share.ci for name, share in self.shares().items()}
         for name, ci in intervals.items():
-            found |= {f"{name}.low": ci[0], f"{name}.high": ci[1]} if ci else {}
+            found |= dict(zip((f"{name}.low", f"{name}.high"), ci or (None, None), strict=True))
         for row in self.per_class or ():
             found |= {f"{name}[{row.label}]": value for name, value in row.losses.items()}
             found |= {f"{name}.share[{row.label}]": share for name, share in row.shares.items()}
             found[f"accuracy[{row.label}]"] = row.accuracy
-        return {name: value for name, value in found.items() if value is not None and not math.isnan(value)}
+        return {name: None if value is None or math.isnan(value) else value for name, value in found.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """One evaluation as JSON has it."""
@@ -175,3 +172,21 @@ class Evaluation:
             **({} if self.per_class is None else {"per_class": [row.as_dict() for row in self.per_class]}),
             **({} if self.batches is None else {"batches": [batch.as_dict() for batch in self.batches]}),
         }
+
+
+_PARTS = ("stderr", "infinite", "skill", "uniform", "prior")
+
+
+def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class: bool = False) -> list[str]:
+    """The names of all numbers that an evaluation of these losses reports.
+
+    The losses, accuracy and top-K; their intervals' ends NAME.low and NAME.high; of a loss also NAME.stderr,
+    NAME.infinite, NAME.skill and what constant predictions cost, NAME.uniform and NAME.prior; by class
+    NAME[CLASS], and NAME.share[CLASS] of the total; n, and hints: how many there are.
+    """
+    shares = ["accuracy", *(f"top-{k}" for k in top)]
+    names = [*losses, *shares, "n", "hints", *(f"{name}.{part}" for name in losses for part in _PARTS)]
+    names += [f"{name}.{end}" for name in (*losses, *shares) for end in ("low", "high")]
+    if per_class:
+        names += [f"{name}[CLASS]" for name in (*losses, "accuracy")] + [f"{name}.share[CLASS]" for name in losses]
+    return names

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from conftest import Cli
 
 from mnistloss import LOSSES, __version__, cross_entropy_error, evaluate, one_hot
 from mnistloss.cli import main
+from mnistloss.results import reported_names
 
 LABELS = np.arange(1000) % 10
 ON_5K = ("--dataset", "mnist-5k")
@@ -364,18 +366,49 @@ def test_gates(cli: Cli, preds: Path) -> None:
     """A crossed gate exits with 3 and says on stderr which; one that holds does not."""
     common = ("eval", preds, *ON_5K, "--top", 3, "--format", "json")
     value = evaluate(preds, dataset="mnist-5k").losses["cee"].value
-    result = cli(*common, "--fail-if", "cee>0.05", "--fail-if", "accuracy > 0.99", "--fail-if", "top-3<=1")
+    result = cli(*common, "--fail-if", "cee>0.05", "--fail-if", "accuracy > 0.05", "--fail-if", "top-3<=1")
     assert result.exit_code == 3
-    assert json.loads(result.stdout)["schema"] == 1
+    (found,) = json.loads(result.stdout)["evaluations"]
     assert result.stderr == (
-        f"{preds}: cee>0.05, with cee {value:.9g}\n"
-        f"{preds}: top-3<=1, with top-3 {json.loads(result.stdout)['evaluations'][0]['top']['3']['value']:.9g}\n"
+        f"{preds}: cee>0.05, with cee {value!r}\n"
+        f"{preds}: accuracy>0.05, with accuracy {found['accuracy']['value']!r}\n"
+        f"{preds}: top-3<=1, with top-3 {found['top']['3']['value']!r}\n"
     )
     assert cli(*common, "--fail-if", "cee<0.05", "--fail-if", f"cee>{value!r}").exit_code == 0
-    assert cli(*common, "--fail-if", f"cee>={value!r}").exit_code == 3
+    for gate in (f"cee>={value!r}", f"cee<={value!r}"):
+        result = cli(*common, "--fail-if", gate)
+        assert (result.exit_code, result.stderr) == (3, f"{preds}: {gate}, with cee {value!r}\n")
     for gate in ("cee", "cee>", "cee>x", "cee>nan", "cee==1", ">1"):
         assert "is no gate" in cli(*common, "--fail-if", gate).stderr
-    assert "reported are cee, mse, accuracy, top-3" in cli(*common, "--fail-if", "nll>1").stderr
+    for gate in ("nll>1", "cee.foo>1", "top-4>1", "cee[3]>1", "accuracy.stderr>1"):
+        result = cli("eval", "missing.npy", "--top", 3, "--fail-if", "cee>0", "--fail-if", gate)
+        assert (result.exit_code, "reported are cee, mse, accuracy, top-3" in result.stderr) == (2, True)
+
+
+def test_a_gate_on_what_is_not_defined_is_crossed(cli: Cli, preds: Path, tmp_path: Path) -> None:
+    """An infinite loss has no interval and no skill: gates on these are crossed, and the other gates say so too."""
+    hard = tmp_path / "hard.npy"
+    np.save(hard, one_hot((LABELS + (LABELS == 3)) % 10))
+    gates = ("nll>0.1", "nll.high>100", "nll.skill<-100", "nll.infinite>0")
+    options = [word for gate in gates for word in ("--fail-if", gate)]
+    result = cli("eval", preds, hard, *ON_5K, "--loss", "nll", *options)
+    value = evaluate(preds, dataset="mnist-5k", losses=["nll"]).losses["nll"].value
+    assert result.exit_code == 3
+    assert sorted(result.stderr.splitlines()) == [
+        f"{hard}: nll.high>100, which is not defined",
+        f"{hard}: nll.infinite>0, with nll.infinite 100",
+        f"{hard}: nll.skill<-100, which is not defined",
+        f"{hard}: nll>0.1, with nll inf",
+        f"{preds}: nll>0.1, with nll {value!r}",
+    ]
+    assert cli("eval", preds, *ON_5K, "--per-class", "--fail-if", "cee[10]>9").exit_code == 3
+
+
+def test_every_reported_number_can_be_gated(probs: np.ndarray) -> None:
+    """What an evaluation reports has the names that gates are checked against before anything is scored."""
+    result = evaluate(probs, dataset="mnist-5k", top=[2, 3], per_class=True)
+    found = {re.sub(r"\[\d+\]$", "[CLASS]", name) for name in result.reported()}
+    assert found == set(reported_names(["cee", "mse"], [2, 3], per_class=True))
 
 
 def test_several_files(cli: Cli, preds: Path, probs: np.ndarray, tmp_path: Path) -> None:
@@ -414,6 +447,8 @@ def test_gates_on_whatever_is_reported(cli: Cli, preds: Path) -> None:
         "cee.high": cee["ci"][1],
         "cee.skill": cee["skill"],
         "cee.infinite": 0,
+        "cee.uniform": cee["references"]["uniform"],
+        "cee.prior": cee["references"]["prior"],
         "cee[7]": found["per_class"][7]["losses"]["cee"],
         "cee.share[7]": found["per_class"][7]["shares"]["cee"],
         "accuracy[7]": found["per_class"][7]["accuracy"],

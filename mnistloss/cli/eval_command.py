@@ -77,8 +77,8 @@ def command(
     PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. - reads it from
     standard input.
     """
-    from mnistloss.evaluation import Wanted, score
-    from mnistloss.gates import Gate
+    from mnistloss.evaluation import Wanted, default_losses, score
+    from mnistloss.gates import parse_gates
     from mnistloss.losses import check_delta_matters
 
     if (reduction == "none") != (out is not None):
@@ -90,7 +90,7 @@ def command(
     if predictions.count("-") > 1:
         raise click.UsageError("standard input can be read once")
     check_delta_matters(selection.delta, losses)
-    asked = [Gate.parse(gate) for gate in gates]
+    asked = parse_gates(gates, losses or default_losses(selection.input), top, per_class=per_class)
     wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
     results = [score(output.source(name), selection, wanted) for name in predictions]
     if out:
@@ -98,9 +98,9 @@ def command(
 
         save_losses(out, results[0])
     _print(sorted(results, key=lambda result: (next(iter(result.numbers().values())), result.predictions)), format_)
-    crossed = [(gate, result) for result in results for gate in asked if gate.crossed(result)]
-    for gate, result in crossed:
-        output.note(f"{result.predictions}: {gate}, with {gate.name} {gate.value(result):.9g}")
+    crossed = [said for result in results for gate in asked if (said := gate.crossed(result))]
+    for said in crossed:
+        output.note(said)
     ctx.exit(3 if crossed else 0)
 
 
