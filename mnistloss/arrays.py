@@ -95,9 +95,11 @@ def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[np.intp]:
     wrong = (array < 0) | (array >= classes)
     if wrong.any():
         first = int(wrong.argmax())
+        from_one = array.min() == 1 and array.max() == classes
+        way_on = f". They run from 1 to {classes}: count the classes from 0, so subtract 1" if from_one else ""
         raise InputError(
             f"{what}: label {array[first]} in row {first} is outside 0..{classes - 1}"
-            f" ({np.count_nonzero(wrong):,} in all)"
+            f" ({np.count_nonzero(wrong):,} in all){way_on}"
         )
     return array.astype(np.intp)
 

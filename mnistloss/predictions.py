@@ -80,7 +80,7 @@ class Layout:
         if len(shape) == 1 and shape[0] == (classes or shape[0]) >= 2:
             return cls(1, shape[0], input)
         if len(shape) != 2 or shape[1] != (classes or shape[1]) or shape[1] < 2:
-            raise InputError(f"{source.name}: {_described(source)}; {_expected(shape, classes)}")
+            raise InputError(f"{source.name}: {_described(source)}; {_expected(source, classes)}")
         return cls(_at_least_one(shape[0], source), shape[1], input)
 
 
@@ -103,15 +103,27 @@ def _at_least_one(n: int, source: Rows) -> int:
     return n
 
 
-def _expected(shape: tuple[int, ...], classes: int | None) -> str:
+def _expected(source: Rows, classes: int | None) -> str:
+    shape = source.shape
     if classes is None:
         return "expected (N, K) with K >= 2"
     expected = f"expected (N, {classes}), a row for each example and a column for each class"
     if len(shape) == 2 and shape[0] == classes:
         return f"{expected}; it is transposed: save predictions.T"
+    if len(shape) == 2 and shape[1] == classes + 1 and _first_is_unused(source):
+        return (
+            f"{expected}. Column 0 is never the largest, so the classes are counted from 1: save predictions[:, 1:],"
+            " or count them from 0 in training"
+        )
     if len(shape) > 2 and sorted(size for size in shape if size != 1)[:1] == [classes]:
         return f"{expected}; save predictions.reshape(-1, {classes})"
     return expected
+
+
+def _first_is_unused(source: Rows) -> bool:
+    """Whether no row has its largest value in the first column."""
+    blocks = (source.rows(rows) for rows in block_slices(source.shape[0]))
+    return all(bool((block[:, 0] < block[:, 1:].max(axis=1)).all()) for block in blocks)
 
 
 def tolerance(dtype: np.dtype[Any]) -> float:
@@ -143,7 +155,7 @@ def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputErro
         return InputError(f"{source.name}: {span}, outside {scale}, in {census.outside}. {census.looks_like()}")
     _, row, total = census.worst
     way_on = (
-        "Raw scores are --input logits"
+        census.looks_like()
         if layout.input == "logprobs"
         else "Divide each row by its sum, or take the rows as they are with --allow-unnormalized"
     )
@@ -178,7 +190,8 @@ class _Census:
         self.lowest, self.highest = np.inf, -np.inf
         self.worst = (0.0, 0, 1.0)
         self._input, self._sums_within = input, sums_within
-        self._sum_like = self._log_like = self._integral = self._percent = True
+        self._sum_like = self._log_like = self._integral = True
+        self._scales, self._bases = {100, 255}, {2, 10}
 
     def add(self, y: Floats, start: int) -> None:
         """Take in a transposed block of rows."""
@@ -197,7 +210,8 @@ class _Census:
         self.worst = max(self.worst, (float(distances[at]), start + at, float(totals[at])))
         self._sum_like &= self._near_one(y)
         self._log_like &= self._near_one(exponentials)
-        self._percent &= self._near_one(y / 100)
+        self._scales = {scale for scale in self._scales if self._near_one(y / scale)}
+        self._bases = {base for base in self._bases if self._near_one(float(base) ** np.minimum(y, 1.0))}
         self._integral &= bool((y == np.rint(y)).all())
 
     def _near_one(self, y: Floats) -> bool:
@@ -212,8 +226,12 @@ class _Census:
             return "These look like log-probabilities: --input logprobs"
         if self._input == "probs" and self._sum_like:
             return "The rows sum to 1, yet a probability lies between 0 and 1: correct them where they are made"
-        if self._percent and self.lowest >= 0:
-            return "The rows sum to 100, so these are percentages: divide them by 100"
+        for base in self._bases:
+            how = f"These look like base-{base} logs of probabilities: save predictions * np.log({base})"
+            return how if self._input == "logprobs" else f"{how}, which are --input logprobs"
+        if self._scales and self.lowest >= 0:
+            (scale,) = self._scales
+            return f"The rows sum to {scale}: these are probabilities times {scale}, so divide them by {scale}"
         if self._integral and self.lowest >= 0 and self.highest <= 255:
             return "These are integers 0..255, like pixels or scaled probabilities: divide each row by its sum"
         return "These look like raw scores: --input logits"

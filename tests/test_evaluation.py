@@ -187,15 +187,41 @@ def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
         (lambda p: np.log(np.maximum(p, 1e-30)), "These look like log-probabilities: --input logprobs"),
         (lambda p: np.rint(p * 255).astype(np.uint8), "integers 0..255"),
         (lambda p: np.hstack([p[:, :8], p[:, 8:9] + 2, p[:, 9:] - 2]), "The rows sum to 1, yet a probability"),
-        (lambda p: p * 100, "these are percentages: divide them by 100"),
+        (lambda p: p * 100, "The rows sum to 100: these are probabilities times 100, so divide them by 100"),
+        (lambda p: p * 255, "The rows sum to 255: these are probabilities times 255, so divide them by 255"),
+        (lambda p: np.log10(np.maximum(p, 1e-30)), "base-10 logs of probabilities: save predictions * np.log(10), wh"),
+        (lambda p: np.log2(np.maximum(p, 1e-30)), "base-2 logs of probabilities: save predictions * np.log(2), which"),
     ],
-    ids=["logits", "logprobs", "bytes", "negative", "percent"],
+    ids=["logits", "logprobs", "bytes", "negative", "percent", "floats up to 255", "log10", "log2"],
 )
 def test_outside_of_zero_to_one(probs: np.ndarray, make: Any, message: str) -> None:
     """Values that are no probabilities are refused, and what they look like is said."""
     found = refused(make(probs))
     assert message in found
     assert "outside [0, 1], in" in found
+
+
+def test_logs_of_another_base_as_log_probabilities(probs: np.ndarray) -> None:
+    """Logs to the base 10 are told from natural ones; what is advised is accepted and scores the same."""
+    y = np.log10(np.maximum(probs.astype(np.float64), 1e-300))
+    assert refused(y, input="logprobs").endswith("logs of probabilities: save predictions * np.log(10)")
+    found, expected = on_5k(y * np.log(10), input="logprobs", losses=["nll"]), on_5k(probs, losses=["nll"])
+    assert found.losses["nll"].value == pytest.approx(expected.losses["nll"].value)
+
+
+def test_classes_counted_from_one(probs: np.ndarray) -> None:
+    """A column that is never used, and labels from 1 to K, are recognised; what is advised is accepted."""
+    wide = np.hstack([np.zeros((1000, 1), np.float32), probs])
+    assert "Column 0 is never the largest, so the classes are counted from 1: save predictions[:, 1:]" in refused(wide)
+    assert on_5k(wide[:, 1:]).n == 1000
+    assert "counted from 1" not in refused(wide[:, ::-1])
+    for found in (refused(LABELS + 1, input="labels"), refused(LABELS + 1, losses=["error"])):
+        assert (
+            "label 10 in row 9 is outside 0..9 (100 in all). They run from 1 to 10: count" in found
+        )
+    with pytest.raises(InputError, match=r"targets: label 10 .* subtract 1"):
+        evaluate(probs, targets=LABELS + 1)
+    assert "subtract" not in refused(LABELS + 2, input="labels")
 
 
 def test_positive_log_probabilities(probs: np.ndarray) -> None:
