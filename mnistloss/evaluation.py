@@ -145,7 +145,8 @@ def score_all(
 
 def _chosen(losses: Sequence[str] | None, scoring: Scoring, *, asked: str) -> list[Loss]:
     """The losses asked for, each once and each one defined for what the predictions are."""
-    chosen = [find(name) for name in dict.fromkeys(default_losses(asked) if losses is None else losses)]
+    found = map(find, default_losses(asked) if losses is None else losses)
+    chosen = list({loss.name: loss for loss in found}.values())
     if not chosen:
         raise ArgumentError(f"no loss was asked for; the losses are {', '.join(LOSSES)}")
     if undefined := [loss.name for loss in chosen if loss.needs_probabilities]:
@@ -159,3 +160,5 @@ def _check_top(wanted: Wanted, scoring: Scoring) -> None:
         raise InputError("top and per_class need a label for each example; these targets are soft rows")
     if wanted.top:
         check_probabilities(scoring.source.name, scoring.layout.input, scoring.layout.n, "the top k")
+    if wanted.top and max(wanted.top) > scoring.targets.classes:
+        raise ArgumentError(f"top is {max(wanted.top)}; there are {scoring.targets.classes} classes")

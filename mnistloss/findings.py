@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,8 +41,9 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
             raise ArgumentError(f"no reduction is named {self.reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
-        if isinstance(self.losses, str):
-            raise ArgumentError(f"losses is the string {self.losses!r}; expected a list of names")
+        for what, value in (("losses", self.losses), ("top", self.top)):
+            if value is not None and (isinstance(value, str) or not isinstance(value, Iterable)):
+                raise ArgumentError(f"{what} is {value!r}; expected a list, even of one")
         if self.batch_size is not None:
             whole(self.batch_size, "batch_size")
         if self.batch_size is not None and self.reduction == "none":
@@ -50,6 +51,7 @@ class Wanted:
         for k in self.top:
             whole(k, "top")
         whole(self.bootstrap, "bootstrap", least=0)
+        whole(self.seed, "seed", least=0)
         quantile(self.confidence)
 
     def tally(self, scoring: Scoring, losses: Sequence[Loss]) -> Tally:

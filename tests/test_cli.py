@@ -176,6 +176,7 @@ def test_infinite_loss_in_every_format(cli: Cli, tmp_path: Path) -> None:
         ("eval", "x.npy", "--targets", "t.npy", "--indices", "i.npy"),
         ("eval", "x.npy", "--batch-size", "0"),
         ("eval", "x.npy", "--confidence", "1"),
+        ("eval", "x.npy", "--seed", "1"),
         ("eval", "x.npy", "--reduction", "none", "--out", "l.npy", "--batch-size", "3"),
         ("sample", "--partition", "--stratified"),
         ("sample", "--partition", "--seed", "3"),

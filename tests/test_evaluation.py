@@ -216,9 +216,7 @@ def test_classes_counted_from_one(probs: np.ndarray) -> None:
     assert on_5k(wide[:, 1:]).n == 1000
     assert "counted from 1" not in refused(wide[:, ::-1])
     for found in (refused(LABELS + 1, input="labels"), refused(LABELS + 1, losses=["error"])):
-        assert (
-            "label 10 in row 9 is outside 0..9 (100 in all). They run from 1 to 10: count" in found
-        )
+        assert "label 10 in row 9 is outside 0..9 (100 in all). They run from 1 to 10: count" in found
     with pytest.raises(InputError, match=r"targets: label 10 .* subtract 1"):
         evaluate(probs, targets=LABELS + 1)
     assert "subtract" not in refused(LABELS + 2, input="labels")
@@ -399,6 +397,13 @@ def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
         ({"batch_size": 5, "reduction": "none"}, "reduction none gives no losses of batches"),
         ({"confidence": 1.0}, "confidence is 1.0; expected a number between 0 and 1"),
         ({"delta": -1.0}, "delta is -1.0"),
+        ({"top": 5}, "top is 5; expected a list, even of one"),
+        ({"top": [11]}, "top is 11; there are 10 classes"),
+        ({"top": [0.5]}, "top is 0.5; expected a whole number"),
+        ({"losses": 5}, "losses is 5; expected a list"),
+        ({"losses": [["cee"]]}, r"no loss is named \['cee'\]"),
+        ({"seed": -1, "bootstrap": 5}, "seed is -1; expected at least 0"),
+        ({"seed": 1.5, "bootstrap": 5}, "seed is 1.5; expected a whole number"),
         ({"targets": LABELS, "indices": LABELS}, "give one of them"),
     ],
 )

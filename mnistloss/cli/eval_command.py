@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     help="Of the intervals.",
 )
 @click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Resamples for percentile intervals.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of --bootstrap.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of --bootstrap.  [default: 0]")
 @click.option(
     "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05', 'hints>0'; repeatable."
 )
@@ -68,7 +68,7 @@ def command(
     per_class: bool,
     confidence: float,
     bootstrap: int,
-    seed: int,
+    seed: int | None,
     gates: tuple[str, ...],
     format_: str,
 ) -> None:
@@ -87,11 +87,13 @@ def command(
         raise click.UsageError("--reduction none takes one file and goes without --batch-size, --bootstrap, --fail-if")
     if out and out.suffix == ".npy" and len(set(losses)) != 1:
         raise click.UsageError(f"--out {out} holds one loss; name it with --loss, or write several to .npz")
+    if seed is not None and not bootstrap:
+        raise click.UsageError("--seed is of --bootstrap; give both")
     if predictions.count("-") > 1:
         raise click.UsageError("standard input can be read once")
     check_delta_matters(selection.delta, losses)
     asked = parse_gates(gates, losses or default_losses(selection.input), top, per_class=per_class)
-    wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
+    wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
     results = [score(output.source(name), selection, wanted) for name in predictions]
     if out:
         from mnistloss.export import save_losses

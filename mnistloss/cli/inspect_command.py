@@ -59,8 +59,7 @@ def _command(name: str, meaning: str, chosen: Sequence[Option] = ()) -> click.Co
 
     made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(run)
     for option in chosen:
-        whole = isinstance(option.default, int)
-        kind = click.IntRange(min=int(option.least)) if whole else click.FloatRange(min=option.least)
+        kind = int if isinstance(option.default, int) else float
         flag = f"--{option.name.replace('_', '-')}"
         made.params.append(
             click.Option([flag], type=kind, default=option.default, show_default=True, help=option.meaning)

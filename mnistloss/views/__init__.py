@@ -60,12 +60,12 @@ def inspect(examples: Examples, name: str = "all", **options: Any) -> Inspection
     """
     if name != "all":
         view = find(name)
-        return Inspection(examples, {view.name: view.run(examples, **options)})
+        return Inspection(examples, {view.name: view.see(examples, **options)})
     return Inspection(examples, {view.name: _tried(view, examples) for view in VIEWS.values()})
 
 
 def _tried(view: View, examples: Examples) -> Result:
     try:
-        return view.run(examples)
+        return view.see(examples)
     except InputError as error:
         return Refused(str(error))

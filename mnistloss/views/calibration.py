@@ -107,5 +107,5 @@ VIEW = View(
     "calibration",
     "whether confidence is as large as accuracy, and what the difference costs",
     calibration,
-    (Option("bins", 15, 1, "how many bins of equal width"),),
+    (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
 )

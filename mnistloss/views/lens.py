@@ -123,8 +123,8 @@ VIEW = View(
     "what a random mini-batch sees of the loss",
     lens,
     (
-        Option("batch_size", 100, 1, "how many examples a mini-batch has, drawn with replacement"),
-        Option("draws", 10000, 1, "how many mini-batches are drawn"),
+        Option("batch_size", 100, 1, "how many examples a mini-batch has, drawn with replacement", 10**6),
+        Option("draws", 10000, 1, "how many mini-batches are drawn", 10**6),
         Option("seed", 0, 0, "which mini-batches are drawn"),
     ),
 )

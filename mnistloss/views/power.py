@@ -107,5 +107,5 @@ VIEW = View(
     "power",
     "how many examples it takes to see a difference in the loss",
     power,
-    (Option("difference", 0.005, 1e-9, "the difference of two means that is to be seen"),),
+    (Option("difference", 0.005, 1e-9, "the difference of two means that is to be seen", 1e9),),
 )

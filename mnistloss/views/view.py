@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from mnistloss.arrays import whole
 from mnistloss.document import Lines, Part, Result
+from mnistloss.errors import ArgumentError
+from mnistloss.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,20 @@ class Refused:
 
 @dataclass(frozen=True)
 class Option:
-    """A number that a view takes: its default, which also says its type, its least value and its meaning."""
+    """A number that a view takes: its default, which also says its type, its least and most, and its meaning."""
 
     name: str
     default: int | float
     least: float
     meaning: str
+    most: float = math.inf
+
+    def check(self, value: Any) -> None:
+        """Raise ArgumentError unless the value is of the type and between the least and the most."""
+        number = whole(value, self.name, int(self.least)) if isinstance(self.default, int) else value
+        if not (isinstance(number, (int, float, np.floating)) and self.least <= number <= self.most):
+            limits = f"at least {self.least:g}" if math.isinf(self.most) else f"{self.least:g} to {self.most:,g}"
+            raise ArgumentError(f"{self.name} is {value!r}; expected {limits}")
 
 
 @dataclass(frozen=True)
@@ -42,3 +56,9 @@ class View:
     meaning: str
     run: Callable[..., Result]
     options: tuple[Option, ...] = ()
+
+    def see(self, examples: Examples, **options: Any) -> Result:
+        """Run it with options, each checked."""
+        for option in self.options:
+            option.check(options.get(option.name, option.default))
+        return self.run(examples, **options)
