@@ -61,6 +61,13 @@ class Examples:
         return self.signed.of(name, uses_delta=LOSSES[name].uses_delta)
 
     @property
+    def unnormalized(self) -> bool:
+        """Whether some row of probabilities does not sum to 1, as far as rounding allows."""
+        if not self.signed.unnormalized:
+            return False
+        return bool(np.abs(self.probabilities().sum(axis=0) - 1).max() > 1e-3)
+
+    @property
     def predicted(self) -> NDArray[np.intp]:
         """The predicted classes (N,)."""
         classes: NDArray[np.intp] = self.outputs.predicted

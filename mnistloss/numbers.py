@@ -44,6 +44,11 @@ def delta(value: float) -> str:
     return f"{value:g}".replace("e-0", "e-")
 
 
+def counted(n: int, one: str, many: str) -> str:
+    """A count of things by their name, of one or of many."""
+    return f"{n:,} {one if n == 1 else many}"
+
+
 def examples(n: int) -> str:
     """A count of examples."""
     return f"n = {n:,}"

@@ -150,6 +150,17 @@ def test_one_example_and_soft_targets() -> None:
         calibration(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
 
 
+def test_one_bin_and_rows_that_do_not_sum_to_one(probs: np.ndarray) -> None:
+    """One bin is said as one; of rows taken although they do not sum to 1 nothing is said."""
+    sentences = calibration(load_examples(probs, Selection(dataset="mnist-5k")), bins=1).parts()[-1]
+    assert isinstance(sentences, Lines)
+    assert ": 1 bin of equal width" in sentences.lines[0]
+    given = Selection(dataset="mnist-5k", allow_unnormalized=True)
+    assert calibration(load_examples(probs, given)).ece > 0
+    with pytest.raises(InputError, match="predictions: rows that do not sum to 1 have no confidence"):
+        calibration(load_examples(0.9 * probs, given))
+
+
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network, from probabilities and from logits: the errors, the temperature and its gain."""
     found: list[Calibration] = []

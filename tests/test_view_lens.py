@@ -71,6 +71,8 @@ def test_mean_of_batch_means(batch_size: int, batches: int, last: int, examples:
     sentence = found.parts()[-1]
     assert isinstance(sentence, Lines)
     assert sentence.lines[0].startswith("All batches are as large" if even else "Not to be reported")
+    assert ("means of 1 batch in order" in sentence.lines[0]) is (batches == 1)
+    assert ("only 1 example and counts" in sentence.lines[0]) is (last == 1)
     assert (found.batch_means == pytest.approx(found.full, rel=1e-12)) is even
 
 

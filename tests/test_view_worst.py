@@ -35,6 +35,14 @@ def test_worst_is_what_a_loop_finds(probs: np.ndarray) -> None:
         assert case.label_known_wrong is None
 
 
+def test_probabilities_are_not_rounded_to_one() -> None:
+    """A probability is shown with four digits."""
+    examples = load_examples([[0.9971, 0.0029], [0.99996, 0.00004]], Selection(targets=[0, 1]))
+    table = worst(examples).parts()[0]
+    assert isinstance(table, Table)
+    assert [row[3] for row in table.rows] == ["4e-05", "0.9971"]
+
+
 def test_worst_of_all_is_everything(probs: np.ndarray) -> None:
     """With k beyond N, all examples are there, their shares add up to 1 and the total is that of `eval`."""
     found = worst(load_examples(probs, OWN), k=5000)

@@ -73,6 +73,13 @@ def test_all_views_of_predicted_classes(cli: Cli, probs: np.ndarray, tmp_path: P
     assert cli("inspect", "calibration", *common).exit_code == 1
 
 
+def test_rules_are_no_wider_than_a_page(cli: Cli, preds: Path) -> None:
+    """Where nobody looks at a terminal, lines between views are 80 columns wide."""
+    output = cli("inspect", "all", preds, "--dataset", "mnist-5k").stdout
+    rules = [line for line in output.splitlines() if line.startswith(tuple(VIEWS)) and line.endswith("──")]
+    assert [len(rule) for rule in rules] == [80] * len(VIEWS)
+
+
 def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:
     """`inspect` alone lists the views, `inspect all` shows them all, another name is a usage error."""
     output = cli("inspect").stdout

@@ -57,7 +57,7 @@ def batches(result: Evaluation, *, exact: bool = False) -> Table:
     ]
     if len(rows) > _SHOWN_BATCHES and not exact:
         rows[_SHOWN_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
-    count = "1 batch" if len(found) == 1 else f"{len(found):,} batches"
+    count = numbers.counted(len(found), "batch", "batches")
     title = f"{count} in row order; weighted by size, their mean is the value above"
     return Table(title, (">batch", ">first row", ">n", *(f">{name}" for name in names)), tuple(rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.rule import Rule
 from rich.text import Text
 
@@ -11,13 +12,15 @@ from mnistloss.report import picture
 from mnistloss.report.layout import grid, heading, sentences
 
 _BAR = 30
+_RULE = 80
 
 
 def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
     """One part at a width in columns; pictures only where they are wanted."""
     match part:
         case document.Heading():
-            return Group(Text(), Rule(Text(part.text, style="bold"), align="left", style="dim"))
+            rule = Rule(Text(part.text, style="bold"), align="left", style="dim")
+            return Group(Text(), Constrain(rule, min(width, _RULE)))
         case document.Table():
             return render_table(part)
         case document.Lines():

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mnistloss import numbers
 from mnistloss.document import Bars, Lines, Part, Table
+from mnistloss.errors import InputError, shown
 from mnistloss.examples import Examples
 from mnistloss.numbers import finite
 from mnistloss.statistics import Moments
@@ -67,14 +69,14 @@ class Calibration:
         return [bars, brier, Lines(self._sentences())]
 
     def _sentences(self) -> tuple[str, ...]:
-        fitted = self.tempering
+        fitted, bins = self.tempering, numbers.counted(len(self.bins), "bin", "bins")
         t = fitted.temperature
         how = "over-confident" if t > 1 else "under-confident" if t < 1 else "at their best as they are"
         edge = ", the edge of what is searched" if t in (LIMIT, 1 / LIMIT) else ""
         ways = (("fitted to the same rows", fitted.in_sample), ("each half at the other half's", fitted.crossed))
         return (
             f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}:"
-            f" {len(self.bins)} bins of equal width, (low, high], L1 norm, weighted by count.",
+            f" {bins} of equal width, (low, high], L1 norm, weighted by count.",
             f"Best temperature {t:.4f}{edge}: these predictions are {how}.",
             *(
                 f"nll {nats(self.nll, 6)} as given, {nats(at, 6)} at the temperature {way}: "
@@ -86,7 +88,12 @@ class Calibration:
 
 
 def calibration(examples: Examples, bins: int = 15) -> Calibration:
-    """Bin the confidences, take the Brier score apart, and fit a temperature. Soft targets raise InputError."""
+    """Bin the confidences, take the Brier score apart, and fit a temperature.
+
+    Soft targets raise InputError, and so do rows that do not sum to 1: of these, confidence means nothing.
+    """
+    if examples.unnormalized:
+        raise InputError(f"{shown(examples.name)}: rows that do not sum to 1 have no confidence to be calibrated")
     correct = (examples.predicted == examples.labels).astype(np.float64)
     confidence = examples.probabilities()[examples.predicted, np.arange(examples.n)]
     found, brier = reliability(confidence, correct, bins)

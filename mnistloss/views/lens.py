@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistloss import numbers
 from mnistloss.arrays import Floats
 from mnistloss.document import Bars, Lines, Part, Table
 from mnistloss.examples import Examples
@@ -79,12 +80,13 @@ class Lens:
             yield Bars("how often which mean was drawn", labels, tuple(map(float, counts)), notes)
 
     def _sentence(self) -> str:
-        plain = f"the plain mean of the means of {self.batches:,} batches in order, {nats(self.batch_means, 7)}"
+        count = numbers.counted(self.batches, "batch", "batches")
+        plain = f"the plain mean of the means of {count} in order, {nats(self.batch_means, 7)}"
         if self.last * self.batches == self.examples:
             return f"All batches are as large, so that {plain}, is the mean over all examples."
         return (
             f"Not to be reported: {plain}, where the mean over all examples is {nats(self.full, 7)}."
-            f" The last batch has only {self.last:,} examples and counts like the others."
+            f" The last batch has only {numbers.counted(self.last, 'example', 'examples')} and counts like the others."
         )
 
 

@@ -63,7 +63,7 @@ class Worst:
 
     @staticmethod
     def _cells(case: Case) -> tuple[str, ...]:
-        whole = (str(case.index), str(case.label), str(case.predicted), f"{case.probability:.2g}")
+        whole = (str(case.index), str(case.label), str(case.predicted), f"{case.probability:.4g}")
         costs = (nats(case.loss), percent(case.share), percent(case.cumulative))
         return (*whole, *costs, "yes" if case.label_known_wrong else "no")
 
