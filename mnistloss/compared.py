@@ -152,7 +152,7 @@ class Comparison:
         return Table(title, (">", *columns), rows)
 
     def _means(self) -> Part:
-        columns = (">difference", ">std. error", f">{100 * self.confidence:g} % interval", ">bootstrap")
+        columns = (">difference", ">std. error", f">{numbers.level(self.confidence)} interval", ">bootstrap")
         return self._table(
             f"{self.loss} less that of the baseline; below zero is better",
             columns,

@@ -112,10 +112,10 @@ def score(
         classes=targets.classes,
         input=scoring.layout.input,
         losses={loss.name: found.loss(loss, signature) for loss in losses},
-        accuracy=found.share(found.right),
+        accuracy=found.share("accuracy", found.right, signature),
         signature=signature,
         hints=found.hints(selection.access),
-        top={k: found.share(hits) for k, hits in tally.hits.items()},
+        top={k: found.share(f"top-{k}", hits, signature) for k, hits in tally.hits.items()},
         per_class=found.per_class() if wanted.per_class else None,
         batches=found.batches(wanted.batch_size) if wanted.batch_size else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -83,10 +83,14 @@ class Findings:
         """How many examples are predicted right; not whole for soft targets."""
         return self.n - self.tally.moments["error"].total
 
-    def share(self, hits: float) -> Accuracy:
-        """So many examples as a share of all."""
+    def share(self, name: str, hits: float, signature: Signature) -> Accuracy:
+        """So many examples as a share of all; signature: of all losses."""
+        signature = replace(signature.of(name, uses_delta=False), reduction="mean")
         share = min(1.0, hits / self.n)  # rows of soft targets may sum to a little more than 1
-        return Accuracy(share, wilson_interval(share, self.n, self.wanted.confidence))
+        if self.scoring.targets.t.ndim == 1:
+            return Accuracy(share, wilson_interval(share, self.n, self.wanted.confidence), signature)
+        ci = normal_interval(share, self.tally.moments["error"].stderr, self.wanted.confidence)
+        return Accuracy(share, ci and (max(0.0, ci[0]), min(1.0, ci[1])), signature, "normal")
 
     def loss(self, loss: Loss, signature: Signature) -> LossResult:
         """One of the losses, reduced; signature: of all of them."""
@@ -94,10 +98,9 @@ class Findings:
         scale = found.count if wanted.reduction == "sum" else 1
         value = found.sum if wanted.reduction == "sum" else found.mean
         stderr = None if found.stderr is None else scale * found.stderr
-        ci = normal_interval(value, stderr, wanted.confidence)
-        if loss.name in self._resampled:
-            low, high = self._resampled[loss.name]
-            ci = scale * low, scale * high
+        ci, resampled = normal_interval(value, stderr, wanted.confidence), self._resampled.get(loss.name)
+        if resampled is not None:
+            ci = scale * resampled[0], scale * resampled[1]
         none = wanted.reduction == "none"
         return LossResult(
             value=math.nan if none else value,
@@ -109,6 +112,8 @@ class Findings:
             signature=signature.of(loss.name, uses_delta=loss.uses_delta),
             references={name: scale * cost for name, cost in self._references(loss).items()},
             values=self.tally.values.get(loss.name) if none else None,
+            draws=None if resampled is None else wanted.bootstrap,
+            seed=None if resampled is None else wanted.seed,
         )
 
     @cached_property

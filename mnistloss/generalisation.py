@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mnistloss import numbers
 from mnistloss.compared import difference_cells
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.catalog import SPLITS
@@ -61,7 +62,7 @@ class Gap:
     def parts(self) -> list[Part]:
         """One table: a row for each loss, and the accuracy."""
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in (self.train, self.test))
-        interval = f">{100 * self.confidence:g} % interval"
+        interval = f">{numbers.level(self.confidence)} interval"
         return [
             Table(
                 f"{self.test.dataset} train: {train}, test: {test}",

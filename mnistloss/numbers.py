@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+_NOISE = 1e-12
+"""A standard error below this is what rounding leaves of equal losses."""
+
 
 def loss(value: float) -> str:
     """A loss with seven decimals, or with seven digits where it is tiny."""
@@ -19,11 +22,26 @@ def share(value: float, n: int) -> str:
     return f"{value:.{max(1, math.ceil(math.log10(n)))}f}"
 
 
+def percent(value: float | None) -> str:
+    """A part of a whole; - where there is none."""
+    return "-" if value is None or math.isnan(value) else f"{value:.1%}"
+
+
+def level(confidence: float) -> str:
+    """A confidence, as the heading of an interval has it."""
+    return f"{100 * confidence:.12g} %"
+
+
+def exact(value: float | None) -> str:
+    """A number with all of its digits."""
+    return "-" if value is None or math.isnan(value) else repr(value) if math.isfinite(value) else "infinite"
+
+
 def spread(stderr: float | None) -> str:
-    """A standard error with two digits."""
+    """A standard error with two digits; what is mere rounding is 0."""
     if stderr is None:
         return "-"
-    return f"{stderr:.{decimals(stderr)}f}"
+    return f"{stderr:.{decimals(stderr)}f}" if stderr >= _NOISE else "0"
 
 
 def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str:
@@ -35,8 +53,8 @@ def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str
 
 
 def decimals(stderr: float) -> int:
-    """The decimals that show two digits of a standard error."""
-    return 2 if stderr <= 0 else min(12, max(0, 1 - math.floor(math.log10(stderr))))
+    """The decimals that show two digits of a standard error; those of a loss where there is no spread."""
+    return 7 if stderr < _NOISE else min(12, max(0, 1 - math.floor(math.log10(stderr))))
 
 
 def delta(value: float) -> str:

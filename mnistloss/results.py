@@ -19,10 +19,11 @@ class LossResult:
     """One loss of an evaluation; `values` are the per-example losses, kept for the reduction none.
 
     value: infinite where a per-example loss is, NaN for the reduction none. infinite: how many are.
-    stderr, ci: of the value; None where not defined. confidence: of the interval, which is the normal one, or
-    the percentile one of a bootstrap where that was asked for. references: what constant predictions cost by
-    formula, "uniform" (1/K for every class) and "prior" (the share of each class among the targets), empty for
-    soft targets and for predicted classes. skill: 1 - value / prior, None without a prior that costs anything.
+    stderr, ci: of the value; None where not defined. confidence: of the interval, which is the normal one; where
+    `draws` says of how many resamples, and `seed` of which, it is the percentile one of a bootstrap.
+    references: what constant predictions cost by formula, "uniform" (1/K for every class) and "prior" (the share of
+    each class among the targets), empty for soft targets and for predicted classes. skill: 1 - value / prior, None
+    without a prior that costs anything.
     """
 
     value: float
@@ -34,12 +35,19 @@ class LossResult:
     signature: Signature
     references: Mapping[str, float] = field(default_factory=dict)
     values: Floats | None = field(default=None, repr=False, compare=False)
+    draws: int | None = None
+    seed: int | None = None
 
     @property
     def skill(self) -> float | None:
         """What share of the loss of the class prior is saved: 1 is perfect, 0 is the prior, less is worse."""
         prior = self.references.get("prior")
         return 1 - self.value / prior if prior is not None and prior > 0 and math.isfinite(self.value) else None
+
+    @property
+    def interval(self) -> str:
+        """How the interval was found: normal or bootstrap."""
+        return "normal" if self.draws is None else "bootstrap"
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it: full precision, null instead of infinity and NaN, without the per-example losses."""
@@ -53,22 +61,30 @@ class LossResult:
             "signature": str(self.signature),
             "references": {name: finite(value) for name, value in self.references.items()},
             "skill": self.skill,
+            "interval": self.interval,
+            **({} if self.draws is None else {"draws": self.draws, "seed": self.seed}),
         }
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A share of examples that are right, with Wilson's interval: by the predicted class, or among the top k."""
+    """A share of examples that are right, by the predicted class or among the top k.
+
+    ci: Wilson's interval; of soft targets, where examples are right in part, the normal one, None for one example.
+    """
 
     value: float
-    ci: Interval
+    ci: Interval | None
+    signature: Signature
+    interval: str = "wilson"
 
     def __float__(self) -> float:
         return self.value
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"value": self.value, "ci": list(self.ci)}
+        ci = list(self.ci) if self.ci else None
+        return {"value": self.value, "ci": ci, "signature": str(self.signature), "interval": self.interval}
 
 
 @dataclass(frozen=True)

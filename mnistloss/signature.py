@@ -9,8 +9,9 @@ from typing import Any
 
 from mnistloss.errors import ArgumentError
 
+_NAME = r"[a-z]+(-[1-9][0-9]*)?"
 _PATTERN = re.compile(
-    r"(?P<loss>[a-z]+(\+[a-z]+)*)"
+    rf"(?P<loss>{_NAME}(\+{_NAME})*)"
     r"\|(?P<targets>[\w:-]+@[0-9a-f]{8})"
     r"(\|indices:(?P<indices>[0-9a-f]{8}))?"
     r"\|n:(?P<n>[1-9][0-9]*)"
@@ -26,9 +27,9 @@ _PATTERN = re.compile(
 class Signature:
     """What a loss depends on.
 
-    loss: a name of the registry, or several joined by +. targets: dataset:split, or `targets` for own ones,
-    then @ and 8 hex digits of the SHA-256 of the labels' content. indices, predictions: 8 hex digits of the
-    SHA-256 of their bytes, row by row. delta: None where the loss has none.
+    loss: a name of the registry, accuracy or top-K, or several joined by +. targets: dataset:split, or `targets`
+    for own ones, then @ and 8 hex digits of the SHA-256 of the labels' content. indices, predictions: 8 hex digits
+    of the SHA-256 of their bytes, row by row. delta: None where the loss has none.
 
     >>> s = Signature.parse("cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0")
     >>> s.n, s.delta, Signature.parse(str(s)) == s

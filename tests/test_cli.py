@@ -69,6 +69,7 @@ def test_json(cli: Cli, preds: Path) -> None:
     ]  # fmt: skip
     assert list(found["losses"]["cee"]) == [
         "value", "reduction", "stderr", "ci", "confidence", "infinite", "signature", "references", "skill",
+        "interval",
     ]  # fmt: skip
     assert [batch["n"] for batch in found["batches"]] == [300, 300, 300, 100]
 

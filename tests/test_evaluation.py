@@ -156,6 +156,11 @@ def test_soft_targets_are_used_as_given() -> None:
     assert result.losses["mse"].value == pytest.approx((0.04 + 0.01) / 2)
     assert result.losses["error"].value == pytest.approx((0.1 + 0.5) / 2)
     assert result.losses["cee"].value == pytest.approx(-np.sum(t * np.log(y + 1e-7)) / 2)
+    error = result.losses["error"]
+    assert result.accuracy.interval == "normal"
+    assert error.ci is not None
+    assert result.accuracy.ci == pytest.approx((max(0, 1 - error.ci[1]), min(1, 1 - error.ci[0])))
+    assert evaluate(y[:1], targets=t[:1]).accuracy.ci is None
 
 
 # What odd input gets: the policy of the design, row by row.
@@ -477,7 +482,11 @@ def test_bootstrap(probs: np.ndarray) -> None:
     assert one is not None
     assert one == again != other
     np.testing.assert_allclose(one, normal, atol=0.1 * (normal[1] - normal[0]))
-    total = on_5k(probs, bootstrap=2000, seed=1, reduction="sum").losses["cee"].ci
+    result = on_5k(probs, bootstrap=2000, seed=1, reduction="sum")
+    said = result.losses["cee"].as_dict()
+    assert (said["interval"], said["draws"], said["seed"]) == ("bootstrap", 2000, 1)
+    assert (on_5k(probs).losses["cee"].as_dict()["interval"], result.accuracy.interval) == ("normal", "wilson")
+    total = result.losses["cee"].ci
     assert total == pytest.approx((1000 * one[0], 1000 * one[1]), rel=1e-12)
 
 

@@ -15,6 +15,7 @@ from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, Lo
 from mnistloss.signature import Signature
 
 SIGNATURE = Signature("cee", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", 1e-7, "mean", "0.1.0")
+OF_ACCURACY = Signature("accuracy", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", None, "mean", "0.1.0")
 REFERENCES = {"uniform": 2.3025840929945, "prior": 2.3008473899}
 RESULT = Evaluation(
     predictions="runs/[v2]/p|.npy",
@@ -31,7 +32,7 @@ RESULT = Evaluation(
             "nll": LossResult(float("inf"), "mean", None, None, 0.95, 3, SIGNATURE, REFERENCES),
         }
     ),
-    accuracy=Accuracy(0.9352, (0.930206, 0.939859)),
+    accuracy=Accuracy(0.9352, (0.930206, 0.939859), OF_ACCURACY),
     signature=SIGNATURE,
     hints=(Hint("a-hint", "something is odd", "look at it"),),
     per_class=(
@@ -41,6 +42,8 @@ RESULT = Evaluation(
     ),
     batches=(BatchResult(0, 10000, MappingProxyType({"cee": 0.22454365154002318, "nll": float("inf")})),),
 )
+
+PLAIN = replace(RESULT, per_class=None, batches=None, hints=())
 
 TABLE = """\
 runs/[v2]/p|.npy on mnist test, n = 10,000
@@ -61,8 +64,7 @@ runs/[v2]/p|.npy on mnist test, n = 10,000
 cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
 s:0.1.0
 
-Hint: something is odd.
-      Look at it.
+Hint: something is odd; look at it
 
 by class; share: of the total loss
 
@@ -79,21 +81,21 @@ by class; share: of the total loss
 """
 
 CSV = """\
-predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share
-runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,
-runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,,,,,,,,,,,0.114
-runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,,,,,,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,"""
+predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share,interval,draws,seed
+runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,normal,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,normal,,
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,,,,,,,,,,,0.114,,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,,,,,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,"""
 
-MARKDOWN = r"""| predictions | data | n | measure | value | std. error | interval |
-|---|---|---:|---|---:|---:|---|
-| runs/[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0.0067 | 0.2113 to 0.2377 |
-| runs/[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | - | - |
-| runs/[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | 0.9302 to 0.9399 |
+MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
+|---|---|---:|---|---:|---:|---:|---:|---:|---|
+| runs/[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0 | 0.0067341 | 0.211345 | 0.2377422 | normal |
+| runs/[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | 3 | - | - | - | normal |
+| runs/[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | - | 0.930206 | 0.939859 | wilson |
 
 | for reference | cee | nll |
 |---|---:|---:|
@@ -113,15 +115,16 @@ by class; share: of the total loss
 |---:|---:|---:|---:|---:|
 | 0 | 0 | 10,000 | 0.22454365154002318 | infinite |
 
-- runs/[v2]/p\|.npy: something is odd: look at it
+- runs/[v2]/p\|.npy: something is odd; look at it
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
-- `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`"""
+- `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
+- `accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0`"""
 
-LATEX = r"""\begin{tabular}{llrlrrl}
-predictions & data & n & measure & value & std. error & interval \\ \hline
-a\_b\%\textbackslash{}.npy & mnist test & 10,000 & cee & 0.22454365154002318 & 0.0067 & 0.2113 to 0.2377 \\
-a\_b\%\textbackslash{}.npy & mnist test & 10,000 & nll & infinite & - & - \\
-a\_b\%\textbackslash{}.npy & mnist test & 10,000 & accuracy & 0.9352 & - & 0.9302 to 0.9399 \\
+LATEX = r"""\begin{tabular}{llrlrrrrrl}
+predictions & data & n & measure & value & infinite & std. error & 95 \% from & to & interval \\ \hline
+\_\#\textbackslash{} & mnist test & 1,000 & cee & 0.22454365154002318 & 0 & 0.0067341 & 0.211345 & 0.2377422 & normal \\
+\_\#\textbackslash{} & mnist test & 1,000 & nll & infinite & 3 & - & - & - & normal \\
+\_\#\textbackslash{} & mnist test & 1,000 & accuracy & 0.9352 & - & - & 0.930206 & 0.939859 & wilson \\
 \end{tabular}
 \par by class; share: of the total loss
 
@@ -129,9 +132,53 @@ a\_b\%\textbackslash{}.npy & mnist test & 10,000 & accuracy & 0.9352 & - & 0.930
 class & n & cee & share & nll & share & accuracy \\ \hline
 7 & 1,028 & 0.25 & 0.114 & infinite & - & 0.9319066147859922 \\
 \end{tabular}
-% something is odd: look at it
+% _#\: something is odd; look at it
 % cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-% cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0"""
+% cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+% accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0"""
+
+
+BOOTSTRAP = """\
+runs/[v2]/p|.npy on mnist test, n = 10,000
+
+                                  99.99999 % interval,
+ measure       value  std. error  bootstrap
+ ──────────────────────────────────────────────────────────────────────────────
+ cee       0.2245437      0.0067  0.2113 to 0.2377       delta 1e-7
+ nll        infinite           -  -                      delta 1e-7, 3 infinite
+ accuracy     0.9352              0.9302 to 0.9399       Wilson
+"""
+
+SEVERAL = """\
+mnist test, n = 10,000
+
+ predictions                      cee           nll  accuracy
+ ────────────────────────────────────────────────────────────
+ runs/[v2]/p|.npy  0.2245437 ± 0.0067  infinite (3)    0.9352
+ b\\x1b.npy         0.2245437 ± 0.0067  infinite (3)    0.9352
+
+± is the standard error; intervals and references: --format json or csv
+cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
+s:0.1.0
+cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
+s:0.1.0
+Hint: runs/[v2]/p|.npy: something is odd; look at it
+
+runs/[v2]/p|.npy
+
+by class; share: of the total loss
+
+ class      n        cee  share       nll  share  accuracy
+ ─────────────────────────────────────────────────────────
+ 7      1,028  0.2500000  11.4%  infinite      -    0.9319
+
+
+1 batch in row order; weighted by size, their mean is the value above
+
+ batch  first row       n        cee       nll
+ ─────────────────────────────────────────────
+     0          0  10,000  0.2245437  infinite
+"""
 
 
 def printed(renderable: RenderableType, width: int = 80) -> str:
@@ -146,6 +193,28 @@ def test_table() -> None:
     assert printed(table.evaluation(RESULT)).rstrip() == TABLE.rstrip()
 
 
+def test_bootstrap_in_the_table() -> None:
+    """The heading says what the intervals are, and the confidence is not rounded to 100 %."""
+    losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], draws=2000, seed=1, confidence=0.9999999)}
+    text = printed(table.evaluation(replace(PLAIN, losses=losses)))
+    assert text.startswith(BOOTSTRAP)
+    assert "\nBootstrap: percentiles of 2,000 samples, seed 1\ncee|" in text
+    rows = (machine.to_csv([replace(PLAIN, losses=losses)]), typeset.to_markdown([replace(PLAIN, losses=losses)]))
+    assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1")
+    assert rows[1].splitlines()[2].endswith("| bootstrap of 2,000, seed 1 |")
+
+
+def test_several_files() -> None:
+    """A row each with the standard errors, then signatures and hints, then what was asked for of each file."""
+    assert printed(table.evaluations([RESULT, replace(PLAIN, predictions="b\x1b.npy")])).rstrip() == SEVERAL.rstrip()
+
+
+def test_several_files_of_several_splits() -> None:
+    """Where the data differ, each row names its own."""
+    lines = printed(table.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
+    assert [line.split()[1:4] for line in lines[3:5]] == [["mnist", "test", "10,000"], ["mnist", "train", "60,000"]]
+
+
 def test_csv() -> None:
     """The evaluation as a spreadsheet reads it."""
     assert machine.to_csv([RESULT]) == CSV
@@ -154,7 +223,7 @@ def test_csv() -> None:
 def test_latex() -> None:
     """The evaluation as a paper shows it; what LaTeX would read as its own is escaped."""
     bare = {name: replace(loss, references={}) for name, loss in RESULT.losses.items()}
-    assert typeset.to_latex([replace(RESULT, predictions="a_b%\\.npy", losses=bare, batches=None)]) == LATEX
+    assert typeset.to_latex([replace(RESULT, predictions="_#\\", n=1000, losses=bare, batches=None)]) == LATEX
 
 
 def test_markdown() -> None:
@@ -175,7 +244,14 @@ def test_markdown() -> None:
         (numbers.share(1.0, 1), "1.0"),
         (numbers.spread(0.0067341), "0.0067"),
         (numbers.spread(12.3), "12"),
-        (numbers.spread(0.0), "0.00"),
+        (numbers.spread(0.0), "0"),
+        (numbers.spread(3e-17), "0"),
+        (numbers.spread(3e-9), "0.0000000030"),
+        (numbers.interval((0.0029393, 0.0029393), 0.0), "0.0029393 to 0.0029393"),
+        (numbers.interval((2.302585092994, 2.302585092995), 3e-17), "2.3025851 to 2.3025851"),
+        (numbers.level(0.95), "95 %"),
+        (numbers.level(0.07), "7 %"),
+        (numbers.level(0.9999999), "99.99999 %"),
         (numbers.spread(None), "-"),
         (numbers.interval((0.2113450, 0.2377422), 0.0067341), "0.2113 to 0.2377"),
         (numbers.interval((-1e-9, 0.5), 0.1), "0.00 to 0.50"),

@@ -11,7 +11,7 @@ from mnistloss.errors import ArgumentError
 hashes = st.text("0123456789abcdef", min_size=8, max_size=8)
 signatures = st.builds(
     Signature,
-    loss=st.sampled_from([*LOSSES, "cee+mse"]),
+    loss=st.sampled_from([*LOSSES, "cee+mse", "accuracy", "top-5", "cee+top-10"]),
     targets=st.builds("{}@{}".format, st.sampled_from(["mnist:test", "mnist-5k:train", "targets"]), hashes),
     n=st.integers(1, 10**9),
     predictions=hashes,
@@ -39,6 +39,9 @@ def test_format(probs: np.ndarray) -> None:
     assert str(result.losses["cee"].signature) == f"cee{start}|delta:1e-07{end}"
     assert str(result.losses["mse"].signature) == f"mse{start}{end}"
     assert str(result.signature) == f"cee+mse{start}|delta:1e-07{end}"
+    result = evaluate(probs, dataset="mnist-5k", reduction="sum", top=[5])
+    assert str(result.accuracy.signature) == f"accuracy{start}{end}"
+    assert str(result.top[5].signature) == f"top-5{start}{end}"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from mnistloss import numbers
 from mnistloss.document import Table
 from mnistloss.results import Evaluation
+from mnistloss.statistics import Interval
 
 _SHOWN_BATCHES = 12
 
@@ -27,7 +27,7 @@ def references(result: Evaluation, *, exact: bool = False) -> Table:
         (label, *(_loss(loss.references[key], exact) for loss in losses))
         for key, label in (("uniform", "uniform guess"), ("prior", "class prior"))
     ]
-    skills = ("-" if loss.skill is None else repr(loss.skill) if exact else f"{loss.skill:.3f}" for loss in losses)
+    skills = (numbers.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:.3f}" for loss in losses)
     return Table(
         "",
         ("for reference", *(f">{name}" for name in result.losses)),
@@ -40,7 +40,7 @@ def classes(result: Evaluation, *, exact: bool = False) -> Table:
     names = list(result.losses)
     rows = []
     for row in result.per_class or ():
-        shares = {name: _share(share, exact) for name, share in row.shares.items()}
+        shares = {name: numbers.exact(share) if exact else numbers.percent(share) for name, share in row.shares.items()}
         cells = [part for name in names for part in (_loss(row.losses[name], exact), shares[name])]
         accuracy = "-" if not row.n else repr(row.accuracy) if exact else numbers.share(row.accuracy, row.n)
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
@@ -63,22 +63,24 @@ def batches(result: Evaluation, *, exact: bool = False) -> Table:
 
 
 def _loss(value: float, exact: bool) -> str:
-    return repr(value) if exact and math.isfinite(value) else numbers.loss(value)
-
-
-def _share(value: float, exact: bool) -> str:
-    return "-" if math.isnan(value) else repr(value) if exact else f"{value:.1%}"
+    return numbers.exact(value) if exact else numbers.loss(value)
 
 
 def summary(results: Sequence[Evaluation]) -> Table:
-    """A row for each number of each evaluation, values at full precision."""
+    """A row for each number of each evaluation, at full precision."""
     rows = []
     for result in results:
         start = (result.predictions, numbers.data(result.dataset, result.split), f"{result.n:,}")
         for name, loss in result.losses.items():
-            spread, interval = numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
-            rows.append((*start, name, _loss(loss.value, exact=True), spread, interval))
+            how = loss.interval if loss.draws is None else f"bootstrap of {loss.draws:,}, seed {loss.seed}"
+            cells = (numbers.exact(loss.value), f"{loss.infinite:,}", numbers.exact(loss.stderr), *_ends(loss.ci), how)
+            rows.append((*start, name, *cells))
         for name, share in result.shares().items():
-            rows.append((*start, name, repr(share.value), "-", numbers.interval(share.ci)))
-    columns = ("predictions", "data", ">n", "measure", ">value", ">std. error", "interval")
-    return Table("", columns, tuple(rows))
+            rows.append((*start, name, numbers.exact(share.value), "-", "-", *_ends(share.ci), share.interval))
+    level = numbers.level(next(iter(results[0].losses.values())).confidence)
+    ends = (f">{level} from", ">to", "interval")
+    return Table("", ("predictions", "data", ">n", "measure", ">value", ">infinite", ">std. error", *ends), tuple(rows))
+
+
+def _ends(ci: Interval | None) -> tuple[str, str]:
+    return ("-", "-") if ci is None else (numbers.exact(ci[0]), numbers.exact(ci[1]))

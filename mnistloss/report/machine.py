@@ -31,6 +31,9 @@ _COLUMNS = (
     "prior",
     "skill",
     "share",
+    "interval",
+    "draws",
+    "seed",
 )
 
 
@@ -69,8 +72,9 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         yield {"measure": name, "ci_low": low, "ci_high": high, **fields, **references}
     confidence = next(iter(evaluation.losses.values())).confidence
     for name, share in evaluation.shares().items():
-        low, high = share.ci
-        yield {"measure": name, "value": share.value, "ci_low": low, "ci_high": high, "confidence": confidence}
+        low, high = share.ci or (None, None)
+        fields = {key: value for key, value in share.as_dict().items() if key in _COLUMNS}
+        yield {"measure": name, "ci_low": low, "ci_high": high, "confidence": confidence, **fields}
     for entry in (item.as_dict() for item in evaluation.per_class or ()):
         for name, value in {**entry["losses"], "accuracy": entry["accuracy"]}.items():
             share_of_loss = entry["shares"].get(name)

@@ -13,9 +13,7 @@ from mnistloss.results import Evaluation
 def to_markdown(evaluations: Sequence[Evaluation]) -> str:
     """A table of all evaluations, then the further tables of each, the hints, and the signatures as a list."""
     hints = [
-        f"- {_markdown(f'{evaluation.predictions}: {hint.evidence}: {hint.advice}')}"
-        for evaluation in evaluations
-        for hint in evaluation.hints
+        f"- {_markdown(f'{evaluation.predictions}: {hint}')}" for evaluation in evaluations for hint in evaluation.hints
     ]
     tables = [line for title, table in _tables(evaluations) for line in _markdown_table(title, table)]
     return "\n".join([*tables, *hints, *(f"- `{signature}`" for signature in _signatures(evaluations))])
@@ -24,7 +22,7 @@ def to_markdown(evaluations: Sequence[Evaluation]) -> str:
 def to_latex(evaluations: Sequence[Evaluation]) -> str:
     """A tabular of all evaluations, then the further ones of each, with hints and signatures as comments."""
     tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
-    hints = [f"% {shown(hint.evidence)}: {hint.advice}" for evaluation in evaluations for hint in evaluation.hints]
+    hints = [f"% {shown(evaluation.predictions)}: {hint}" for evaluation in evaluations for hint in evaluation.hints]
     return "\n".join([*tables, *hints, *(f"% {signature}" for signature in _signatures(evaluations))])
 
 
@@ -38,7 +36,9 @@ def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
 
 
 def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    return (str(loss.signature) for evaluation in evaluations for loss in evaluation.losses.values())
+    for evaluation in evaluations:
+        yield from (str(loss.signature) for loss in evaluation.losses.values())
+        yield from (str(share.signature) for share in evaluation.shares().values())
 
 
 def _markdown_table(title: str, table: Table) -> Iterator[str]:

@@ -10,8 +10,8 @@ import numpy as np
 from mnistloss.arrays import Array, Floats
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
-from mnistloss.numbers import finite
-from mnistloss.views.figures import nats, percent, ratio
+from mnistloss.numbers import finite, percent
+from mnistloss.views.figures import nats, ratio
 from mnistloss.views.view import View
 
 _SHOWN = 10

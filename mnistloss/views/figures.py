@@ -22,8 +22,3 @@ def nats(value: float | None, decimals: int = 4) -> str:
     if value is None or math.isnan(value):
         return "-"
     return f"{value:z.{decimals}f}" if math.isfinite(value) else "infinite"
-
-
-def percent(share: float | None) -> str:
-    """A share as text; - where there is none."""
-    return "-" if share is None else f"{share:.1%}"

@@ -10,9 +10,9 @@ import numpy as np
 from mnistloss.datasets.label_errors import RULE, SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
 from mnistloss.examples import Examples
-from mnistloss.numbers import finite
+from mnistloss.numbers import finite, percent
 from mnistloss.statistics import Moments
-from mnistloss.views.figures import main_loss, nats, percent, ratio
+from mnistloss.views.figures import main_loss, nats, ratio
 from mnistloss.views.view import View
 
 _WAYS = ("as labelled", "without these", "as suggested")

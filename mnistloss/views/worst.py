@@ -11,9 +11,9 @@ from mnistloss.arrays import Array
 from mnistloss.datasets.label_errors import known_errors
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
-from mnistloss.numbers import finite
+from mnistloss.numbers import finite, percent
 from mnistloss.statistics import Moments
-from mnistloss.views.figures import nats, percent, ratio
+from mnistloss.views.figures import nats, ratio
 from mnistloss.views.view import Option, View
 
 
