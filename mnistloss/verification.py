@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mnistloss.datasets.access import Access
 from mnistloss.document import Lines, Part, Table
-from mnistloss.errors import ArgumentError
+from mnistloss.errors import ArgumentError, shown
 from mnistloss.evaluation import Wanted, score
 from mnistloss.results import Evaluation
 from mnistloss.scoring import Predictions, Selection
@@ -20,36 +23,45 @@ from mnistloss.targets import Source
 class Verification:
     """What a signature says and what the file gives; `differences` are (field, in the signature, of the file).
 
-    value: the number that was claimed, if one was, and `agrees` whether the file gives it to the digits claimed.
+    value: the number that was claimed, if one was; agreeing: which of the signature's numbers are that, to the digits
+    claimed.
     """
 
     claimed: Signature
     found: Evaluation
     differences: tuple[tuple[str, str, str], ...]
     value: str | None = None
-    agrees: bool = True
+    agreeing: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
-        """Whether nothing differs but, perhaps, the version of mnistloss."""
-        return self.agrees and all(field == "version" for field, _, _ in self.differences)
+        """Whether the number, if one was claimed, is right, and nothing differs but, perhaps, the version."""
+        right = self.value is None or bool(self.agreeing)
+        return right and all(field == "version" for field, _, _ in self.differences)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         rows = [dict(zip(("field", "signature", "file"), row, strict=True)) for row in self.differences]
-        claim = {"signature": str(self.claimed), "value": self.value}
+        claim = {"signature": str(self.claimed), "value": self.value, "agreeing": list(self.agreeing)}
         return {"verified": self.verified, **claim, "differences": rows, "evaluation": self.found.as_dict()}
 
     def parts(self) -> list[Part]:
-        """As people read it."""
-        numbers = self.found.numbers()
-        lines = [f"{name} {numbers[name]:.12g}" for name in self.claimed.loss.split("+")]
-        verdict = "this file gives this number" if self.verified else "this file does not give this number"
-        lines.append(f"{self.found.predictions}: {verdict}")
-        if not self.agrees:
-            lines.append(f"the number claimed was {self.value}")
+        """As people read it: what was checked, and what differs."""
+        verdict = Lines((f"{shown(self.found.predictions)}: {self._verdict()}",))
         table = Table("what differs", ("field", "in the signature", "of the file"), self.differences)
-        return [Lines(tuple(lines)), *([table] if self.differences else [])]
+        return [verdict, *([table] if self.differences else [])]
+
+    def _verdict(self) -> str:
+        numbers = _numbers(self.found, self.claimed)
+        found = " and ".join(f"{name} {value!r}" for name, value in numbers.items())
+        if self.verified and self.value is not None:
+            return f"this file gives this number, {self.value}: {' and '.join(self.agreeing)}"
+        if self.verified:
+            number = "it keeps every example's loss" if self.claimed.reduction == "none" else f"the number is {found}"
+            return f"this signature is of this file; {number}"
+        if self.value is not None and not self.agreeing:
+            return f"this file does not give this number, {self.value}, but {found}"
+        return "this file does not give this number; the signature is of something else"
 
 
 def verify(
@@ -80,10 +92,12 @@ def verify(
         allow_unnormalized=claimed.unnormalized,
         access=Access(cache_dir, download),
     )
-    found = score(predictions, selection, Wanted(claimed.loss.split("+"), claimed.reduction))
-    ours, theirs = asdict(found.signature), asdict(claimed)
+    if value is not None and claimed.reduction == "none":
+        raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
+    found = score(predictions, selection, _wanted(claimed))
+    ours, theirs = asdict(replace(found.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
-    return Verification(claimed, found, differences, value, _agrees(found, claimed, value))
+    return Verification(claimed, found, differences, value, _agreeing(_numbers(found, claimed), value))
 
 
 def _place(claimed: Signature, targets: Source | None, indices: Source | None) -> tuple[str, str]:
@@ -101,16 +115,36 @@ def _place(claimed: Signature, targets: Source | None, indices: Source | None) -
     return ("mnist", "auto") if targets is not None else (dataset, split)
 
 
-def _agrees(found: Evaluation, claimed: Signature, value: str | None) -> bool:
-    """Whether the number, written with as many digits, is the one that was claimed."""
+def _wanted(claimed: Signature) -> Wanted:
+    """What gives the numbers of a signature; the error, where it is of the accuracy or the top K only."""
+    names = claimed.loss.split("+")
+    top = tuple(int(name.removeprefix("top-")) for name in names if name.startswith("top-"))
+    losses = [name for name in names if name != "accuracy" and not name.startswith("top-")]
+    return Wanted(losses or ("error",), claimed.reduction, top=top)
+
+
+def _numbers(found: Evaluation, claimed: Signature) -> dict[str, float]:
+    """What the signature is of, by name."""
+    numbers = found.numbers()
+    return {name: numbers[name] for name in claimed.loss.split("+")}
+
+
+def _agreeing(numbers: Mapping[str, float], value: str | None) -> tuple[str, ...]:
+    """Which of the numbers are the one that was written, to its last digit; or to the last bits of all digits."""
     if value is None:
-        return True
+        return ()
     try:
-        float(value)
-    except ValueError:
-        raise ArgumentError(f"{value!r} is no number") from None
-    number = found.numbers()[claimed.loss.split("+")[0]]
-    if "e" in value.lower():
-        digits = len(value.lower().partition("e")[0].partition(".")[2])
-        return float(f"{number:.{digits}e}") == float(value)
-    return f"{number:.{len(value.partition('.')[2])}f}" == value
+        written = Decimal(value)
+    except InvalidOperation:
+        written = Decimal("nan")
+    if written.is_nan():
+        raise ArgumentError(f"{value!r} is no number")
+    return tuple(name for name, number in numbers.items() if _agrees(number, written))
+
+
+def _agrees(number: float, written: Decimal) -> bool:
+    """Whether the number is within half a unit of the last digit written, or within two units of its own last bit."""
+    exponent = written.as_tuple().exponent
+    if not (isinstance(exponent, int) and math.isfinite(number) and -400 < exponent <= written.adjusted() < 400):
+        return number == float(written)
+    return abs(Decimal(number) - written) <= Decimal(5).scaleb(exponent - 1) + 2 * Decimal(math.ulp(number))

@@ -1,7 +1,9 @@
 """Signatures held against files."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate, verify
+from mnistloss.document import Lines
 from mnistloss.errors import ArgumentError
 
 LABELS = np.arange(1000) % 10
@@ -19,9 +22,71 @@ def test_the_file_gives_the_number(preds: Path) -> None:
     for options in ({}, {"losses": ["mse"]}, {"delta": 1e-3}, {"reduction": "sum"}, {"allow_unnormalized": True}):
         result = evaluate(preds, dataset="mnist-5k", **options)
         value = next(iter(result.losses.values())).value
-        for written in (f"{value:.4f}", f"{value:.3e}", repr(value)):
+        for written in (f"{value:.4f}", f"+{value:.4f}", f"{value:.3e}", f"{value:.5E}", f"{1000 * value:.1f}e-3"):
             assert verify(str(result.signature), preds, value=written).verified
-        assert not verify(result.signature, preds, value=f"{value + 1e-4:.4f}").verified
+        assert verify(result.signature, preds, value=repr(value)).verified
+        assert verify(result.signature, preds, value=repr(math.nextafter(value, 0))).verified
+        for wrong in (f"{value + 2e-4:.4f}", repr(value * (1 + 1e-14)), "1e999999999", "1e-999999999", "inf"):
+            assert not verify(result.signature, preds, value=wrong).verified
+
+
+@pytest.mark.parametrize(("written", "agrees"), [("0.22454365154002318", True), ("0.2245", True), ("0.2246", False)])
+def test_numbers_of_the_book_network(written: str, agrees: bool, real: Path, realdata: Path) -> None:
+    """A value that was computed independently agrees though its last bits differ; a wrong last digit does not."""
+    path = realdata / "predictions" / "book-network-probs.npy"
+    assert verify(evaluate(path).losses["cee"].signature, path, value=written).verified is agrees
+
+
+def test_any_loss_of_a_joint_signature(preds: Path) -> None:
+    """The number claimed may be any of those that the signature is of, which is named."""
+    result = evaluate(preds, dataset="mnist-5k", losses=["cee", "mse"])
+    found = verify(result.signature, preds, value=f"{result.losses['mse'].value:.5f}")
+    assert (found.verified, found.agreeing) == (True, ("mse",))
+
+
+def test_accuracy_and_top_k(preds: Path) -> None:
+    """Their signatures are verified like those of losses."""
+    result = evaluate(preds, dataset="mnist-5k", losses=["mse"], top=[3], reduction="sum")
+    for share in (result.accuracy, result.top[3]):
+        assert verify(str(share.signature), preds, value=repr(share.value)).verified
+        assert not verify(str(share.signature), preds, value=f"{share.value + 0.001:.4f}").verified
+    both = replace(result.signature, loss="mse+top-3+accuracy")
+    assert verify(str(both), preds, value=repr(result.top[3].value)).agreeing == ("top-3",)
+    with pytest.raises(ArgumentError, match="no loss is named 'xyz'"):
+        verify(replace(result.signature, loss="xyz"), preds)
+
+
+def test_the_sentence_says_what_was_checked(preds: Path) -> None:
+    """Without a number the signature is said to be of the file, and which number it is of; never more than that."""
+    result = evaluate(preds, dataset="mnist-5k", losses=["cee"])
+    text, value = str(result.losses["cee"].signature), result.losses["cee"].value
+    other = evaluate(preds, dataset="mnist-5k", losses=["cee"], delta=1e-6).losses["cee"].value
+    for signature, claimed, sentence in (
+        (text, None, f"this signature is of this file; the number is cee {value!r}"),
+        (text.replace("1e-07", "1e-06"), None, f"this signature is of this file; the number is cee {other!r}"),
+        (text.replace("|mean|", "|none|"), None, "this signature is of this file; it keeps every example's loss"),
+        (text, f"{value:.4f}", f"this file gives this number, {value:.4f}: cee"),
+        (text, "7.5", f"this file does not give this number, 7.5, but cee {value!r}"),
+        (
+            re.sub(r"y:\w+", "y:00000000", text),
+            f"{value:.4f}",
+            "this file does not give this number; the signature is of something else",
+        ),
+    ):
+        assert verify(signature, preds, value=claimed).parts()[0] == Lines((f"{preds}: {sentence}",))
+    with pytest.raises(ArgumentError, match="there is no number to compare"):
+        verify(text.replace("|mean|", "|none|"), preds, value="1")
+
+
+@pytest.mark.parametrize("field", ["n", "targets", "predictions"])
+def test_no_other_difference_is_forgiven(field: str, preds: Path) -> None:
+    """A signature of other rows, labels or predictions is not this file's, even where the number is the same."""
+    result = evaluate(preds, dataset="mnist-5k", losses=["cee"])
+    text = str(result.signature)
+    changed = {"n": ("n:1000", "n:999"), "targets": ("@66e4c6de", "@00000000")}
+    old, new = changed.get(field, (f"y:{result.signature.predictions}", "y:00000000"))
+    found = verify(text.replace(old, new), preds, value=f"{result.losses['cee'].value:.6f}")
+    assert (found.verified, [row[0] for row in found.differences]) == (False, [field])
 
 
 def test_another_file_does_not(preds: Path, probs: np.ndarray) -> None:
@@ -55,13 +120,15 @@ def test_own_targets_and_indices(preds: Path, probs: np.ndarray) -> None:
             verify(signature, preds, targets=targets)
     with pytest.raises(ArgumentError, match="'x' is no number"):
         verify(own, preds, targets=LABELS, value="x")
+    with pytest.raises(ArgumentError, match="'nan' is no number"):
+        verify(own, preds, targets=LABELS, value="nan")
 
 
 def test_verify_command(cli: Cli, preds: Path) -> None:
     """`verify` exits with 0 or 1, says what differs, and has JSON."""
     signature = str(evaluate(preds, dataset="mnist-5k").signature)
     result = cli("verify", signature, preds)
-    assert (result.exit_code, "this file gives this number" in result.stdout) == (0, True)
+    assert (result.exit_code, "this signature is of this file; the number" in result.stdout) == (0, True)
     wrong = re.sub(r"y:[0-9a-f]{8}", "y:00000000", signature)
     result = cli("verify", wrong, preds)
     assert (result.exit_code, "this file does not give this number" in result.stdout) == (1, True)
