@@ -10,20 +10,22 @@ import numpy as np
 
 from mnistloss import numbers
 from mnistloss.document import Lines, Part, Table
-from mnistloss.errors import shown
+from mnistloss.errors import InputError, shown
 from mnistloss.examples import Examples
+from mnistloss.hints import Hint, hint_lines
 from mnistloss.signature import Signature
 from mnistloss.statistics import Interval
 
 
 @dataclass(frozen=True)
 class File:
-    """Predictions, and what they score: the mean loss, with its signature, and the accuracy."""
+    """Predictions, and what they score: the mean loss, with its signature, and the accuracy; hints of mistakes."""
 
     predictions: str
     loss: float
     accuracy: float
     signature: Signature
+    hints: tuple[Hint, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -176,7 +178,8 @@ class Comparison:
         exact = all(d.exact for d in self.differences)
         flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
         method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm for all comparisons"
-        return (method, *(str(file.signature) for file in self.files))
+        hints = (line for file in self.files for line in hint_lines(file.predictions, file.hints))
+        return (method, *(str(file.signature) for file in self.files), *hints)
 
     def _cases(self, difference: Difference) -> Part:
         rows = (
@@ -189,6 +192,16 @@ class Comparison:
     def _pictures(self, difference: Difference) -> list[Part]:
         captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
         return self.examples.pictures(np.array(difference.rows, np.intp), captions)
+
+
+def check_finite(predictions: str, loss: str, infinite: int) -> None:
+    """Refuse a loss of which some examples' values are infinite: a difference of these is no number."""
+    if infinite:
+        count = numbers.counted(infinite, "example", "examples")
+        raise InputError(
+            f"{shown(predictions)}: the {loss} of {count} is infinite, so that there is no difference;"
+            " use --loss cee with a --delta above 0, such as 1e-7"
+        )
 
 
 def difference_cells(mean: float, stderr: float | None, *intervals: Interval | None) -> tuple[str, ...]:

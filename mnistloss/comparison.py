@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Floats, whole
-from mnistloss.compared import Case, Comparison, Difference, File, McNemar
+from mnistloss.compared import Case, Comparison, Difference, File, McNemar, check_finite
 from mnistloss.datasets.access import Access
-from mnistloss.errors import InputError
+from mnistloss.errors import InputError, shown
 from mnistloss.examples import Examples, load_examples
+from mnistloss.hints import Hint
 from mnistloss.losses import Loss, find
 from mnistloss.resampling import bootstrap_interval, holm, mcnemar_p, sign_flip_p
 from mnistloss.scoring import Predictions, Selection
@@ -50,9 +51,11 @@ class _Scored:
     losses: Floats = field(repr=False)
     errors: Floats = field(repr=False)
     signature: Signature
+    hints: tuple[Hint, ...]
 
     def file(self) -> File:
-        return File(self.name, Moments.over(self.losses).mean, 1 - Moments.over(self.errors).mean, self.signature)
+        loss, accuracy = Moments.over(self.losses).mean, 1 - Moments.over(self.errors).mean
+        return File(self.name, loss, accuracy, self.signature, self.hints)
 
 
 def compare(
@@ -128,18 +131,14 @@ def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws:
 
 def _score(examples: Examples, loss: Loss) -> _Scored:
     losses = examples.losses(loss.name)
-    infinite = np.isinf(losses)
-    if infinite.any():
-        raise InputError(
-            f"{examples.name}: the {loss.name} of {np.count_nonzero(infinite):,} examples is infinite, first in row"
-            f" {infinite.argmax()}, so that there is no difference; use --loss cee with a --delta above 0, such as 1e-7"
-        )
-    return _Scored(examples.name, losses, examples.losses("error"), examples.signature(loss.name))
+    check_finite(examples.name, loss.name, Moments.over(losses).infinite)
+    errors, signature = examples.losses("error"), examples.signature(loss.name)
+    return _Scored(examples.name, losses, errors, signature, examples.hints)
 
 
 def _check_same(first: Examples, other: Examples) -> None:
     if (first.split, first.n) != (other.split, other.n):
-        what = [f"{e.name} is {f'{e.split}, ' if e.split else ''}{e.n:,} examples" for e in (first, other)]
+        what = [f"{shown(e.name)} is {f'{e.split}, ' if e.split else ''}{e.n:,} examples" for e in (first, other)]
         raise InputError(f"{' and '.join(what)}; paired differences need predictions of the same examples")
 
 
@@ -203,8 +202,8 @@ def _cases(baseline: _Scored, other: _Scored, examples: Examples, rows: NDArray[
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same with the p-values of each kind of test adjusted for all comparisons."""
     flips = holm([d.p for d in differences])
-    accuracies = holm([d.mcnemar.p for d in differences if d.mcnemar])
+    accuracies = iter(holm([d.mcnemar.p for d in differences if d.mcnemar]))
     return tuple(
-        replace(d, p_holm=p, mcnemar=d.mcnemar and replace(d.mcnemar, p_holm=q))
-        for d, p, q in zip(differences, flips, accuracies or flips, strict=True)
+        replace(d, p_holm=p, mcnemar=d.mcnemar and replace(d.mcnemar, p_holm=next(accuracies)))
+        for d, p in zip(differences, flips, strict=True)
     )

@@ -10,8 +10,8 @@
         ├── DownloadError              one address that did not deliver
         └── UnavailableError           neither in the cache nor to be had
 
-The command line turns each of them into a message and exit status 1; any other exception is a bug of ours
-and stays a traceback.
+The command line turns each of them into a message, with exit status 2 for an ArgumentError and 1 for the others;
+any other exception is a bug of ours and stays a traceback.
 """
 
 from __future__ import annotations

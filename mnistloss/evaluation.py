@@ -105,7 +105,7 @@ def score(
     signature = scoring.signature(losses, digest, wanted.reduction)
     found, targets = Findings(scoring, wanted, losses, tally), scoring.targets
     return Evaluation(
-        predictions=scoring.source.name,
+        predictions=scoring.name,
         dataset=targets.dataset,
         split=targets.split,
         n=found.n,

@@ -12,12 +12,16 @@ from mnistloss.arrays import Array, Floats
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Part, Pictures
-from mnistloss.errors import InputError, UnavailableError
+from mnistloss.errors import InputError, UnavailableError, shown
+from mnistloss.evaluation import default_losses
+from mnistloss.findings import Findings, Wanted
+from mnistloss.hints import Hint
 from mnistloss.losses import LOSSES, block_targets
 from mnistloss.outputs import OUTPUTS
 from mnistloss.predictions import check_probabilities
 from mnistloss.scoring import Digest, Predictions, Selection, open_scoring
 from mnistloss.signature import Signature
+from mnistloss.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Examples:
     t: labels (N,), or soft rows (N, K). outputs: see `losses.Outputs`, of all examples as one block, (K, N).
     signed: the signature of all losses; see `signature`.
     indices: which examples of the split these are; None for all of them in order, and for own targets.
+    hints: what looks like a mistake, as `evaluate` finds it.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Examples:
     signed: Signature
     indices: Array | None = field(default=None, repr=False)
     access: Access = field(default=ACCESS, repr=False)
+    hints: tuple[Hint, ...] = ()
 
     @property
     def n(self) -> int:
@@ -52,7 +58,7 @@ class Examples:
         Predicted classes have the loss "error" only; others raise InputError.
         """
         if LOSSES[name].needs_probabilities:
-            check_probabilities(self.name, self.input, self.n, name)
+            check_probabilities(shown(self.name), self.input, self.n, name)
         targets = block_targets(self.t, slice(0, self.n))
         return LOSSES[name](self.outputs, targets, self.delta if delta is None else delta)
 
@@ -77,12 +83,12 @@ class Examples:
     def labels(self) -> NDArray[np.intp]:
         """The labels (N,); soft targets have none and raise InputError."""
         if self.t.ndim != 1:
-            raise InputError(f"{self.name}: the targets are soft rows; this needs a label for each example")
+            raise InputError(f"{shown(self.name)}: the targets are soft rows; this needs a label for each example")
         return self.t
 
     def probabilities(self) -> Floats:
         """Probabilities (K, N); predicted classes have none and raise InputError."""
-        check_probabilities(self.name, self.input, self.n, "this")
+        check_probabilities(shown(self.name), self.input, self.n, "this")
         p: Floats = self.outputs.p
         return p
 
@@ -110,10 +116,13 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
     """Check predictions as `evaluate` does, and keep all of them."""
     with open_scoring(predictions, selection) as scoring:
         layout, targets = scoring.layout, scoring.targets
-        digest = Digest()
-        parts = [block.outputs for blocks in scoring.run(list, digest) for block in blocks]
+        losses = [LOSSES[name] for name in default_losses(layout.input)]
+        digest, tally, parts = Digest(), Tally(scoring, losses), []
+        for blocks in scoring.run(list, digest):
+            tally.add(blocks)
+            parts += [block.outputs for block in blocks]
         return Examples(
-            name=scoring.source.name,
+            name=scoring.name,
             dataset=targets.dataset,
             split=targets.split,
             classes=targets.classes,
@@ -124,6 +133,7 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
             signed=scoring.signature(tuple(LOSSES.values()), digest),
             indices=targets.chosen,
             access=selection.access,
+            hints=Findings(scoring, Wanted(), losses, tally).hints(selection.access),
         )
 
 

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mnistloss import numbers
-from mnistloss.compared import difference_cells
+from mnistloss.compared import check_finite, difference_cells
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.document import Part, Table
-from mnistloss.errors import InputError, shown
+from mnistloss.document import Lines, Part, Table
+from mnistloss.errors import shown
 from mnistloss.evaluation import Wanted, default_losses, score
-from mnistloss.results import Evaluation, LossResult
+from mnistloss.hints import hint_lines
+from mnistloss.results import Evaluation
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.statistics import Interval, normal_interval
 
@@ -51,6 +52,7 @@ class Gap:
                     "n": split.n,
                     "input": split.input,
                     "signature": str(split.signature),
+                    "hints": [hint.as_dict() for hint in split.hints],
                 }
                 for split in (self.train, self.test)
             },
@@ -60,15 +62,18 @@ class Gap:
         }
 
     def parts(self) -> list[Part]:
-        """One table: a row for each loss, and the accuracy."""
-        train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in (self.train, self.test))
+        """A row for each loss, and the accuracy; then the signatures and hints of both splits."""
+        splits = self.train, self.test
+        train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
+        hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))
         interval = f">{numbers.level(self.confidence)} interval"
         return [
             Table(
                 f"{self.test.dataset} train: {train}, test: {test}",
                 ("measure", ">train", ">test", ">test - train", ">std. error", interval),
                 tuple(_cells(name, d) for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]),
-            )
+            ),
+            Lines((*(str(split.signature) for split in splits), *hints)),
         ]
 
 
@@ -111,20 +116,13 @@ def gap(
 
 
 def _difference(train: Evaluation, test: Evaluation, name: str, confidence: float) -> SplitDifference:
-    first, second = (_finite(split.losses[name], split.predictions, name) for split in (train, test))
+    for split in (train, test):
+        check_finite(split.predictions, name, split.losses[name].infinite)
+    first, second = train.losses[name], test.losses[name]
     gap = second.value - first.value
     known = first.stderr is not None and second.stderr is not None
     stderr = math.hypot(first.stderr or 0.0, second.stderr or 0.0) if known else None
     return SplitDifference(first.value, second.value, gap, stderr, normal_interval(gap, stderr, confidence))
-
-
-def _finite(loss: LossResult, predictions: str, name: str) -> LossResult:
-    if loss.infinite:
-        raise InputError(
-            f"{predictions}: the {name} of {loss.infinite:,} examples is infinite, so that there is no difference;"
-            " use --loss cee with a --delta above 0, such as 1e-7"
-        )
-    return loss
 
 
 def _of_accuracy(train: Evaluation, test: Evaluation, error: SplitDifference) -> SplitDifference:

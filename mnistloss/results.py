@@ -129,6 +129,7 @@ class ClassResult:
 class Evaluation:
     """What `evaluate` found; `dataset` and `split` are None for targets of the user's own.
 
+    predictions: the name of the file as it was given; to be printed, `errors.shown` makes it safe.
     signature: one for all losses together, their names joined by +; each loss has its own too.
     top: the accuracy among the k most probable classes, by k. per_class, batches: where asked for.
     """

@@ -70,8 +70,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Predictions of a known layout with their targets; delta is what cee adds inside the log."""
+    """Predictions of a known layout with their targets; delta is what cee adds inside the log.
 
+    name: of the predictions as it was given; to be printed, `errors.shown` makes it safe.
+    """
+
+    name: str
     source: Rows = field(repr=False)
     layout: Layout
     targets: Targets
@@ -184,7 +188,8 @@ def open_scoring(
     with open_predictions(predictions) as source:
         layout = Layout.of(source, selection.input, finder.classes)
         delta = _delta(selection.delta, layout.input)
-        yield Scoring(source, layout, finder.find(layout, source), delta, selection.allow_unnormalized)
+        name = str(predictions) if isinstance(predictions, (str, os.PathLike)) else source.name
+        yield Scoring(name, source, layout, finder.find(layout, source), delta, selection.allow_unnormalized)
 
 
 def _delta(delta: float | None, input: str) -> float:

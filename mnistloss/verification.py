@@ -47,21 +47,22 @@ class Verification:
 
     def parts(self) -> list[Part]:
         """As people read it: what was checked, and what differs."""
-        verdict = Lines((f"{shown(self.found.predictions)}: {self._verdict()}",))
+        verdict = Lines((f"{shown(self.found.predictions)} {self._verdict()}",))
         table = Table("what differs", ("field", "in the signature", "of the file"), self.differences)
         return [verdict, *([table] if self.differences else [])]
 
     def _verdict(self) -> str:
         numbers = _numbers(self.found, self.claimed)
-        found = " and ".join(f"{name} {value!r}" for name, value in numbers.items())
+        right = self.agreeing or numbers
+        found = " and ".join(f"{name} {numbers[name]!r}" for name in right)
         if self.verified and self.value is not None:
-            return f"this file gives this number, {self.value}: {' and '.join(self.agreeing)}"
+            return f"gives this number, {self.value}: {found}"
         if self.verified:
             number = "it keeps every example's loss" if self.claimed.reduction == "none" else f"the number is {found}"
-            return f"this signature is of this file; {number}"
+            return f"is what this signature is of; {number}"
         if self.value is not None and not self.agreeing:
-            return f"this file does not give this number, {self.value}, but {found}"
-        return "this file does not give this number; the signature is of something else"
+            return f"does not give this number, {self.value}, but {found}"
+        return "does not give this number; the signature is of something else"
 
 
 def verify(

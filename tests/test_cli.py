@@ -335,6 +335,27 @@ def test_file_names_that_look_like_markup(tmp_path: Path, preds: Path) -> None:
     assert f"{path.parent}/pred[i]\\x1b[31m.npy" in done.stdout.decode()
     assert b"\x1b" not in done.stdout
     assert b"\x1b" not in process("eval", f"{path}x").stderr
+    gated = process("eval", path, path, *ON_5K, "--fail-if", "n>0")
+    compared = process("compare", path, path, *ON_5K, "--flips", 9, "--bootstrap", 9)
+    inspected = process("inspect", "confusion", path, *ON_5K)
+    verified = process("verify", str(evaluate(path, dataset="mnist-5k").signature), path)
+    for done in (gated, compared, inspected, verified):
+        assert b"\x1b" not in done.stdout + done.stderr
+        assert b"pred[i]\\x1b[31m.npy" in done.stdout
+    assert b"pred[i]\\x1b[31m.npy" in gated.stderr
+
+
+def test_machine_formats_have_the_name_of_the_file(preds: Path, tmp_path: Path) -> None:
+    """JSON and CSV name a file so that a script can open it, whatever bytes its name has."""
+    path = os.fsencode(tmp_path) + b'/\xe9 \xff\x1b[31m,".npy'
+    Path(os.fsdecode(path)).write_bytes(preds.read_bytes())
+    done = [
+        process("eval", os.fsdecode(path), *ON_5K, "--format", format_, env={**os.environ, "PYTHONUTF8": "1"})
+        for format_ in ("json", "csv")
+    ]
+    assert os.fsencode(json.loads(done[0].stdout)["evaluations"][0]["predictions"]) == path
+    rows = csv.DictReader(io.StringIO(os.fsdecode(done[1].stdout)))
+    assert os.fsencode(next(rows)["predictions"]) == path
 
 
 def test_narrow_encodings(preds: Path) -> None:

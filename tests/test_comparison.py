@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import Cli
 
-from mnistloss import compare, one_hot
+from mnistloss import compare, evaluate, one_hot
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Pictures
 from mnistloss.errors import ArgumentError, InputError
@@ -51,6 +51,7 @@ def test_identical_files(probs: np.ndarray) -> None:
     (found,) = compare(probs, probs.copy(), dataset="mnist-5k").differences
     assert found.mcnemar is not None
     assert (found.mean, found.p, found.mcnemar.p) == (0, 1, 1)
+    assert (found.differ_most, found.rows) == ((), ())
 
 
 def test_p_values_are_reproducible_and_adjusted(probs: np.ndarray, better: np.ndarray) -> None:
@@ -178,8 +179,21 @@ def test_sign_flips_agree_with_scipy(probs: np.ndarray, better: np.ndarray) -> N
 def test_infinite_losses_are_refused(probs: np.ndarray) -> None:
     """A difference of infinities is no number."""
     hard = one_hot((LABELS + 1) % 10).astype(np.float64)
-    with pytest.raises(InputError, match=r"nll of 1,000 examples is infinite, first in row 0.*use --loss cee"):
+    with pytest.raises(InputError, match=r"nll of 1,000 examples is infinite, so that.*use --loss cee"):
         compare(probs, hard, dataset="mnist-5k", loss="nll")
+
+
+def test_hints_of_each_file(cli: Cli, preds: Path, tmp_path: Path) -> None:
+    """Each file's hints stand in JSON and, under its name, in the text; they are those of `eval`."""
+    late = tmp_path / "late.npy"
+    np.save(late, np.roll(0.9 * one_hot(LABELS[::-1]) + 0.01, 3, axis=0))
+    arguments = ("compare", preds, late, *ON_5K, "--flips", 9, "--bootstrap", 9)
+    files = json.loads(cli(*arguments, "--format", "json").stdout)["comparison"]["files"]
+    expected = {path: evaluate(path, dataset="mnist-5k").as_dict()["hints"] for path in map(str, (preds, late))}
+    assert {file["predictions"]: file["hints"] for file in files} == expected
+    assert expected[str(late)]
+    for hint in expected[str(late)]:
+        assert f"Hint: {late}: {hint['evidence']}; {hint['advice']}" in cli(*arguments).stdout
 
 
 def test_compare_command(cli: Cli, preds: Path, better: np.ndarray, tmp_path: Path) -> None:

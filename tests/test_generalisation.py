@@ -91,4 +91,15 @@ def test_gap_command(cli: Cli, model: Split, tmp_path: Path) -> None:
     expected = gap(model["train"], model["test"], dataset="mnist-5k")
     assert found["losses"]["mse"]["gap"] == expected.losses["mse"].gap
     assert "|mnist-5k:train@" in found["splits"]["train"]["signature"]
+    lines = result.stdout.splitlines()
+    assert [line.split("|")[1][:14] for line in lines if line.startswith("brier+cee")] == [
+        "mnist-5k:train",
+        "mnist-5k:test@",
+    ]
+    np.save(paths[1], model["test"][::-1])
+    text = cli("gap", *paths, "--dataset", "mnist-5k", "--format", "json").stdout
+    hints = [split["hints"] for split in json.loads(text)["gap"]["splits"].values()]
+    assert (hints[0], bool(hints[1])) == ([], True)
+    said = f"Hint: {paths[1]}: {hints[1][0]['evidence']}; {hints[1][0]['advice']}"
+    assert said in cli("gap", *paths, "--dataset", "mnist-5k").stdout
     assert cli("gap", "-", "-", "--dataset", "mnist-5k").exit_code == 2

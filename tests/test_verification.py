@@ -62,18 +62,18 @@ def test_the_sentence_says_what_was_checked(preds: Path) -> None:
     text, value = str(result.losses["cee"].signature), result.losses["cee"].value
     other = evaluate(preds, dataset="mnist-5k", losses=["cee"], delta=1e-6).losses["cee"].value
     for signature, claimed, sentence in (
-        (text, None, f"this signature is of this file; the number is cee {value!r}"),
-        (text.replace("1e-07", "1e-06"), None, f"this signature is of this file; the number is cee {other!r}"),
-        (text.replace("|mean|", "|none|"), None, "this signature is of this file; it keeps every example's loss"),
-        (text, f"{value:.4f}", f"this file gives this number, {value:.4f}: cee"),
-        (text, "7.5", f"this file does not give this number, 7.5, but cee {value!r}"),
+        (text, None, f"is what this signature is of; the number is cee {value!r}"),
+        (text.replace("1e-07", "1e-06"), None, f"is what this signature is of; the number is cee {other!r}"),
+        (text.replace("|mean|", "|none|"), None, "is what this signature is of; it keeps every example's loss"),
+        (text, f"{value:.4f}", f"gives this number, {value:.4f}: cee {value!r}"),
+        (text, "7.5", f"does not give this number, 7.5, but cee {value!r}"),
         (
             re.sub(r"y:\w+", "y:00000000", text),
             f"{value:.4f}",
-            "this file does not give this number; the signature is of something else",
+            "does not give this number; the signature is of something else",
         ),
     ):
-        assert verify(signature, preds, value=claimed).parts()[0] == Lines((f"{preds}: {sentence}",))
+        assert verify(signature, preds, value=claimed).parts()[0] == Lines((f"{preds} {sentence}",))
     with pytest.raises(ArgumentError, match="there is no number to compare"):
         verify(text.replace("|mean|", "|none|"), preds, value="1")
 
@@ -128,10 +128,10 @@ def test_verify_command(cli: Cli, preds: Path) -> None:
     """`verify` exits with 0 or 1, says what differs, and has JSON."""
     signature = str(evaluate(preds, dataset="mnist-5k").signature)
     result = cli("verify", signature, preds)
-    assert (result.exit_code, "this signature is of this file; the number" in result.stdout) == (0, True)
+    assert (result.exit_code, "is what this signature is of; the number" in result.stdout) == (0, True)
     wrong = re.sub(r"y:[0-9a-f]{8}", "y:00000000", signature)
     result = cli("verify", wrong, preds)
-    assert (result.exit_code, "this file does not give this number" in result.stdout) == (1, True)
+    assert (result.exit_code, "does not give this number" in result.stdout) == (1, True)
     assert "predictions  00000000" in result.stdout
     document = json.loads(cli("verify", wrong, preds, "--format", "json").stdout)
     assert (document["schema"], document["verification"]["verified"]) == (1, False)

@@ -73,6 +73,21 @@ def test_all_views_of_predicted_classes(cli: Cli, probs: np.ndarray, tmp_path: P
     assert cli("inspect", "calibration", *common).exit_code == 1
 
 
+def test_what_was_inspected_is_said(cli: Cli, preds: Path, tmp_path: Path) -> None:
+    """Each view names the file and its data, and ends with the signature and the hints of `eval`, in JSON too."""
+    late = tmp_path / "late.npy"
+    np.save(late, np.roll(0.9 * np.eye(10)[LABELS[::-1]] + 0.01, 3, axis=0))
+    for path, name in ((preds, "confusion"), (late, "all")):
+        expected = evaluate(path, dataset="mnist-5k")
+        lines = cli("inspect", name, path, "--dataset", "mnist-5k").stdout.splitlines()
+        assert lines[0] == f"{path} on mnist-5k test, n = 1,000"
+        hints = [f"Hint: {path}: {hint.evidence}; {hint.advice}" for hint in expected.hints]
+        signature = str(expected.losses["cee"].signature)
+        assert lines[lines.index(signature) :] == [signature, *hints]
+        text = cli("inspect", name, path, "--dataset", "mnist-5k", "--format", "json").stdout
+        assert json.loads(text)["hints"] == expected.as_dict()["hints"]
+
+
 def test_rules_are_no_wider_than_a_page(cli: Cli, preds: Path) -> None:
     """Where nobody looks at a terminal, lines between views are 80 columns wide."""
     output = cli("inspect", "all", preds, "--dataset", "mnist-5k").stdout

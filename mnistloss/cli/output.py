@@ -67,9 +67,10 @@ def source(predictions: str) -> str | BinaryIO:
 
 
 def write(text: str) -> None:
-    """Print text of a machine format as it is."""
+    """Print text of a machine format as it is; bytes of a file name that are no text too."""
     with _printing():
-        click.echo(text)
+        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # as above
+        click.echo(text, color=True)  # else click takes escapes out of a file name
 
 
 @contextlib.contextmanager

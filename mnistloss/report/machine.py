@@ -38,8 +38,12 @@ _COLUMNS = (
 
 
 def document(**content: Any) -> str:
-    """One JSON object, {"schema": 1, ...}; what is NaN or infinite raises ValueError."""
-    return json.dumps({"schema": 1, **content}, indent=2, allow_nan=False, ensure_ascii=False)
+    """One JSON object, {"schema": 1, ...}; what is NaN or infinite raises ValueError.
+
+    Bytes of a file name that are no text become escapes, from which Python's json makes the same name again.
+    """
+    text = json.dumps({"schema": 1, **content}, indent=2, allow_nan=False, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mnistloss.document import Heading, Part, Result
-from mnistloss.errors import ArgumentError, InputError
+from mnistloss import numbers
+from mnistloss.document import Heading, Lines, Part, Result
+from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.examples import Examples
+from mnistloss.hints import hint_lines
 from mnistloss.views import calibration, confusion, delta, labels, lens, others, power, worst
 from mnistloss.views.figures import main_loss
 from mnistloss.views.view import Refused, View
@@ -40,17 +42,22 @@ class Inspection:
         """What it was found of, as JSON has it."""
         found = self.examples
         where = {"predictions": found.name, "dataset": found.dataset, "split": found.split, "n": found.n}
-        return {**where, "signature": str(found.signature(main_loss(found)))}
+        hints = [hint.as_dict() for hint in found.hints]
+        return {**where, "signature": str(found.signature(main_loss(found))), "hints": hints}
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return {name: result.as_dict() for name, result in self.results.items()}
 
     def parts(self) -> list[Part]:
-        """As people read it, under the names of the views where there are several."""
-        if len(self.results) == 1:
-            return [part for result in self.results.values() for part in result.parts()]
-        return [part for name, result in self.results.items() for part in (Heading(name), *result.parts())]
+        """As people read it, under the names of the views where there are several; then the signature and hints."""
+        found, several = self.examples, len(self.results) > 1
+        data = numbers.data(found.dataset, found.split)
+        parts: list[Part] = [Lines((f"{shown(found.name)} on {data}, {numbers.examples(found.n)}",))]
+        for name, result in self.results.items():
+            parts += [*([Heading(name)] if several else []), *result.parts()]
+        signature = str(found.signature(main_loss(found)))
+        return [*parts, Lines(("", signature, *hint_lines(found.name, found.hints)))]
 
 
 def inspect(examples: Examples, name: str = "all", **options: Any) -> Inspection:
