@@ -199,6 +199,8 @@ def test_one_class_only(book: np.ndarray) -> None:
         result = evaluate(book[some], indices=some, split="test", losses=["cee", "nll", "mse"])
         assert [loss.skill for loss in result.losses.values()] == [None, None, None]
         assert result.hints == ()
+    sure_and_wrong = np.tile([0.98, 0.02], (60, 1)) + 0.001 * np.resize([[1, -1], [-1, 1]], (60, 2))
+    assert hints(sure_and_wrong, targets=np.ones(60, int)) == []
 
 
 HONEST = baseline("softmax", dataset="mnist-5k", epochs=3)

@@ -27,7 +27,7 @@ def references(result: Evaluation, *, exact: bool = False) -> Table:
         (label, *(_loss(loss.references[key], exact) for loss in losses))
         for key, label in (("uniform", "uniform guess"), ("prior", "class prior"))
     ]
-    skills = (numbers.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:.3f}" for loss in losses)
+    skills = (numbers.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:z.3f}" for loss in losses)
     return Table(
         "",
         ("for reference", *(f">{name}" for name in result.losses)),
