@@ -13,7 +13,7 @@ from mnistloss.arrays import Array
 from mnistloss.errors import shown
 from mnistloss.statistics import Moments
 
-_ENOUGH = 50
+_ENOUGH, _MOST_CLASSES = 50, 1000
 _GAIN, _Z = 0.05, 6.0
 
 
@@ -75,9 +75,11 @@ class Facts:
     @cached_property
     def counts(self) -> Array | None:
         """How many examples of each class (rows) are predicted as each (columns), where that can tell anything."""
-        if self.labels is None or self.predicted is None or not self.enough or 1 - self.accuracy < _GAIN:
-            return None
         k = self.classes
+        if self.labels is None or self.predicted is None or k > _MOST_CLASSES:
+            return None
+        if not self.enough or 1 - self.accuracy < _GAIN:
+            return None
         return np.bincount(self.labels * k + self.predicted, minlength=k * k).reshape(k, k)
 
     @property

@@ -31,8 +31,8 @@ def another_dataset(facts: Facts) -> Hint | None:
     if facts.accuracy >= _LOST:
         return None
     for name, labels in facts.elsewhere().items():
-        share, chance = _agreement(facts, facts.predicted, labels)
-        if facts.explained(share, chance):
+        share = _agreement(facts.predicted, labels)
+        if facts.explained(share, _chance(facts)):
             return Hint(
                 "another-dataset",
                 f"the accuracy is {facts.accuracy:.4f} here and {share:.4f} against the labels of {name}",
@@ -43,14 +43,16 @@ def another_dataset(facts: Facts) -> Hint | None:
 
 def rows_shifted(facts: Facts) -> Hint | None:
     """Right for the examples some rows further on."""
-    found = {shift: _agreement(facts, *_shifted(facts, shift)) for shift in _SHIFTS}
+    if facts.predicted is None or facts.labels is None:
+        return None
+    labels = facts.labels.astype(facts.predicted.dtype)
+    found = {shift: _agreement(*_shifted(facts.predicted, labels, shift)) for shift in _SHIFTS}
     shift = max(found, key=lambda s: found[s])
-    if not facts.explained(*found[shift]):
+    if not facts.explained(found[shift], _chance(facts)):
         return None
     return Hint(
         "rows-shifted",
-        f"the accuracy is {facts.accuracy:.4f}, and {found[shift][0]:.4f} if row i is held against example"
-        f" i {-shift:+d}",
+        f"the accuracy is {facts.accuracy:.4f}, and {found[shift]:.4f} if row i is held against example i {-shift:+d}",
         f"save {_rolled(-shift, axis=0)}, and find out where the first row comes from",
     )
 
@@ -82,10 +84,8 @@ def _rolled(by: int, axis: int) -> str:
 
 def _explained_by(facts: Facts, counts: Array, order: list[int]) -> float | None:
     """The share that is right with the columns in this order; None where that explains nothing."""
-    n, rows = counts.sum(), range(len(order))
-    share = float(counts[rows, order].sum() / n)
-    chance = float(counts.sum(axis=1) @ counts.sum(axis=0)[order] / n**2)
-    return share if facts.explained(share, chance) else None
+    share = float(counts[range(len(order)), order].sum() / counts.sum())
+    return share if facts.explained(share, _by_chance(counts, order)) else None
 
 
 def rows_shuffled(facts: Facts, counts: Array) -> Hint | None:
@@ -96,7 +96,7 @@ def rows_shuffled(facts: Facts, counts: Array) -> Hint | None:
     """
     n = int(counts.sum())
     t, y = counts.sum(axis=1) / n, counts.sum(axis=0) / n
-    chance = float(t @ y)
+    chance = _chance(facts)
     by_luck = abs(facts.accuracy - chance) <= _LUCK * math.sqrt(chance * (1 - chance) / n)
     apart = float(np.abs(t - y).sum() / 2)
     if not by_luck or apart > _HISTOGRAMS_APART or not facts.explained(1 - apart, chance):
@@ -118,21 +118,24 @@ def rows_shuffled(facts: Facts, counts: Array) -> Hint | None:
     )
 
 
-def _agreement(facts: Facts, predicted: Array | None, labels: Array | None) -> tuple[float, float]:
-    """The share of predicted classes that are the labels, and what it is for those without a relation to these."""
-    if predicted is None or labels is None or len(predicted) != len(labels) or not len(labels):
-        return 0.0, 0.0
-    t, y = (np.bincount(classes, minlength=facts.classes) / len(labels) for classes in (labels, predicted))
-    return float(np.mean(predicted == labels)), float(t[: facts.classes] @ y[: facts.classes])
+def _agreement(predicted: Array | None, labels: Array) -> float:
+    if predicted is None or len(predicted) != len(labels):
+        return 0.0
+    return np.count_nonzero(predicted == labels) / len(labels)
 
 
-def _shifted(facts: Facts, shift: int) -> tuple[Array | None, Array | None]:
+def _chance(facts: Facts) -> float:
+    """The accuracy of predictions with these numbers of each class, and no relation to the labels."""
+    return 0.0 if facts.counts is None else _by_chance(facts.counts, list(range(facts.classes)))
+
+
+def _by_chance(counts: Array, order: list[int]) -> float:
+    return float(counts.sum(axis=1) @ counts.sum(axis=0)[order] / counts.sum() ** 2)
+
+
+def _shifted(predicted: Array, labels: Array, shift: int) -> tuple[Array, Array]:
     """Predicted classes and labels, the former `shift` rows late."""
-    if facts.predicted is None or facts.labels is None:
-        return None, None
-    if shift > 0:
-        return facts.predicted[shift:], facts.labels[:-shift]
-    return facts.predicted[:shift], facts.labels[-shift:]
+    return (predicted[shift:], labels[:-shift]) if shift > 0 else (predicted[:shift], labels[-shift:])
 
 
 def _assignment(counts: Array) -> list[int]:

@@ -192,6 +192,14 @@ def test_near_chance_is_not_sure(k: int, n: int, seed: int) -> None:
     assert hints(rng.dirichlet(np.full(k, 3.0), n), targets=t, losses=["error"]) == []
 
 
+def test_very_many_classes_are_not_counted() -> None:
+    """Of 60,000 classes no matrix of counts is made; of a thousand, shifted rows are recognised."""
+    t = np.arange(60_000)
+    assert hints(t[::-1], targets=t, input="labels") == []
+    t = np.random.default_rng(1).permutation(5000) % 1000
+    assert hints(np.roll(t, 2), targets=t, input="labels") == ["rows-shifted"]
+
+
 def test_one_class_only(book: np.ndarray) -> None:
     """Examples of one class have a prior that costs nothing: no skill against it, and no hint."""
     t = load_split("mnist", "test").labels
