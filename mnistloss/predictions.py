@@ -31,8 +31,8 @@ class Rows(Protocol):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def rows(self, rows: slice, slot: int = 0) -> Array:
-        """Some rows, valid until the next call for the same slot."""
+    def rows(self, rows: slice) -> Array:
+        """Some rows, valid until the same thread's next call."""
         ...
 
 
@@ -45,7 +45,7 @@ class InMemory:
         self.dtype = array.dtype
         self._array = array
 
-    def rows(self, rows: slice, slot: int = 0) -> Array:
+    def rows(self, rows: slice) -> Array:
         return self._array[rows]
 
 
@@ -219,8 +219,8 @@ class _Census:
         return "These look like raw scores: --input logits"
 
 
-def as_block(source: Rows, rows: slice, slot: int = 0) -> Array:
+def as_block(source: Rows, rows: slice) -> Array:
     """Rows as (n, K), of a single example too."""
     if len(source.shape) == 1:
-        return source.rows(slice(0, source.shape[0]), slot)[np.newaxis]
-    return source.rows(rows, slot)
+        return source.rows(slice(0, source.shape[0]))[np.newaxis]
+    return source.rows(rows)

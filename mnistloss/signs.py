@@ -13,7 +13,7 @@ _NEXT_TO_NOTHING = 1e-3
 class Signs:
     """What is gathered, as long as there is something to gather; what is gathered of later rows merges into it.
 
-    n: how many rows. hard: every value is 0 or 1. like_probabilities: scores of which every row is a distribution.
+    hard: every value is 0 or 1. like_probabilities: scores of which every row is a distribution.
     """
 
     def __init__(self, input: str) -> None:
@@ -24,13 +24,13 @@ class Signs:
         self._confidences: list[float] = []
         self._inner: list[float] = []
         self._least: list[float] = []
-        self.n = 0
+        self._n = 0
 
     def add(self, y: Any) -> None:
         """Take in a block of outputs."""
-        self.n += len(y.predicted)
         if self._input == "labels":
             return
+        self._n += y.scores.shape[1]
         self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
         if self.like_probabilities:
             self.like_probabilities = bool(y.lowest >= 0 and (np.abs(y.scores.sum(axis=0) - 1) <= 1e-3).all())
@@ -52,7 +52,7 @@ class Signs:
 
     def merge(self, later: Signs) -> None:
         """Take in what was gathered of later rows."""
-        self.n += later.n
+        self._n += later._n
         self.hard &= later.hard
         self.like_probabilities &= later.like_probabilities
         self._twice &= later._twice
@@ -63,7 +63,7 @@ class Signs:
     @property
     def confidence(self) -> float:
         """The mean of the largest probability."""
-        return math.fsum(self._confidences) / self.n if self.n else 0.0
+        return math.fsum(self._confidences) / self._n if self._n else 0.0
 
     @property
     def twice(self) -> float | None:
@@ -71,6 +71,6 @@ class Signs:
 
         What a model finds least likely has next to no probability; undoing a softmax that was none leaves more.
         """
-        if not self._twice or not self.n or math.fsum(self._least) / self.n > _NEXT_TO_NOTHING:
+        if not self._twice or not self._n or math.fsum(self._least) / self._n > _NEXT_TO_NOTHING:
             return None
-        return math.fsum(self._inner) / self.n
+        return math.fsum(self._inner) / self._n

@@ -180,11 +180,13 @@ def load_indices(source: Source, n: int) -> SavedIndices:
     """Indices of n examples, from an array, a .npy file, or the .npz of a batch that `mnistloss sample` saved."""
     dataset = split = None
     if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
-        saved = npy.load_member(source, "indices", most=n)
+        from mnistloss import npz
+
+        saved = npz.load_member(source, "indices", most=n)
         if saved is None:
             raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
         array, what = saved, shown(source)
-        dataset, split = (_text(npy.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
+        dataset, split = (_text(npz.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
     else:
         array, what = _loaded(source, "indices")
     if array.ndim != 1 or array.dtype.kind not in "iu":

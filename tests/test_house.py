@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["errors"],
     ["files", "arrays", "document", "numbers"],
-    ["outputs", "sampling", "datasets", "npy", "parallel"],
+    ["outputs", "sampling", "datasets", "npy", "npz", "parallel"],
     ["losses"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
     ["targets", "doctor", "signs"],
