@@ -124,7 +124,7 @@ def transposed(rows: Array) -> Floats:
 
 def block_targets(t: Array, rows: slice) -> Array:
     """The targets of a block, as the kernels take them."""
-    return t[rows] if t.ndim == 1 else transposed(t[rows])
+    return t[rows].astype(np.intp) if t.ndim == 1 else transposed(t[rows])
 
 
 def block_slices(n: int) -> Iterator[slice]:
