@@ -46,8 +46,11 @@ class Words:
         return (words % np.uint64(n)).astype(np.intp)
 
     def permutation(self, n: int) -> Indices:
-        """All indices 0..n-1 in random order: the order in which as many random words sort."""
-        return np.argsort(self._stream.random_raw(n), kind="stable")
+        """All indices 0..n-1 in random order: that in which as many words sort, each with its index as its low bits."""
+        low = np.uint64(2 ** (n - 1).bit_length() - 1)
+        words = self._stream.random_raw(n) & ~low | np.arange(n, dtype=np.uint64)
+        words.sort()
+        return (words & low).astype(np.intp)
 
 
 def draw(n: int, size: int, *, replace: bool = True, words: Words) -> Indices:
@@ -158,7 +161,7 @@ def _drawn(x: Any, normalize: bool) -> Callable[[Indices], Any]:
         return lambda indices: x[indices]
     if x.dtype != np.uint8:
         raise ArgumentError(f"x is of dtype {x.dtype}; normalize is for bytes (uint8)")
-    return lambda indices: normalized(x[indices])
+    return lambda indices: normalized(np.take(x, indices, axis=0))
 
 
 def _length(x: Any, t: Any) -> int:
