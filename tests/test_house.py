@@ -31,6 +31,7 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 HOMES = {
     "click": ["cli"],
     "rich": ["report", "cli"],
+    "matplotlib": ["report/plot"],
     "requests": ["datasets/download"],
     "platformdirs": ["datasets/cache"],
 }

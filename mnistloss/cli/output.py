@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from mnistloss.errors import InputError, OutputError
+from mnistloss.errors import InputError, OutputError, shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, RenderableType
 
     from mnistloss.document import Part
@@ -45,6 +47,17 @@ def show_parts(parts: Sequence[Part]) -> None:
     colour = out.color_system is not None
     for part in parts:
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
+
+
+def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
+    """Draw the charts among the parts to a file, if one is named, and say so."""
+    if path is None:
+        return
+    from mnistloss.document import Chart
+    from mnistloss.report import plot
+
+    plot.save([part for part in parts if isinstance(part, Chart)], path)
+    note(f"drawn to {shown(path)}")
 
 
 def source(predictions: str) -> str | BinaryIO:
