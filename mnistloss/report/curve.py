@@ -55,7 +55,7 @@ class _Scale:
         if self.axis.log:
             return f"{10**self.low:.3g}", f"{10**self.high:.3g}"
         places = numbers.decimals((self.high - self.low) / 10)
-        return f"{self.low:z.{places}f}", f"{self.high:z.{places}f}"
+        return f"{round(self.low, places) + 0.0:.12g}", f"{round(self.high, places) + 0.0:.12g}"
 
 
 def _finite(axis: Axis, values: Floats) -> Floats:
