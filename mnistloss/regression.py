@@ -16,6 +16,8 @@ from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.losses import LOSSES, from_logits, softmax
 from mnistloss.sampling import Words, partition
 
+_LARGEST = 1e9
+
 
 @dataclass(frozen=True)
 class Learning:
@@ -45,7 +47,7 @@ class Regression:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], pixels: int, classes: int) -> Regression:
-        """Weights in float64 from a .npz with W (D, K) and b (K,), finite; anything else raises InputError."""
+        """Weights in float64 from a .npz with W (D, K) and b (K,), within 1e9; anything else raises InputError."""
         found = []
         for name, shape in (("W", (pixels, classes)), ("b", (classes,))):
             array = npy.load_member(path, name, most=pixels * classes)
@@ -55,8 +57,8 @@ class Regression:
                     f"{shown(path)}[{name}]: {what}; expected W {(pixels, classes)} and b {(classes,)},"
                     " as baseline softmax --weights-out saves them"
                 )
-            if not np.isfinite(array).all():
-                raise InputError(f"{shown(path)}[{name}]: NaN or infinity; expected finite weights")
+            if not (np.abs(array) <= _LARGEST).all():
+                raise InputError(f"{shown(path)}[{name}]: NaN or a weight beyond {_LARGEST:g}; expected finite weights")
             found.append(array.astype(np.float64))
         return cls(*found)
 
@@ -99,6 +101,14 @@ class Regression:
                     advice = f"try a learning_rate below {learning.learning_rate:g}"
                     raise ArgumentError(f"learning diverged in epoch {epoch}; {advice}")
                 yield epoch, total, len(batch)
+
+    def moved(self, step: Regression, distance: float) -> Regression:
+        """The model that is so many steps away."""
+        return Regression(self.weights + distance * step.weights, self.bias + distance * step.bias)
+
+    def double(self) -> Regression:
+        """The same model in float64."""
+        return Regression(self.weights.astype(np.float64), self.bias.astype(np.float64))
 
     def arrays(self) -> dict[str, Array]:
         """The weights as a .npz holds them."""

@@ -36,18 +36,14 @@ FOUR = Chart(
 PARABOLA = """\
 a [bold] parabola
 loss, nats
-16 │⢣                                  ⡜
-   │ ⢣                                ⡜
-   │ ⠈⢆                              ⡰⠁
-   │  ⠘⡄                            ⢠⠃
-   │   ⠘⡄                          ⢠⠃
-   │    ⠱⣀                        ⣀⠎
-   │     ⠈⢆                      ⡰⠁
-   │       ⢣                    ⡜
-   │        ⠱⡀                ⢀⠎
-   │         ⠈⠢⡀            ⢀⠔⠁
-   │           ⠈⠢⡀        ⢀⠔⠁
- 0 │             ⠈⠑⠒⠤⢄⡠⠤⠒⠊⠁
+16 │⠱⡀                                ⢀⠎
+   │ ⠘⡄                              ⢠⠃
+   │  ⠈⢆                            ⡰⠁
+   │    ⠣⣀                        ⣀⠜
+   │      ⠣⡀                    ⢀⠜
+   │       ⠈⠢⡀                ⢀⠔⠁
+   │         ⠈⠒⠤⡀          ⢀⠤⠒⠁
+ 0 │            ⠈⠑⠒⠤⠤⣀⣀⠤⠤⠒⠊⠁
    └────────────────────────────────────
     -4             weight              4
 """
@@ -55,18 +51,14 @@ loss, nats
 CROSSING = """\
 what tells curves apart
 loss, nats
-4 │⠑⠢⢄⡀                                  ⠠⠔⠂
-  │   ⠈⠒⠤⡀                    ⠄       ⠤⠒
-  │      ⠈⠑⠢⢄                     ⠠⠔⠂
-  │⠁         ⠉⠒⢄⡀              ⡠⠒
-  │             ⠈⠑⠢⣀       ⢀⠔⠂
-  │                 ⠉⠒⢄⡀⡠⠒
-  │                 ⢀⠤⠂⠈⠑⠤⣀
-  │              ⡠⠔        ⠉⠢⢄⡀            ⠐
-  │          ⢀⠤⠂⢀       ⡀⢀ ⡀⢀ ⡈⢑⠤⣀⢀ ⡀⢀ ⡀⢀ ⡀⢀
-  │       ⡠⠔           ⡁          ⠑⠢⢄⡀
-  │   ⢀⠤⠂              ⠄             ⠈⠒⠤⡀
-0 │⡠⢔ ⡀⢀ ⡀⢀ ⡀⢀ ⡀⢀ ⡀⢀ ⡀⢀⠂                ⠈⠑⠢⢄
+4 │⠉⠒⠤⢄⣀                               ⣀ ⠠⠒⠁
+  │     ⠉⠒⠢⢄⣀                 ⠁   ⢀⡠⠄ ⠉
+  │⠁         ⠉⠑⠢⠤⣀⡀         ⢀⡀ ⠔⠊
+  │               ⠈⠑⠒⠤⣀⡀⣀⠤ ⠈⠁
+  │               ⢀ ⠠⠒⠁⠈⠉⠒⠤⢄⡀              ⢀
+  │          ⢀⡠⠄⢀⠉⠁    ⡀⢀ ⡀⢀⠈⡉⢒⠢⣄⣀ ⡀⢀ ⡀⢀ ⡀⢀
+  │     ⡀ ⠔⠊           ⠄          ⠉⠑⠢⠤⣀
+0 │⣀⢤ ⡈⢉ ⡀⢀ ⡀⢀ ⡀⢀ ⡀⢀ ⡀⢀⠂               ⠉⠑⠒⠤⣀
   └─────────────────────────────────────────
    0                 step                  6
 ⡀⠂⠠⠈ mini-batch   ⠤⠤⠤⠤ train   ⠤⠤ ⠠ test   ⠄⠠ ⠄ floor
@@ -76,10 +68,6 @@ GAPS = """\
 g
 y, log scale
     1 │       ⠈
-      │
-      │
-      │
-      │
       │
       │
       │
@@ -104,7 +92,7 @@ def test_several_curves() -> None:
 
 def test_colours_are_only_added() -> None:
     """In the legend each piece has the colour of its curve."""
-    legend = list(drawn(FOUR, 44).renderables)[-1]
+    legend = list(drawn(FOUR, 44).renderables)[-2]
     assert isinstance(legend, Text)
     assert [str(span.style) for span in legend.spans if span.style][::4] == ["cyan", "yellow", "magenta", "green"]
 
@@ -120,7 +108,7 @@ def test_nothing_or_a_point(curves: tuple[Curve, ...]) -> None:
     """A chart without an extent is drawn nevertheless, with at most one dot."""
     text = printed(drawn(Chart("t", Axis("x"), Axis("y"), curves), 30))
     assert len(re.findall("[⠁-⣿]", text)) == (len(curves[0].x) == 1 if curves else 0)
-    assert len(text.split("\n")) == 17
+    assert len(text.split("\n")) == 13
 
 
 def test_widths() -> None:

@@ -24,6 +24,7 @@ LAYERS = [
     ["scoring", "results"],
     ["evaluation", "examples", "gates", "compared", "comparison", "generalisation"],
     ["views", "baselines", "export", "verification"],
+    ["explain"],
     ["report"],
     ["cli"],
 ]
