@@ -51,7 +51,7 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
-pictures: $(VENV)/.installed  ## make the pictures of the README
+pictures: $(VENV)/.developing  ## make the pictures of the README
 	$(BIN)/python .pictures/make.py
 
 clean:  ## remove what the targets made

@@ -24,12 +24,13 @@ LAYERS = [
     ["outputs", "sampling", "datasets", "npy", "npz", "parallel"],
     ["losses"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
-    ["targets", "doctor", "signs"],
+    ["targets", "doctor", "signs", "regression"],
     ["scoring", "results"],
     ["tally"],
     ["findings"],
     ["evaluation", "examples", "gates", "compared", "comparison", "generalisation"],
     ["views", "baselines", "export", "verification"],
+    ["explain"],
     ["report"],
     ["cli"],
 ]
@@ -37,6 +38,7 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 HOMES = {
     "click": ["cli"],
     "rich": ["report", "cli"],
+    "matplotlib": ["report/plot"],
     "requests": ["datasets/download"],
     "platformdirs": ["datasets/cache"],
 }

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from mnistloss.errors import InputError, OutputError
+from mnistloss.errors import InputError, OutputError, shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, RenderableType
 
     from mnistloss.document import Part, Result
@@ -57,6 +59,17 @@ def show_result(name: str, found: Result, format_: str, where: Mapping[str, Any]
         write(machine.document(**(where or {}), **{name: found.as_dict()}))
     else:
         show_parts(found.parts())
+
+
+def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
+    """Draw the charts among the parts to a file, if one is named, and say so."""
+    if path is None:
+        return
+    from mnistloss.document import Chart
+    from mnistloss.report import plot
+
+    plot.save([part for part in parts if isinstance(part, Chart)], path)
+    note(f"drawn to {shown(path)}")
 
 
 def source(predictions: str) -> str | BinaryIO:

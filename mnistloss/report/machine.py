@@ -62,6 +62,18 @@ def to_csv(evaluations: Sequence[Evaluation]) -> str:
     return text.getvalue().removesuffix("\n")
 
 
+def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Columns of equal length under their names; None is empty."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue().removesuffix("\n")
+
+
 def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     for name, result in evaluation.losses.items():
         fields = {key: value for key, value in result.as_dict().items() if key in _COLUMNS}
