@@ -6,6 +6,7 @@ import gzip
 import inspect
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from benchmarks.material import Material, logits, softmax, some_labels
 from benchmarks.measuring import Budget, Call, Goal, Pairs, Row, peak_memory, process, seconds
 from mnistloss import compare, evaluate, load_mnist
+from mnistloss.arrays import Array
 from mnistloss.datasets.load import FORM
 from mnistloss.samples import partition_batches
 
@@ -123,52 +125,44 @@ def memory(made: Material, budget: Budget) -> Pairs:
     return [(peak_memory(), before)]
 
 
+def epoch(made: Material) -> Call:
+    """One epoch of ours: 600 shuffled batches of 100, normalised batch by batch, none of them kept."""
+    split = made.split("train")
+    return lambda: deque(
+        (split.take(batch.indices) for batch in partition_batches(split, 100, seed=1, form=FORM)), maxlen=0
+    )
+
+
 def epoch_of_torch(made: Material, budget: Budget) -> Pairs:
-    """600 shuffled batches of 100 against a DataLoader of the same, normalised beforehand."""
+    """The same batches from a DataLoader; its images are normalised beforehand."""
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
     x, t = made.split("train").take(slice(None))
     loader = DataLoader(TensorDataset(torch.from_numpy(x), torch.tensor(t)), batch_size=100, shuffle=True)
-    return budget.times(epoch(made), lambda: exhaust(loader))
+    return budget.times(epoch(made), lambda: deque(loader, maxlen=0))
 
 
 def epoch_of_numpy(made: Material, budget: Budget) -> Pairs:
-    """The same against what it takes at least: rows by their indices, times a number."""
+    """What it takes at least: rows by their indices, times a number."""
     split = made.split("train")
-    x, t = split.images.reshape(len(split), -1), split.labels
+    x, t, scale = split.images.reshape(len(split), -1), split.labels, np.float32(1 / 255)
     order = np.random.default_rng(0).permutation(len(split)).reshape(600, 100)
-    scale = np.float32(1 / 255)
-    return budget.times(epoch(made), lambda: exhaust((x.take(i, axis=0) * scale, t.take(i)) for i in order))
-
-
-def epoch(made: Material) -> Call:
-    """One epoch of ours: shuffled, and normalised batch by batch."""
-    split = made.split("train")
-    return lambda: exhaust(
-        batch.split.take(batch.indices, batch.form) for batch in partition_batches(split, 100, seed=1, form=FORM)
-    )
-
-
-def exhaust(batches: Any) -> None:
-    """Go through batches and keep none."""
-    for _ in batches:
-        pass
+    return budget.times(epoch(made), lambda: deque(((x.take(i, 0) * scale, t.take(i)) for i in order), maxlen=0))
 
 
 def load(made: Material, budget: Budget) -> Pairs:
     """MNIST as bytes: from the cache and verified, against gunzip and parse of the files as they are published."""
     cache_dir, archives = made.cache(), made.archives()
 
-    def parse() -> list[Any]:
-        arrays = []
-        for path in archives:
-            with gzip.open(path) as stream:
-                content = stream.read()
-            arrays.append(np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]))
-        return arrays
+    def parse(path: Path) -> Array:
+        with gzip.open(path) as stream:
+            content = stream.read()
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
 
-    return budget.times(lambda: load_mnist(normalize=False, cache_dir=cache_dir, download=False), parse)
+    return budget.times(
+        lambda: load_mnist(normalize=False, cache_dir=cache_dir, download=False), lambda: list(map(parse, archives))
+    )
 
 
 def comparison(made: Material, budget: Budget) -> Pairs:
