@@ -12,16 +12,22 @@ from mnistloss import numbers
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import shown
 from mnistloss.examples import Examples
+from mnistloss.signature import Signature
 from mnistloss.statistics import Interval
 
 
 @dataclass(frozen=True)
 class File:
-    """Predictions, and what they score: the mean loss and the accuracy."""
+    """Predictions, and what they score: the mean loss, with its signature, and the accuracy."""
 
     predictions: str
     loss: float
     accuracy: float
+    signature: Signature
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "signature": str(self.signature)}
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class Comparison:
             "flips": self.flips,
             "bootstrap": self.bootstrap,
             "seed": self.seed,
-            "files": [asdict(file) for file in self.files],
+            "files": [file.as_dict() for file in self.files],
             "differences": [difference.as_dict() for difference in self.differences],
         }
 
@@ -121,11 +127,11 @@ class Comparison:
         """The differences that may be above the margin: the upper end of their interval is."""
         return [difference for difference in self.differences if not difference.within(margin)]
 
-    def parts(self, *, pictures: bool = True) -> list[Part]:
+    def parts(self) -> list[Part]:
         """The ranking, the differences, their tests, and the examples on which each pair differs most."""
-        parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines((self._method(),))]
+        parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines(self._notes())]
         for difference in self.differences:
-            parts += [self._cases(difference), *(self._pictures(difference) if pictures else ())]
+            parts += [self._cases(difference), *self._pictures(difference)]
         return parts
 
     def _ranking(self) -> Part:
@@ -166,10 +172,11 @@ class Comparison:
         columns = (">baseline", ">this", ">McNemar p", ">Holm")
         return [self._table("examples that only one of them gets right", columns, _mcnemar_cells)]
 
-    def _method(self) -> str:
+    def _notes(self) -> tuple[str, ...]:
         exact = all(d.exact for d in self.differences)
         flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
-        return f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm: for several comparisons"
+        method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm for all comparisons"
+        return (method, *(str(file.signature) for file in self.files))
 
     def _cases(self, difference: Difference) -> Part:
         rows = (

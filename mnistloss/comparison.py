@@ -19,6 +19,7 @@ from mnistloss.examples import Examples, load_examples
 from mnistloss.losses import Loss, find
 from mnistloss.resampling import bootstrap_interval, holm, mcnemar_p, sign_flip_p
 from mnistloss.scoring import Predictions, Selection
+from mnistloss.signature import Signature
 from mnistloss.statistics import Moments, normal_interval, quantile
 from mnistloss.targets import Source
 
@@ -48,9 +49,10 @@ class _Scored:
     name: str
     losses: Floats = field(repr=False)
     errors: Floats = field(repr=False)
+    signature: Signature
 
     def file(self) -> File:
-        return File(self.name, Moments.over(self.losses).mean, 1 - Moments.over(self.errors).mean)
+        return File(self.name, Moments.over(self.losses).mean, 1 - Moments.over(self.errors).mean, self.signature)
 
 
 def compare(
@@ -125,11 +127,6 @@ def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws:
 
 
 def _score(examples: Examples, loss: Loss) -> _Scored:
-    if loss.needs_probabilities and examples.input == "labels":
-        raise InputError(
-            f"{examples.name}: these are predicted classes, integers of shape ({examples.n},): {loss.name} needs"
-            " a probability for every class. Save the model's probabilities, or ask for --loss error"
-        )
     losses = examples.losses(loss.name)
     infinite = np.isinf(losses)
     if infinite.any():
@@ -137,7 +134,7 @@ def _score(examples: Examples, loss: Loss) -> _Scored:
             f"{examples.name}: the {loss.name} of {np.count_nonzero(infinite):,} examples is infinite, first in row"
             f" {infinite.argmax()}, so that there is no difference; use --loss cee with a --delta above 0, such as 1e-7"
         )
-    return _Scored(examples.name, losses, examples.losses("error"))
+    return _Scored(examples.name, losses, examples.losses("error"), examples.signature(loss.name))
 
 
 def _check_same(first: Examples, other: Examples) -> None:

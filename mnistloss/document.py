@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from mnistloss.arrays import Array
 
 
 @dataclass(frozen=True)
+class Heading:
+    """What stands above the parts of one result among several."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Table:
-    """Rows of text under headings; a heading that starts with > is of a column of numbers."""
+    """Rows of text under headings; the title may be empty; a heading that starts with > is of a column of numbers."""
 
     title: str
     columns: tuple[str, ...]
@@ -41,4 +49,16 @@ class Pictures:
     captions: tuple[str, ...]
 
 
-Part = Table | Lines | Bars | Pictures
+Part = Heading | Table | Lines | Bars | Pictures
+
+
+class Result(Protocol):
+    """Something that was found, frozen, which says itself to machines and to people."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it: full precision, null instead of infinity and NaN."""
+        ...
+
+    def parts(self) -> list[Part]:
+        """As people read it."""
+        ...

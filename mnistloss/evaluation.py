@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from mnistloss import __version__, doctor
+from mnistloss import doctor
 from mnistloss.arrays import Array, Floats, whole
 from mnistloss.datasets.access import Access
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses import LOSSES, Loss, Probabilities, find
-from mnistloss.predictions import Layout
+from mnistloss.predictions import check_probabilities
 from mnistloss.resampling import bootstrap_intervals
 from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.scoring import Block, Digest, Predictions, Scoring, Selection, open_scoring
@@ -120,24 +120,13 @@ def evaluate(
 def score(predictions: Predictions, selection: Selection, wanted: Wanted) -> Evaluation:
     """What `evaluate` does, with its arguments gathered."""
     with open_scoring(predictions, selection) as scoring:
-        losses = _chosen(wanted.losses, scoring.layout, asked=selection.input)
+        losses = _chosen(wanted.losses, scoring, asked=selection.input)
         _check_top(wanted, scoring)
         tally = _Tally(scoring, losses, wanted)
         for block in scoring.blocks():
             tally.add(block)
     layout, found = scoring.layout, scoring.targets
-    signature = Signature(
-        loss="+".join(loss.name for loss in losses),
-        targets=found.name,
-        n=layout.n,
-        predictions=str(tally.digest)[:8],
-        input=layout.input,
-        delta=scoring.delta if any(loss.uses_delta for loss in losses) else None,
-        reduction=wanted.reduction,
-        version=__version__,
-        indices=found.indices,
-        unnormalized=scoring.unnormalized,
-    )
+    signature = scoring.signature(losses, tally.digest, wanted.reduction)
     moments = tally.merged()
     right = layout.n - moments["error"].total
     return Evaluation(
@@ -176,19 +165,15 @@ def _facts(tally: _Tally, moments: dict[str, Moments], accuracy: float, selectio
     )
 
 
-def _chosen(losses: Sequence[str] | None, layout: Layout, *, asked: str) -> list[Loss]:
+def _chosen(losses: Sequence[str] | None, scoring: Scoring, *, asked: str) -> list[Loss]:
     """The losses asked for, each once and each one defined for what the predictions are."""
     if losses is None:
         losses = ("error",) if asked == "labels" else DEFAULT_LOSSES
     chosen = [find(name) for name in dict.fromkeys(losses)]
     if not chosen:
         raise ArgumentError(f"no loss was asked for; the losses are {', '.join(LOSSES)}")
-    undefined = [loss.name for loss in chosen if loss.needs_probabilities]
-    if layout.input == "labels" and undefined:
-        raise InputError(
-            f"these are predicted classes, integers of shape ({layout.n},): {' and '.join(undefined)} would need"
-            " a probability for every class. Save the model's probabilities, or ask for --loss error"
-        )
+    if undefined := [loss.name for loss in chosen if loss.needs_probabilities]:
+        check_probabilities(scoring.source.name, scoring.layout.input, scoring.layout.n, " and ".join(undefined))
     return chosen
 
 
@@ -196,8 +181,8 @@ def _check_top(wanted: Wanted, scoring: Scoring) -> None:
     """Refuse what needs labels, or the order of all classes, where there are none."""
     if (wanted.top or wanted.per_class) and scoring.targets.t.ndim == 2:
         raise InputError("top and per_class need a label for each example; these targets are soft rows")
-    if wanted.top and scoring.layout.input == "labels":
-        raise InputError("these are predicted classes; the top k need a probability for every class")
+    if wanted.top:
+        check_probabilities(scoring.source.name, scoring.layout.input, scoring.layout.n, "the top k")
 
 
 class _Tally:
@@ -282,7 +267,7 @@ def _result(tally: _Tally, moments: dict[str, Moments], loss: Loss, signature: S
         ci=None if none else ci,
         confidence=wanted.confidence,
         infinite=found.infinite,
-        signature=replace(signature, loss=loss.name, delta=signature.delta if loss.uses_delta else None),
+        signature=signature.of(loss.name, uses_delta=loss.uses_delta),
         references={name: scale * cost for name, cost in _references(tally, loss).items()},
         values=tally.values.get(loss.name) if none else None,
     )

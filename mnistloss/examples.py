@@ -14,7 +14,9 @@ from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Part, Pictures
 from mnistloss.errors import InputError, UnavailableError
 from mnistloss.losses import LOSSES, OUTPUTS, block_targets
-from mnistloss.scoring import Predictions, Selection, open_scoring
+from mnistloss.predictions import check_probabilities
+from mnistloss.scoring import Digest, Predictions, Selection, open_scoring
+from mnistloss.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Examples:
     """N checked predictions in memory, with their targets.
 
     t: labels (N,), or soft rows (N, K). outputs: see `losses.Outputs`, of all examples as one block, (K, N).
+    signed: the signature of all losses; see `signature`.
     indices: which examples of the split these are; None for all of them in order, and for own targets.
     """
 
@@ -33,6 +36,7 @@ class Examples:
     delta: float
     t: Array = field(repr=False)
     outputs: Any = field(repr=False)
+    signed: Signature
     indices: Array | None = field(default=None, repr=False)
     access: Access = field(default=ACCESS, repr=False)
 
@@ -42,9 +46,18 @@ class Examples:
         return len(self.t)
 
     def losses(self, name: str, delta: float | None = None) -> Floats:
-        """The per-example losses (N,) of that name, with another delta if one is given."""
+        """The per-example losses (N,) of that name, with another delta if one is given.
+
+        Predicted classes have the loss "error" only; others raise InputError.
+        """
+        if LOSSES[name].needs_probabilities:
+            check_probabilities(self.name, self.input, self.n, name)
         targets = block_targets(self.t, slice(0, self.n))
         return LOSSES[name](self.outputs, targets, self.delta if delta is None else delta)
+
+    def signature(self, name: str) -> Signature:
+        """What the loss of that name depends on."""
+        return self.signed.of(name, uses_delta=LOSSES[name].uses_delta)
 
     @property
     def predicted(self) -> NDArray[np.intp]:
@@ -56,13 +69,12 @@ class Examples:
     def labels(self) -> NDArray[np.intp]:
         """The labels (N,); soft targets have none and raise InputError."""
         if self.t.ndim != 1:
-            raise InputError("the targets are soft rows; this needs a label for each example")
+            raise InputError(f"{self.name}: the targets are soft rows; this needs a label for each example")
         return self.t
 
     def probabilities(self) -> Floats:
         """Probabilities (K, N); predicted classes have none and raise InputError."""
-        if self.input == "labels":
-            raise InputError("these are predicted classes; this needs a probability for every class")
+        check_probabilities(self.name, self.input, self.n, "this")
         p: Floats = self.outputs.p
         return p
 
@@ -90,7 +102,10 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
     """Check predictions as `evaluate` does, and keep all of them."""
     with open_scoring(predictions, selection) as scoring:
         layout, targets = scoring.layout, scoring.targets
-        parts = [np.array(block.y) for block in scoring.blocks()]
+        parts, digest = [], Digest()
+        for block in scoring.blocks():
+            digest.add(block)
+            parts.append(np.array(block.y))
         return Examples(
             name=scoring.source.name,
             dataset=targets.dataset,
@@ -100,6 +115,7 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
             delta=scoring.delta,
             t=targets.t,
             outputs=OUTPUTS[layout.input](np.concatenate(parts, axis=-1)),
+            signed=scoring.signature(tuple(LOSSES.values()), digest),
             indices=targets.chosen,
             access=selection.access,
         )

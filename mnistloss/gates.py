@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mnistloss.errors import ArgumentError
 from mnistloss.results import Evaluation
 
-_PATTERN = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*(\S+)\s*")
+_PATTERN = re.compile(r"\s*([\w.\[\]-]+)\s*(>=|<=|>|<)\s*(\S+)\s*")
 _OPERATORS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le}
 
 
@@ -39,11 +39,11 @@ class Gate:
         return cls(match[1], match[2], bound)
 
     def value(self, evaluation: Evaluation) -> float:
-        """The number that the gate looks at; one that was not asked for raises ArgumentError."""
-        numbers = evaluation.numbers()
-        if self.name not in numbers:
-            raise ArgumentError(f"the gate {self} looks at {self.name!r}; reported are {', '.join(numbers)}")
-        return numbers[self.name]
+        """The number that the gate looks at; one that is not reported raises ArgumentError."""
+        reported = evaluation.reported()
+        if self.name not in reported:
+            raise ArgumentError(f"the gate {self} looks at {self.name!r}; reported are {', '.join(reported)}")
+        return reported[self.name]
 
     def crossed(self, evaluation: Evaluation) -> bool:
         """Whether the evaluation fails."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -243,6 +243,12 @@ def block_targets(t: Array, rows: slice) -> Array:
 def block_slices(n: int) -> Iterator[slice]:
     """The blocks of n examples, in order."""
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+
+
+def check_delta_matters(delta: float | None, names: Sequence[str]) -> None:
+    """Refuse a delta that none of the losses of these names uses, if there are names."""
+    if delta is not None and names and not any(find(name).uses_delta for name in names):
+        raise ArgumentError(f"delta has no effect on {' and '.join(names)}; leave it out, or ask for the loss cee")
 
 
 def check_delta(delta: Any) -> float:

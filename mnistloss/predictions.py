@@ -82,6 +82,15 @@ class Layout:
         return cls(_at_least_one(shape[0], source), shape[1], input)
 
 
+def check_probabilities(name: str, input: str, n: int, what: str) -> None:
+    """Refuse predicted classes where `what` needs probabilities."""
+    if input == "labels":
+        raise InputError(
+            f"{name}: these are predicted classes, integers of shape ({n},): {what} would need a probability for"
+            " every class. Save the model's probabilities, or ask for --loss error"
+        )
+
+
 def _described(source: Rows) -> str:
     return f"shape {source.shape} of {source.dtype}"
 

@@ -140,6 +140,25 @@ class Evaluation:
         losses = {name: result.value for name, result in self.losses.items()}
         return {**losses, **{name: share.value for name, share in self.shares().items()}}
 
+    def reported(self) -> dict[str, float]:
+        """`numbers`, and what else is reported, as far as it is defined.
+
+        NAME.stderr, NAME.low and NAME.high (of the interval), NAME.infinite, NAME.skill; by class NAME[3], and
+        NAME.share[3] of the total; n, and hints: how many there are.
+        """
+        found: dict[str, float | None] = {**self.numbers(), "n": self.n, "hints": len(self.hints)}
+        for name, loss in self.losses.items():
+            found |= {f"{name}.stderr": loss.stderr, f"{name}.infinite": loss.infinite, f"{name}.skill": loss.skill}
+        intervals = {name: loss.ci for name, loss in self.losses.items()}
+        intervals |= {name: share.ci for name, share in self.shares().items()}
+        for name, ci in intervals.items():
+            found |= {f"{name}.low": ci[0], f"{name}.high": ci[1]} if ci else {}
+        for row in self.per_class or ():
+            found |= {f"{name}[{row.label}]": value for name, value in row.losses.items()}
+            found |= {f"{name}.share[{row.label}]": share for name, share in row.shares.items()}
+            found[f"accuracy[{row.label}]"] = row.accuracy
+        return {name: value for name, value in found.items() if value is not None and not math.isnan(value)}
+
     def as_dict(self) -> dict[str, Any]:
         """One evaluation as JSON has it."""
         return {

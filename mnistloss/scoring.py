@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mnistloss import __version__
 from mnistloss.arrays import Array, as_targets
 from mnistloss.datasets import catalog
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.errors import ArgumentError
-from mnistloss.losses import DELTA, OUTPUTS, block_slices, block_targets, check_delta, transposed
+from mnistloss.losses import DELTA, OUTPUTS, Loss, block_slices, block_targets, check_delta, transposed
 from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
+from mnistloss.signature import Signature
 from mnistloss.targets import Source, Targets, own_targets, split_targets
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
@@ -85,6 +87,21 @@ class Scoring:
                 if not acceptable(y, self.layout.input, sums_within):
                     raise refuse(self.source, self.layout, sums_within)
             yield Block(rows, stored, y, OUTPUTS[self.layout.input](y), block_targets(self.targets.t, rows))
+
+    def signature(self, losses: Sequence[Loss], digest: Digest, reduction: str = "mean") -> Signature:
+        """What these losses of the predictions, of this digest, depend on."""
+        return Signature(
+            loss="+".join(loss.name for loss in losses),
+            targets=self.targets.name,
+            n=self.layout.n,
+            predictions=str(digest)[:8],
+            input=self.layout.input,
+            delta=self.delta if any(loss.uses_delta for loss in losses) else None,
+            reduction=reduction,
+            version=__version__,
+            indices=self.targets.indices,
+            unnormalized=self.unnormalized,
+        )
 
     def _predicted_classes(self) -> Array | None:
         if self.layout.input != "labels":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mnistloss.errors import ArgumentError
@@ -53,6 +53,10 @@ class Signature:
         parts += [f"input:{self.input}{',unnormalized' if self.unnormalized else ''}"]
         parts += [f"delta:{self.delta!r}"] if self.delta is not None else []
         return "|".join([*parts, self.reduction, f"mnistloss:{self.version}"])
+
+    def of(self, loss: str, *, uses_delta: bool) -> Signature:
+        """The same for one of the losses."""
+        return replace(self, loss=loss, delta=self.delta if uses_delta else None)
 
     @classmethod
     def parse(cls, text: str) -> Signature:

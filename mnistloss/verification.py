@@ -43,7 +43,7 @@ class Verification:
     def parts(self) -> list[Part]:
         """As people read it."""
         numbers = self.found.numbers()
-        lines = [f"{name} {numbers[name]!r}" for name in self.claimed.loss.split("+")]
+        lines = [f"{name} {numbers[name]:.12g}" for name in self.claimed.loss.split("+")]
         verdict = "this file gives this number" if self.verified else "this file does not give this number"
         lines.append(f"{self.found.predictions}: {verdict}")
         if not self.agrees:

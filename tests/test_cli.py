@@ -393,10 +393,41 @@ def test_several_files(cli: Cli, preds: Path, probs: np.ndarray, tmp_path: Path)
 
 
 def test_per_class_in_every_format(cli: Cli, preds: Path) -> None:
-    """--per-class adds a row for each class to the table, JSON and CSV."""
+    """--per-class adds a row for each class to every format."""
     common = ("eval", preds, *ON_5K, "--per-class", "--format")
     assert "by class; share: of the total loss" in cli(*common, "table").stdout
     rows = json.loads(cli(*common, "json").stdout)["evaluations"][0]["per_class"]
     assert [row["class"] for row in rows] == list(range(10))
     classes = [row["class"] for row in csv.DictReader(io.StringIO(cli(*common, "csv").stdout))]
     assert classes.count("7") == 3
+    for format_ in ("markdown", "latex"):
+        assert f"{rows[7]['losses']['cee']!r}" in cli(*common, format_).stdout
+
+
+def test_gates_on_whatever_is_reported(cli: Cli, preds: Path) -> None:
+    """Ends of intervals, spreads, skills, classes, counts: each reported number is a gate's by its name."""
+    common = ("eval", preds, *ON_5K, "--per-class", "--format", "json")
+    (found,) = json.loads(cli(*common).stdout)["evaluations"]
+    cee = found["losses"]["cee"]
+    for name, value in {
+        "cee.stderr": cee["stderr"],
+        "cee.high": cee["ci"][1],
+        "cee.skill": cee["skill"],
+        "cee.infinite": 0,
+        "cee[7]": found["per_class"][7]["losses"]["cee"],
+        "cee.share[7]": found["per_class"][7]["shares"]["cee"],
+        "accuracy[7]": found["per_class"][7]["accuracy"],
+        "accuracy.low": found["accuracy"]["ci"][0],
+        "n": 1000,
+        "hints": len(found["hints"]),
+    }.items():
+        assert cli(*common, "--fail-if", f"{name}>={value!r}").exit_code == 3, name
+        assert cli(*common, "--fail-if", f"{name}>{value!r}").exit_code == 0, name
+
+
+def test_a_delta_without_effect_is_refused(cli: Cli, preds: Path) -> None:
+    """--delta with losses that add nothing inside the log is a usage error, in eval and in compare."""
+    for command in (("eval", preds, *ON_5K), ("compare", preds, preds, *ON_5K)):
+        result = cli(*command, "--loss", "nll", "--delta", "1e-5")
+        assert (result.exit_code, "delta has no effect on nll" in result.stderr) == (2, True)
+    assert cli("eval", preds, *ON_5K, "--loss", "nll", "--loss", "cee", "--delta", "1e-5").exit_code == 0

@@ -12,6 +12,9 @@ from conftest import Cli
 import mnistloss
 from mnistloss import LOSSES
 from mnistloss.cli import main
+from mnistloss.examples import load_examples
+from mnistloss.scoring import Selection
+from mnistloss.views.others import others
 
 ROOT = Path(mnistloss.__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -48,6 +51,13 @@ def test_python_block() -> None:
 def test_definitions() -> None:
     """The table of losses is the registry."""
     rows = [f"| `{loss.name}` | {loss.formula} | {loss.meaning} |" for loss in LOSSES.values()]
+    assert "\n".join(rows) in README
+
+
+def test_conventions_of_other_tools(real: Path, realdata: Path) -> None:
+    """The table of other tools' values is what `inspect others` finds."""
+    examples = load_examples(realdata / "predictions" / "book-network-probs.npy", Selection())
+    rows = [f"| {tool.name} | {value:.8f} | {tool.why} |" for tool, value, _ in others(examples).rows()]
     assert "\n".join(rows) in README
 
 

@@ -10,11 +10,12 @@ from rich.console import Console, RenderableType
 
 from mnistloss import numbers
 from mnistloss.doctor import Hint
-from mnistloss.report import machine, picture, table
-from mnistloss.results import Accuracy, BatchResult, Evaluation, LossResult
+from mnistloss.report import machine, picture, table, typeset
+from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.signature import Signature
 
 SIGNATURE = Signature("cee", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", 1e-7, "mean", "0.1.0")
+REFERENCES = {"uniform": 2.3025840929945, "prior": 2.3008473899}
 RESULT = Evaluation(
     predictions="runs/[v2]/p|.npy",
     dataset="mnist",
@@ -24,13 +25,20 @@ RESULT = Evaluation(
     input="probs",
     losses=MappingProxyType(
         {
-            "cee": LossResult(0.22454365154002318, "mean", 0.0067341, (0.2113450, 0.2377422), 0.95, 0, SIGNATURE),
-            "nll": LossResult(float("inf"), "mean", None, None, 0.95, 3, SIGNATURE),
+            "cee": LossResult(
+                0.22454365154002318, "mean", 0.0067341, (0.2113450, 0.2377422), 0.95, 0, SIGNATURE, REFERENCES
+            ),
+            "nll": LossResult(float("inf"), "mean", None, None, 0.95, 3, SIGNATURE, REFERENCES),
         }
     ),
     accuracy=Accuracy(0.9352, (0.930206, 0.939859)),
     signature=SIGNATURE,
     hints=(Hint("a-hint", "something is odd", "look at it"),),
+    per_class=(
+        ClassResult(
+            7, 1028, {"cee": 0.25, "nll": float("inf")}, {"cee": 0.114, "nll": float("nan")}, 0.9319066147859922
+        ),
+    ),
     batches=(BatchResult(0, 10000, MappingProxyType({"cee": 0.22454365154002318, "nll": float("inf")})),),
 )
 
@@ -43,11 +51,25 @@ runs/[v2]/p|.npy on mnist test, n = 10,000
  nll        infinite           -  -                 delta 1e-7, 3 infinite
  accuracy     0.9352              0.9302 to 0.9399
 
+
+ for reference                  cee        nll
+ ─────────────────────────────────────────────
+ uniform guess            2.3025841  2.3025841
+ class prior              2.3008474  2.3008474
+ skill against the prior      0.902          -
+
 cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
 s:0.1.0
 
 Hint: something is odd.
       Look at it.
+
+by class; share: of the total loss
+
+ class      n        cee  share       nll  share  accuracy
+ ─────────────────────────────────────────────────────────
+ 7      1,028  0.2500000  11.4%  infinite      -    0.9319
+
 
 1 batch in row order; weighted by size, their mean is the value above
 
@@ -57,12 +79,15 @@ Hint: something is odd.
 """
 
 CSV = """\
-predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature
-runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,"""
+predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share
+runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,
+runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,,,,,,,,,,,0.114
+runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,"""
 
 MARKDOWN = r"""| predictions | data | n | measure | value | std. error | interval |
 |---|---|---:|---|---:|---:|---|
@@ -70,9 +95,43 @@ MARKDOWN = r"""| predictions | data | n | measure | value | std. error | interva
 | runs/[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | - | - |
 | runs/[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | 0.9302 to 0.9399 |
 
-- something is odd: look at it
+| for reference | cee | nll |
+|---|---:|---:|
+| uniform guess | 2.3025840929945 | 2.3025840929945 |
+| class prior | 2.3008473899 | 2.3008473899 |
+| skill against the prior | 0.9024082811725369 | - |
+
+by class; share: of the total loss
+
+| class | n | cee | share | nll | share | accuracy |
+|---|---:|---:|---:|---:|---:|---:|
+| 7 | 1,028 | 0.25 | 0.114 | infinite | - | 0.9319066147859922 |
+
+1 batch in row order; weighted by size, their mean is the value above
+
+| batch | first row | n | cee | nll |
+|---:|---:|---:|---:|---:|
+| 0 | 0 | 10,000 | 0.22454365154002318 | infinite |
+
+- runs/[v2]/p\|.npy: something is odd: look at it
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`"""
+
+LATEX = r"""\begin{tabular}{llrlrrl}
+predictions & data & n & measure & value & std. error & interval \\ \hline
+a\_b\%\textbackslash{}.npy & mnist test & 10,000 & cee & 0.22454365154002318 & 0.0067 & 0.2113 to 0.2377 \\
+a\_b\%\textbackslash{}.npy & mnist test & 10,000 & nll & infinite & - & - \\
+a\_b\%\textbackslash{}.npy & mnist test & 10,000 & accuracy & 0.9352 & - & 0.9302 to 0.9399 \\
+\end{tabular}
+\par by class; share: of the total loss
+
+\begin{tabular}{lrrrrrr}
+class & n & cee & share & nll & share & accuracy \\ \hline
+7 & 1,028 & 0.25 & 0.114 & infinite & - & 0.9319066147859922 \\
+\end{tabular}
+% something is odd: look at it
+% cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+% cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0"""
 
 
 def printed(renderable: RenderableType, width: int = 80) -> str:
@@ -94,14 +153,13 @@ def test_csv() -> None:
 
 def test_latex() -> None:
     """The evaluation as a paper shows it; what LaTeX would read as its own is escaped."""
-    lines = machine.to_latex([replace(RESULT, predictions="a_b%.npy")]).split("\n")
-    assert lines[2] == r"a\_b\%.npy & mnist test & 10,000 & cee & 0.22454365154002318 & 0.0067 & 0.2113 to 0.2377 \\"
-    assert lines[-1] == f"% {SIGNATURE}"
+    bare = {name: replace(loss, references={}) for name, loss in RESULT.losses.items()}
+    assert typeset.to_latex([replace(RESULT, predictions="a_b%\\.npy", losses=bare, batches=None)]) == LATEX
 
 
 def test_markdown() -> None:
     """The evaluation as a README shows it; a bar in a file name does not break the table."""
-    assert machine.to_markdown([RESULT]) == MARKDOWN
+    assert typeset.to_markdown([RESULT]) == MARKDOWN
 
 
 @pytest.mark.parametrize(

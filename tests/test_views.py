@@ -60,6 +60,19 @@ def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
     assert "infinite" in cli(*common).stdout
 
 
+def test_all_views_of_predicted_classes(cli: Cli, probs: np.ndarray, tmp_path: Path) -> None:
+    """Among all views, one that does not see such predictions says so in its place; alone it refuses them."""
+    np.save(tmp_path / "classes.npy", probs.argmax(axis=1))
+    common = (tmp_path / "classes.npy", "--dataset", "mnist-5k")
+    views = json.loads(cli("inspect", "all", *common, "--format", "json").stdout)["views"]
+    assert "would need a probability for every class" in views["calibration"]["refused"]
+    assert views["confusion"]["loss"] == "error"
+    output = cli("inspect", "all", *common).stdout
+    assert [line.split()[0] for line in output.splitlines() if line.endswith("───")] == list(VIEWS)
+    assert "Not to be seen: " in output
+    assert cli("inspect", "calibration", *common).exit_code == 1
+
+
 def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:
     """`inspect` alone lists the views, `inspect all` shows them all, another name is a usage error."""
     output = cli("inspect").stdout

@@ -73,7 +73,7 @@ def _print(found: list[Entry], format_: str) -> None:
     if format_ == "json":
         from mnistloss.report import machine
 
-        output.write(machine.cache_json(found))
+        output.write(machine.document(files=[entry.as_dict() for entry in found]))
     else:
         from mnistloss.report import table
 

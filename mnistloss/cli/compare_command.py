@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -69,7 +68,7 @@ def command(
     intervals, a sign-flip test, McNemar's test of the accuracy, and the digits on which they differ most.
     """
     from mnistloss.comparison import Draws, run
-    from mnistloss.losses import LOSSES
+    from mnistloss.losses import LOSSES, check_delta_matters
 
     if len(predictions) < 2:
         raise click.UsageError("a comparison needs two files or more, the baseline first")
@@ -77,19 +76,11 @@ def command(
         raise click.UsageError("standard input can be read once")
     if margin is not None and math.isnan(margin):
         raise click.UsageError("--no-worse-than takes a number")
+    check_delta_matters(selection.delta, [loss])
     draws = Draws(flips, bootstrap, seed, confidence)
     found = run([output.source(name) for name in predictions], selection, LOSSES[loss], draws)
-    _print(found, format_)
+    output.show_result("comparison", found, format_)
     ctx.exit(0 if margin is None else _gate(found, margin))
-
-
-def _print(found: Comparison, format_: str) -> None:
-    if format_ == "json":
-        from mnistloss.report import machine
-
-        output.write(machine.comparison_json(found))
-    else:
-        output.show_parts(found.parts(pictures=sys.stdout.isatty()))
 
 
 def _gate(found: Comparison, margin: float) -> int:

@@ -19,7 +19,7 @@ def command(format_: str, cite: str | None) -> None:
     elif format_ == "json":
         from mnistloss.report import machine
 
-        output.write(machine.datasets_json(list(DATASETS.values())))
+        output.write(machine.document(datasets=[dataset.as_dict() for dataset in DATASETS.values()]))
     else:
         from mnistloss.report import table
 

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 )
 @click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Resamples for percentile intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of --bootstrap.")
-@click.option("--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05'; repeatable.")
+@click.option(
+    "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05', 'hints>0'; repeatable."
+)
 @click.option(
     "--format",
     "format_",
@@ -77,6 +79,7 @@ def command(
     """
     from mnistloss.evaluation import Wanted, score
     from mnistloss.gates import Gate
+    from mnistloss.losses import check_delta_matters
 
     if (reduction == "none") != (out is not None):
         raise click.UsageError("--reduction none and --out FILE go together")
@@ -84,10 +87,9 @@ def command(
         raise click.UsageError("--reduction none takes one file and goes without --batch-size, --bootstrap, --fail-if")
     if out and out.suffix == ".npy" and len(set(losses)) != 1:
         raise click.UsageError(f"--out {out} holds one loss; name it with --loss, or write several to .npz")
-    if format_ in ("markdown", "latex") and (batch_size or per_class):
-        raise click.UsageError(f"--format {format_} has no rows for batches or classes; csv and json have")
     if predictions.count("-") > 1:
         raise click.UsageError("standard input can be read once")
+    check_delta_matters(selection.delta, losses)
     asked = [Gate.parse(gate) for gate in gates]
     wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
     results = [score(output.source(name), selection, wanted) for name in predictions]
@@ -107,7 +109,11 @@ def _print(results: list[Evaluation], format_: str) -> None:
         from mnistloss.report import table
 
         output.show(table.evaluation(results[0]) if len(results) == 1 else table.evaluations(results))
-    else:
-        from mnistloss.report.machine import FORMATS
+    elif format_ in ("json", "csv"):
+        from mnistloss.report import machine
 
-        output.write(FORMATS[format_](results))
+        output.write(machine.FORMATS[format_](results))
+    else:
+        from mnistloss.report import typeset
+
+        output.write(typeset.FORMATS[format_](results))

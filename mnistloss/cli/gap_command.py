@@ -48,9 +48,11 @@ def command(
     its mean loss on the test split less that on the training split.
     """
     from mnistloss.generalisation import gap
+    from mnistloss.losses import check_delta_matters
 
     if train == test == "-":
         raise click.UsageError("standard input can be read once")
+    check_delta_matters(delta, losses)
     found = gap(
         output.source(train),
         output.source(test),
@@ -63,9 +65,4 @@ def command(
         cache_dir=cache_dir,
         download=not offline,
     )
-    if format_ == "json":
-        from mnistloss.report import machine
-
-        output.write(machine.gap_json(found))
-    else:
-        output.show_parts(found.parts())
+    output.show_result("gap", found, format_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from mnistloss.cli import options, output
 
 if TYPE_CHECKING:
     from mnistloss.scoring import Selection
-    from mnistloss.views.view import View
+    from mnistloss.views.view import Option
 
 
 class _Views(click.Group):
@@ -25,9 +26,9 @@ class _Views(click.Group):
         from mnistloss.views import VIEWS
 
         if cmd_name == "all":
-            return _command("all", "all views, each with its default options", list(VIEWS.values()))
+            return _command("all", "all views, each with its default options")
         view = VIEWS.get(cmd_name)
-        return None if view is None else _command(view.name, view.meaning, [view])
+        return None if view is None else _command(view.name, view.meaning, view.options)
 
 
 @click.group("inspect", cls=_Views, invoke_without_command=True)
@@ -44,29 +45,24 @@ def command(ctx: click.Context) -> None:
         output.show(table.views(list(VIEWS.values())))
 
 
-def _command(name: str, meaning: str, views: list[View]) -> click.Command:
+def _command(name: str, meaning: str, chosen: Sequence[Option] = ()) -> click.Command:
     @options.predictions
     @options.selection
     @options.format_table_json
-    def run(predictions: str, selection: Selection, format_: str, **chosen: Any) -> None:
+    def run(predictions: str, selection: Selection, format_: str, **values: Any) -> None:
         from mnistloss.examples import load_examples
+        from mnistloss.views import inspect
 
         examples = load_examples(output.source(predictions), selection)
-        results = {view.name: view.run(examples, **chosen) for view in views}
-        if format_ == "json":
-            from mnistloss.report import machine
-
-            output.write(machine.inspection_json(examples, results))
-        else:
-            output.show_parts([part for result in results.values() for part in result.parts()])
+        found = inspect(examples, name, **values)
+        output.show_result("views", found, format_, found.where())
 
     made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(run)
-    if len(views) == 1:
-        for option in views[0].options:
-            whole = isinstance(option.default, int)
-            kind = click.IntRange(min=int(option.least)) if whole else click.FloatRange(min=option.least)
-            flag = f"--{option.name.replace('_', '-')}"
-            made.params.append(
-                click.Option([flag], type=kind, default=option.default, show_default=True, help=option.meaning)
-            )
+    for option in chosen:
+        whole = isinstance(option.default, int)
+        kind = click.IntRange(min=int(option.least)) if whole else click.FloatRange(min=option.least)
+        flag = f"--{option.name.replace('_', '-')}"
+        made.params.append(
+            click.Option([flag], type=kind, default=option.default, show_default=True, help=option.meaning)
+        )
     return made

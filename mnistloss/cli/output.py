@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -15,7 +15,7 @@ from mnistloss.errors import InputError, OutputError
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from mnistloss.document import Part
+    from mnistloss.document import Part, Result
 
 _WIDE = 500
 
@@ -45,6 +45,16 @@ def show_parts(parts: Sequence[Part]) -> None:
     colour = out.color_system is not None
     for part in parts:
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
+
+
+def show_result(name: str, found: Result, format_: str, where: Mapping[str, Any] | None = None) -> None:
+    """Print what was found: as people read it, or as JSON under its name, beside where it was found."""
+    if format_ == "json":
+        from mnistloss.report import machine
+
+        write(machine.document(**(where or {}), **{name: found.as_dict()}))
+    else:
+        show_parts(found.parts())
 
 
 def source(predictions: str) -> str | BinaryIO:

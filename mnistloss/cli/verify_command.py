@@ -46,10 +46,5 @@ def command(
         cache_dir=cache_dir,
         download=not offline,
     )
-    if format_ == "json":
-        from mnistloss.report import machine
-
-        output.write(machine.verification_json(found))
-    else:
-        output.show_parts(found.parts())
+    output.show_result("verification", found, format_)
     ctx.exit(0 if found.verified else 1)

@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
@@ -76,6 +77,12 @@ class Entry:
     state: State
     content: bytes = field(repr=False)
     reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        verified = self.state is State.VERIFIED
+        found = {"bytes": self.file.size if verified else None, "verified": verified, "reason": self.reason or None}
+        return {"dataset": self.dataset.name, "file": self.file.name, **found, "path": str(self.path)}
 
 
 def folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:

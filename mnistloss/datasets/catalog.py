@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mnistloss.errors import ArgumentError
 
@@ -41,6 +41,11 @@ class File:
         """The name under which mirrors have the file."""
         return f"{self.name}.gz"
 
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        digests = {"sha256": self.sha256, "gz_sha256": self.archive_sha256}
+        return {"name": self.name, "bytes": self.size, "shape": self.shape, **digests}
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -71,6 +76,19 @@ class Dataset:
     def select(self, splits: tuple[str, ...] = SPLITS) -> list[File]:
         """The files of the given splits, images before labels."""
         return [self.files[split][kind] for split in splits for kind in KINDS]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "examples": {split: self.examples(split) for split in SPLITS},
+            "classes": list(self.class_names),
+            "files": [file.as_dict() for file in self.select()],
+            "mirrors": self.mirrors,
+            "licence": self.licence,
+            "bibtex": self.bibtex,
+        }
 
 
 def _published(n: tuple[int, int], digests: dict[str, str]) -> dict[str, dict[Kind, File]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
+from rich.rule import Rule
 from rich.text import Text
 
 from mnistloss import document
@@ -15,17 +16,24 @@ _BAR = 30
 def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
     """One part at a width in columns; pictures only where they are wanted."""
     match part:
+        case document.Heading():
+            return Group(Text(), Rule(Text(part.text, style="bold"), align="left", style="dim"))
         case document.Table():
-            drawn = grid(*part.columns)
-            for row in part.rows:
-                drawn.add_row(*(Text(cell) for cell in row))
-            return Group(heading(part.title), drawn)
+            return render_table(part)
         case document.Lines():
             return Group(*sentences(*part.lines))
         case document.Bars():
             return _bars(part)
         case document.Pictures():
             return picture.digits(part.images, part.captions, width, colour=colour) if pictures else Group()
+
+
+def render_table(table: document.Table) -> RenderableType:
+    """A table under its title."""
+    drawn = grid(*table.columns)
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return Group(*([heading(table.title)] if table.title else []), drawn)
 
 
 def _bars(bars: document.Bars) -> RenderableType:

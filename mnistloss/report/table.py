@@ -17,12 +17,12 @@ from mnistloss.datasets.importing import Imported
 from mnistloss.errors import shown
 from mnistloss.losses import LOSSES
 from mnistloss.report import picture
+from mnistloss.report.details import batches, classes, references
 from mnistloss.report.layout import grid, heading, sentences, supported
+from mnistloss.report.parts import render_table
 from mnistloss.results import Evaluation
 from mnistloss.samples import Batch
 from mnistloss.views.view import View
-
-_SHOWN_BATCHES = 12
 
 
 def evaluation(result: Evaluation) -> RenderableType:
@@ -42,23 +42,13 @@ def evaluation(result: Evaluation) -> RenderableType:
         value = Text(numbers.share(share.value, result.n))
         table.add_row(Text(name, style="bold"), value, "", numbers.interval(share.ci), "")
     parts: list[RenderableType] = [heading(title), table]
-    parts += [references(result)] if first.references else []
+    parts += [render_table(references(result))] if first.references else []
     parts += sentences(str(result.signature))
     for hint in result.hints:
         parts += [Text(f"\nHint: {hint.evidence}.\n      {hint.advice[0].upper()}{hint.advice[1:]}.", style="yellow")]
-    parts += [Text(), classes(result)] if result.per_class is not None else []
-    parts += [Text(), batches(result)] if result.batches is not None else []
+    parts += [Text(), render_table(classes(result))] if result.per_class is not None else []
+    parts += [Text(), render_table(batches(result))] if result.batches is not None else []
     return Group(*parts)
-
-
-def references(result: Evaluation) -> RenderableType:
-    """What constant predictions cost by formula, and the skill: the share of the prior's loss that is saved."""
-    table = grid("for reference", *(f">{name}" for name in result.losses))
-    for key, label in (("uniform", "uniform guess"), ("prior", "class prior")):
-        table.add_row(label, *(numbers.loss(loss.references[key]) for loss in result.losses.values()))
-    skills = ("-" if loss.skill is None else f"{loss.skill:.3f}" for loss in result.losses.values())
-    table.add_row("skill against the prior", *skills)
-    return table
 
 
 def evaluations(results: Sequence[Evaluation]) -> RenderableType:
@@ -73,34 +63,6 @@ def evaluations(results: Sequence[Evaluation]) -> RenderableType:
     lines = [str(result.signature) for result in results]
     hints = [f"Hint: {shown(r.predictions)}: {hint.evidence}; {hint.advice}" for r in results for hint in r.hints]
     return Group(table, *sentences(*lines, *hints))
-
-
-def classes(result: Evaluation) -> RenderableType:
-    """The losses by class, and what share of the total each class carries."""
-    found, names = result.per_class or (), list(result.losses)
-    headings = [part for name in names for part in (f">{name}", ">share")]
-    table = grid("class", ">n", *headings, ">accuracy")
-    for row in found:
-        cells = [part for name in names for part in (numbers.loss(row.losses[name]), f"{row.shares[name]:.1%}")]
-        accuracy = numbers.share(row.accuracy, row.n) if row.n else "-"
-        table.add_row(str(row.label), f"{row.n:,}", *cells, accuracy)
-    return Group(heading("by class; share: of the total loss"), table)
-
-
-def batches(result: Evaluation) -> RenderableType:
-    """The losses of each batch of the partition; of many, the first and the last ones."""
-    found = result.batches or ()
-    names = list(result.losses)
-    count = "1 batch" if len(found) == 1 else f"{len(found):,} batches"
-    title = f"{count} in row order; weighted by size, their mean is the value above"
-    table = grid(">batch", ">first row", ">n", *(f">{name}" for name in names))
-    for number, batch in enumerate(found):
-        if len(found) > _SHOWN_BATCHES and number == _SHOWN_BATCHES - 2:
-            table.add_row("...", *("" for _ in table.columns[1:]))
-        if len(found) <= _SHOWN_BATCHES or number < _SHOWN_BATCHES - 2 or number == len(found) - 1:
-            values = (numbers.loss(batch.losses[name]) for name in names)
-            table.add_row(str(number), f"{batch.start:,}", f"{batch.n:,}", *values)
-    return Group(heading(title), table)
 
 
 def losses() -> RenderableType:

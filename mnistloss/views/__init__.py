@@ -6,9 +6,15 @@ JSON (`as_dict`) and as parts of a document (`parts`); and a `View` that describ
 
 from __future__ import annotations
 
-from mnistloss.errors import ArgumentError
+from dataclasses import dataclass
+from typing import Any
+
+from mnistloss.document import Heading, Part, Result
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.examples import Examples
 from mnistloss.views import calibration, confusion, delta, labels, lens, others, power, worst
-from mnistloss.views.view import View
+from mnistloss.views.figures import main_loss
+from mnistloss.views.view import Refused, View
 
 VIEWS: dict[str, View] = {
     module.VIEW.name: module.VIEW for module in (confusion, worst, labels, calibration, delta, lens, power, others)
@@ -21,3 +27,45 @@ def find(name: str) -> View:
         return VIEWS[name]
     except (KeyError, TypeError):
         raise ArgumentError(f"no view is named {name!r}; the views are {', '.join(VIEWS)}") from None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What some views found of the same predictions, by their names."""
+
+    examples: Examples
+    results: dict[str, Result]
+
+    def where(self) -> dict[str, Any]:
+        """What it was found of, as JSON has it."""
+        found = self.examples
+        where = {"predictions": found.name, "dataset": found.dataset, "split": found.split, "n": found.n}
+        return {**where, "signature": str(found.signature(main_loss(found)))}
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {name: result.as_dict() for name, result in self.results.items()}
+
+    def parts(self) -> list[Part]:
+        """As people read it, under the names of the views where there are several."""
+        if len(self.results) == 1:
+            return [part for result in self.results.values() for part in result.parts()]
+        return [part for name, result in self.results.items() for part in (Heading(name), *result.parts())]
+
+
+def inspect(examples: Examples, name: str = "all", **options: Any) -> Inspection:
+    """Look at examples with the view of that name and its options, or with "all", each with its defaults.
+
+    A view that does not see such predictions raises InputError; among all of them it says so in its place.
+    """
+    if name != "all":
+        view = find(name)
+        return Inspection(examples, {view.name: view.run(examples, **options)})
+    return Inspection(examples, {view.name: _tried(view, examples) for view in VIEWS.values()})
+
+
+def _tried(view: View, examples: Examples) -> Result:
+    try:
+        return view.run(examples)
+    except InputError as error:
+        return Refused(str(error))

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from mnistloss.document import Part
+from mnistloss.document import Lines, Part, Result
 
 
-class Result(Protocol):
-    """What a view found, frozen."""
+@dataclass(frozen=True)
+class Refused:
+    """In place of what a view would have found: why it does not see these predictions."""
+
+    reason: str
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: full precision, null instead of infinity and NaN."""
-        ...
+        """As JSON has it."""
+        return {"refused": self.reason}
 
     def parts(self) -> list[Part]:
         """As people read it."""
-        ...
+        return [Lines((f"Not to be seen: {self.reason}",))]
 
 
 @dataclass(frozen=True)
