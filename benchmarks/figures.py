@@ -81,7 +81,7 @@ def full_pass(jobs: int) -> Measure:
 
 
 def gain(made: Material, budget: Budget) -> Pairs:
-    """How many times faster all processors are than one: the full pass, and np.exp in float64 over independent blocks."""
+    """How many times faster all processors are than one: the full pass, and np.exp in float64 over blocks."""
     t = some_labels(MANY)
     y = softmax(logits(t))
     x = y.astype(np.float64)
