@@ -19,7 +19,8 @@ from mnistloss.datasets.catalog import SPLITS
 from mnistloss.datasets.load import FORM, Split, check_split, load_split
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation import evaluate
-from mnistloss.losses import LOSSES, from_logits, softmax
+from mnistloss.losses import LOSSES, softmax
+from mnistloss.outputs import Logits
 from mnistloss.results import Evaluation
 from mnistloss.sampling import Words, partition
 
@@ -101,7 +102,7 @@ def fit_softmax(train: Split, learning: Learning) -> Model:
 
 def _step(x: Array, t: Array, weights: Array, bias: Array, rate: float) -> float:
     """Move weights and bias down the gradient of a mini-batch; returns the sum of its losses before the step."""
-    outputs = from_logits((x @ weights + bias).T.astype(np.float64))
+    outputs = Logits((x @ weights + bias).T.astype(np.float64))
     gradient = (outputs.p.T - one_hot(t, len(bias))).astype(np.float32) / len(x)
     weights -= np.float32(rate) * (x.T @ gradient)
     bias -= np.float32(rate) * gradient.sum(axis=0)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from mnistloss.arrays import Array, Floats
+from mnistloss.arrays import Array
 from mnistloss.statistics import Moments
 
 _SHIFTS = [shift for far in range(1, 11) for shift in (far, -far)]
@@ -20,7 +20,6 @@ _SURE = 0.5
 _CLEARLY = 0.3
 _MOST_CLASSES = 12
 _ENOUGH = 50
-_NEXT_TO_NOTHING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -64,59 +63,6 @@ class Facts:
         """Whether so many examples are wrong that it is worth asking whether they are the right ones."""
         known = self.labels is not None and self.predicted is not None and len(self.labels) >= _ENOUGH
         return known and self.accuracy < _SURE
-
-
-class Signs:
-    """What a pass gathers for `Facts` beside the losses, as long as there is something to gather."""
-
-    def __init__(self, input: str) -> None:
-        self._input = input
-        self.hard = input == "probs"
-        self.like_probabilities = input == "logits"
-        self._twice = input == "probs"
-        self._confidences: list[float] = []
-        self._inner: list[float] = []
-        self._least: list[float] = []
-        self._n = 0
-
-    def add(self, y: Floats) -> None:
-        """Take in a transposed block (K, n) of what the model gave."""
-        if self._input == "labels":
-            return
-        self._n += y.shape[1]
-        self.hard = self.hard and bool(((y == 0) | (y == 1)).all())
-        if self.like_probabilities:
-            self.like_probabilities = bool(y.min() >= 0 and (np.abs(y.sum(axis=0) - 1) <= 1e-3).all())
-        if self._input == "probs":
-            self._confidences.append(float(y.max(axis=0).sum()))
-        if self._twice:
-            self._look_within(y)
-
-    def _look_within(self, y: Floats) -> None:
-        """Undo a softmax: the logs of a softmax of probabilities, shifted to sum to 1, are these probabilities."""
-        k = len(y)
-        self._twice = bool(y.min() > 0 and y.max() <= math.e / (math.e + k - 1) + 1e-3)
-        if self._twice:
-            logs = np.log(y)
-            inner = logs + (1 - logs.sum(axis=0)) / k
-            self._twice = bool(inner.min() >= -1e-3)
-            self._inner.append(float(inner.max(axis=0).sum()))
-            self._least.append(float(inner.min(axis=0).sum()))
-
-    @property
-    def confidence(self) -> float:
-        """The mean of the largest probability."""
-        return math.fsum(self._confidences) / self._n if self._n else 0.0
-
-    @property
-    def twice(self) -> float | None:
-        """The confidence of what went into a softmax of probabilities; None where this cannot be one.
-
-        What a model finds least likely has next to no probability; undoing a softmax that was none leaves more.
-        """
-        if not self._twice or not self._n or math.fsum(self._least) / self._n > _NEXT_TO_NOTHING:
-            return None
-        return math.fsum(self._inner) / self._n
 
 
 def probabilities_as_logits(facts: Facts) -> Hint | None:

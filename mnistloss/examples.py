@@ -13,7 +13,8 @@ from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Part, Pictures
 from mnistloss.errors import InputError, UnavailableError
-from mnistloss.losses import LOSSES, OUTPUTS, block_targets
+from mnistloss.losses import LOSSES, block_targets
+from mnistloss.outputs import OUTPUTS
 from mnistloss.predictions import check_probabilities
 from mnistloss.scoring import Digest, Predictions, Selection, open_scoring
 from mnistloss.signature import Signature
@@ -102,10 +103,8 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
     """Check predictions as `evaluate` does, and keep all of them."""
     with open_scoring(predictions, selection) as scoring:
         layout, targets = scoring.layout, scoring.targets
-        parts, digest = [], Digest()
-        for block in scoring.blocks():
-            digest.add(block)
-            parts.append(np.array(block.y))
+        digest = Digest()
+        parts = [block.outputs for blocks in scoring.run(list, digest) for block in blocks]
         return Examples(
             name=scoring.source.name,
             dataset=targets.dataset,
@@ -113,9 +112,15 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
             classes=targets.classes,
             input=layout.input,
             delta=scoring.delta,
-            t=targets.t,
-            outputs=OUTPUTS[layout.input](np.concatenate(parts, axis=-1)),
+            t=targets.t.astype(np.intp) if targets.t.ndim == 1 else targets.t,
+            outputs=_joined(layout.input, parts),
             signed=scoring.signature(tuple(LOSSES.values()), digest),
             indices=targets.chosen,
             access=selection.access,
         )
+
+
+def _joined(input: str, blocks: list[Any]) -> Any:
+    """The outputs of all blocks as one."""
+    values = [block.predicted if input == "labels" else block.scores for block in blocks]
+    return OUTPUTS[input](np.concatenate(values, axis=-1))

@@ -11,158 +11,45 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mnistloss.arrays import Array, Floats, as_rows, as_targets
 from mnistloss.errors import ArgumentError, InputError
+from mnistloss.outputs import BLOCK, Classes, Logits, Outputs, Probabilities
 
 DELTA = 1e-7
 """What the course adds to a probability inside the log."""
 
-BLOCK = 4096
-"""Rows in a block. Part of the arithmetic: sums are made of sums over blocks, whoever computes them."""
-
-
-class Outputs(Protocol):
-    """One block of a model's outputs, transposed; whatever they are, what kernels need is had without losing digits.
-
-    `at` picks the true class of each example out of (K, n), or everything.
-    """
-
-    @property
-    def predicted(self) -> NDArray[np.intp]:
-        """The class (n,) of the largest output; ties go to the lowest class."""
-        ...
-
-    @property
-    def p(self) -> Floats:
-        """Probabilities (K, n)."""
-        ...
-
-    def less_one(self, at: Any) -> Floats:
-        """p - 1."""
-        ...
-
-    def log(self, at: Any, delta: float) -> Floats:
-        """log(p + delta)."""
-        ...
-
-
-class Probabilities:
-    """Outputs that are probabilities."""
-
-    def __init__(self, p: Floats) -> None:
-        self.p = p
-
-    @cached_property
-    def predicted(self) -> NDArray[np.intp]:
-        return _argmax(self.p)
-
-    def less_one(self, at: Any) -> Floats:
-        return self.p[at] - 1.0
-
-    def log(self, at: Any, delta: float) -> Floats:
-        p = self.p[at]
-        return _log_sum(p, p - 1.0, delta)
-
-
-class LogProbabilities:
-    """Outputs that are log-probabilities; `scores` are the outputs they were made of, if others."""
-
-    def __init__(self, log_p: Floats, scores: Floats | None = None) -> None:
-        self.log_p = log_p
-        self._scores = log_p if scores is None else scores
-
-    @cached_property
-    def predicted(self) -> NDArray[np.intp]:
-        return _argmax(self._scores)
-
-    @cached_property
-    def p(self) -> Floats:
-        return np.exp(self.log_p)
-
-    def less_one(self, at: Any) -> Floats:
-        return np.expm1(self.log_p[at])
-
-    def log(self, at: Any, delta: float) -> Floats:
-        if delta == 0:
-            return self.log_p[at]
-        return _log_sum(np.exp(self.log_p[at]), self.less_one(at), delta)
-
-
-class Classes:
-    """Predicted classes: of a model's outputs, nothing else is known."""
-
-    def __init__(self, predicted: NDArray[np.intp]) -> None:
-        self.predicted = predicted
-
-
-def from_logits(z: Floats) -> LogProbabilities:
-    """Outputs that are raw scores, by way of the log-softmax; the predicted class needs no softmax."""
-    return LogProbabilities(_log_softmax(z), z)
-
-
-OUTPUTS: dict[str, Callable[[Any], Outputs | Classes]] = {
-    "probs": Probabilities,
-    "logits": from_logits,
-    "logprobs": LogProbabilities,
-    "labels": Classes,
-}
-"""What predictions can be, and how a block of them is read."""
-
-
-def _argmax(y: Floats) -> NDArray[np.intp]:
-    best, at = y[0].copy(), np.zeros(y.shape[1], np.intp)
-    for k in range(1, len(y)):
-        np.copyto(at, k, where=y[k] > best)
-        np.maximum(best, y[k], out=best)
-    return at
-
-
-def _log_sum(p: Floats, p_less_one: Floats, delta: float) -> Floats:
-    """log(p + delta), by log1p where p is near 1; -inf for p + delta <= 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        small = np.log(np.maximum(p + delta, 0.0))
-        return np.where(p_less_one > -0.5, np.log1p(p_less_one + delta), small)
-
-
-def _log_softmax(z: Floats) -> Floats:
-    """log softmax over axis 0: the sum of exponentials without its largest term, 1, goes through log1p."""
-    with np.errstate(over="ignore"):
-        shifted = z - z.max(axis=0)
-    others = np.exp(shifted)
-    others[_argmax(z), np.arange(z.shape[1])] = 0.0
-    return shifted - np.log1p(others.sum(axis=0))
-
-
-def _true(t: Array) -> Any:
-    """What picks the true class of each example from (K, n); for soft targets, everything."""
-    return (t, np.arange(len(t))) if t.ndim == 1 else ...
-
-
-def _squared_error(y: Outputs, t: Array) -> Floats:
-    if t.ndim == 1:
-        residual = y.p.copy()
-        residual[_true(t)] = y.less_one(_true(t))
-    else:
-        residual = y.p - t
-    return np.einsum("kn,kn->n", residual, residual)
-
 
 def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
-    log = y.log(_true(t), delta)
+    log = y.log(t, delta)
     if t.ndim == 1:
         return 0.0 - log
     return 0.0 - np.multiply(t, log, where=t != 0, out=np.zeros_like(log)).sum(axis=0)
 
 
-def _error(y: Outputs | Classes, t: Array) -> Floats:
+def _nll(y: Outputs, t: Array, _: float) -> Floats:
+    return _cross_entropy(y, t, 0.0)
+
+
+def _squared_error(y: Outputs, t: Array, _: float) -> Floats:
+    squares = np.square(y.p if t.ndim == 1 else y.p - t)
     if t.ndim == 1:
-        return (y.predicted != t).astype(np.float64)
+        squares.reshape(-1)[y.place(t)] = y.less_one(t) ** 2
+    total: Floats = squares.sum(axis=0)
+    return total
+
+
+def _half_squared_error(y: Outputs, t: Array, _: float) -> Floats:
+    return 0.5 * _squared_error(y, t, _)
+
+
+def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
+    if t.ndim == 1:
+        return (~y.hits(t)).astype(np.float64)
     return 1.0 - t[y.predicted, np.arange(t.shape[1])]
 
 
@@ -196,25 +83,25 @@ LOSSES: dict[str, Loss] = {
             "mse",
             "½ Σ_k (y_k - t_k)²",
             "half-sum squared error of the course; half of the Brier score",
-            lambda y, t, _: 0.5 * _squared_error(y, t),
+            _half_squared_error,
         ),
         Loss(
             "nll",
             "-Σ_k t_k log y_k",
             "cross-entropy without delta, in nats; infinite where the true class got probability 0",
-            lambda y, t, _: _cross_entropy(y, t, 0.0),
+            _nll,
         ),
         Loss(
             "brier",
             "Σ_k (y_k - t_k)²",
             "multi-class Brier score, from 0 to 2",
-            lambda y, t, _: _squared_error(y, t),
+            _squared_error,
         ),
         Loss(
             "error",
             "1 - t_k at k = argmax y",
             "1 where the predicted class is wrong, else 0; ties go to the lowest class",
-            lambda y, t, _: _error(y, t),
+            _error,
             needs_probabilities=False,
         ),
     )
@@ -237,7 +124,7 @@ def transposed(rows: Array) -> Floats:
 
 def block_targets(t: Array, rows: slice) -> Array:
     """The targets of a block, as the kernels take them."""
-    return t[rows] if t.ndim == 1 else transposed(t[rows])
+    return t[rows].astype(np.intp) if t.ndim == 1 else transposed(t[rows])
 
 
 def block_slices(n: int) -> Iterator[slice]:
@@ -312,5 +199,5 @@ def softmax(z: ArrayLike) -> Floats:
     scores = as_rows(z, "scores")
     if not np.isfinite(scores).all():
         raise InputError("scores: NaN or infinity; expected finite numbers")
-    rows = np.exp(_log_softmax(transposed(scores))).T
+    rows = Logits(transposed(scores)).p.T
     return np.ascontiguousarray(rows).reshape(np.shape(z))

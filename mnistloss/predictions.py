@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from mnistloss.arrays import Array, Floats, as_real
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.losses import OUTPUTS, block_slices, transposed
+from mnistloss.losses import block_slices, transposed
 from mnistloss.npy import open_npy
+from mnistloss.outputs import OUTPUTS
 
 INPUTS = tuple(OUTPUTS)
 """What predictions can be: probs, logits, logprobs or labels (predicted classes)."""
@@ -30,7 +32,7 @@ class Rows(Protocol):
     dtype: np.dtype[Any]
 
     def rows(self, rows: slice) -> Array:
-        """Some rows, valid until the next call."""
+        """Some rows, valid until the same thread's next call."""
         ...
 
 
@@ -117,16 +119,15 @@ def tolerance(dtype: np.dtype[Any]) -> float:
     return 1e-2 if dtype.kind == "f" and dtype.itemsize == 2 else 1e-3
 
 
-def acceptable(y: Floats, input: str, sums_within: float | None) -> bool:
-    """Whether every row of a transposed block is what `input` says; sums are not looked at for None."""
+def acceptable(y: Any, input: str, sums_within: float | None) -> bool:
+    """Whether every row of a block of outputs is what `input` says; sums are not looked at for None."""
+    if not (math.isfinite(y.lowest) and math.isfinite(y.highest)):
+        return False
     if input == "logits":
-        return bool(np.isfinite(y).all())
-    if not (y.max() <= (1.0 if input == "probs" else 0.0) + _SLACK and np.isfinite(y.min())):
+        return True
+    if y.highest > (1.0 if input == "probs" else 0.0) + _SLACK or (input == "probs" and y.lowest < -_SLACK):
         return False
-    p = np.exp(y) if input == "logprobs" else y
-    if not p.min() >= -_SLACK:
-        return False
-    return sums_within is None or bool((np.abs(p.sum(axis=0) - 1.0) <= sums_within).all())
+    return sums_within is None or bool(np.abs(y.p.sum(axis=0) - 1.0).max() <= sums_within)
 
 
 def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputError:

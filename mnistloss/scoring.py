@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from functools import cached_property
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mnistloss import __version__
 from mnistloss.arrays import Array, as_targets
-from mnistloss.datasets import catalog
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.errors import ArgumentError
-from mnistloss.losses import DELTA, OUTPUTS, Loss, block_slices, block_targets, check_delta, transposed
+from mnistloss.losses import DELTA, Loss, block_slices, block_targets, check_delta, transposed
+from mnistloss.outputs import BLOCK, OUTPUTS, Classes
+from mnistloss.parallel import in_order
 from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
 from mnistloss.signature import Signature
-from mnistloss.targets import Source, Targets, own_targets, split_targets
+from mnistloss.targets import Source, TargetFinder, Targets
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
+Done = TypeVar("Done")
+
+_BLOCKS, _LARGEST = 4, 1 << 24
+"""How many blocks, and how many bytes of them at most, a process is handed at once."""
+_MANY = 16
+"""The least blocks that are worth several processes."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +55,16 @@ class Selection:
         if self.allow_unnormalized and self.input in ("logits", "labels"):
             raise ArgumentError(f"{self.input} have no sums; leave allow_unnormalized out")
 
+    def finder(self) -> TargetFinder:
+        """What finds the targets of predictions so selected."""
+        return TargetFinder(self.targets, self.dataset, self.split, self.indices, self.access)
+
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: as they are stored, transposed (K, n), as the kernels take them, and their targets."""
+    """Some rows as the kernels take them: outputs (K, n) and targets."""
 
     rows: slice
-    stored: Array
-    y: Array
     outputs: Any
     t: Array
 
@@ -73,20 +84,56 @@ class Scoring:
         """Whether rows are taken although their sums are not looked at."""
         return self.allow_unnormalized and self.layout.input in ("probs", "logprobs")
 
-    def blocks(self) -> Iterator[Block]:
-        """All rows, block by block; the first that is not what it should be raises InputError about all of them."""
-        sums_within = None if self.allow_unnormalized else tolerance(self.source.dtype)
-        classes = self._predicted_classes()
-        for rows in block_slices(self.layout.n):
-            if classes is not None:
-                stored = self.source.rows(rows)
-                y: Array = classes[rows]
-            else:
-                stored = as_block(self.source, rows)
-                y = transposed(stored)
-                if not acceptable(y, self.layout.input, sums_within):
-                    raise refuse(self.source, self.layout, sums_within)
-            yield Block(rows, stored, y, OUTPUTS[self.layout.input](y), block_targets(self.targets.t, rows))
+    def run(self, work: Callable[[Iterator[Block]], Done], digest: Digest, jobs: int = 1) -> Iterator[Done]:
+        """What `work` makes of the blocks of each stretch of rows, in row order, by `jobs` processes; all are hashed.
+
+        The first row that is not what it should be raises InputError, which is about all rows.
+        """
+        np.empty(_LARGEST, np.uint8)  # from here on glibc keeps what is let go, as large as this, for the next block
+        blocks = list(block_slices(self.layout.n))
+        jobs = 1 if self.classes is not None or len(blocks) < _MANY else jobs
+        size = 1 if jobs == 1 else max(1, min(_BLOCKS, _LARGEST // (BLOCK * self._row_bytes)))
+        stretches = [blocks[start : start + size] for start in range(0, len(blocks), size)]
+        seen = digest if jobs == 1 else None
+        try:
+            with in_order(lambda stretch: work(self._blocks(stretch, seen)), stretches, jobs) as results:
+                if seen is None:
+                    for rows in blocks:
+                        digest.add(as_block(self.source, rows))
+                yield from results
+        except _UnacceptableError:
+            raise refuse(self.source, self.layout, self._sums_within) from None
+
+    def _blocks(self, stretch: Sequence[slice], digest: Digest | None) -> Iterator[Block]:
+        """The blocks of a stretch, each read, hashed and checked."""
+        for rows in stretch:
+            stored = self.source.rows(rows) if self.classes is not None else as_block(self.source, rows)
+            if digest is not None:
+                digest.add(stored)
+            t = block_targets(self.targets.t, rows)
+            if self.classes is not None:
+                yield Block(rows, Classes(self.classes[rows]), t)
+                continue
+            outputs = OUTPUTS[self.layout.input](transposed(stored))
+            if not acceptable(outputs, self.layout.input, self._sums_within):
+                raise _UnacceptableError
+            yield Block(rows, outputs, t)
+
+    @property
+    def _sums_within(self) -> float | None:
+        return None if self.allow_unnormalized else tolerance(self.source.dtype)
+
+    @property
+    def _row_bytes(self) -> int:
+        return math.prod(self.source.shape[1:]) * self.source.dtype.itemsize
+
+    @cached_property
+    def classes(self) -> Array | None:
+        """The predicted classes (n,), where the predictions are such."""
+        if self.layout.input != "labels":
+            return None
+        n = self.layout.n
+        return as_targets(self.source.rows(slice(0, n)), n, self.targets.classes, self.source.name)
 
     def signature(self, losses: Sequence[Loss], digest: Digest, reduction: str = "mean") -> Signature:
         """What these losses of the predictions, of this digest, depend on."""
@@ -103,11 +150,9 @@ class Scoring:
             unnormalized=self.unnormalized,
         )
 
-    def _predicted_classes(self) -> Array | None:
-        if self.layout.input != "labels":
-            return None
-        n = self.layout.n
-        return as_targets(self.source.rows(slice(0, n)), n, self.targets.classes, self.source.name)
+
+class _UnacceptableError(Exception):
+    """Some row of a block is not what it should be; which, and why, a second look at all of them says."""
 
 
 class Digest:
@@ -116,26 +161,27 @@ class Digest:
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
 
-    def add(self, block: Block) -> None:
-        """Take in the next block."""
-        self._sha256.update(np.ascontiguousarray(block.stored).view(np.uint8).data)
+    def add(self, stored: Array) -> None:
+        """Take in the next rows."""
+        self._sha256.update(np.ascontiguousarray(stored).view(np.uint8).data)
 
     def __str__(self) -> str:
         return self._sha256.hexdigest()
 
 
 @contextlib.contextmanager
-def open_scoring(predictions: Predictions, selection: Selection) -> Iterator[Scoring]:
-    """Open predictions and find their targets; raises as `evaluate` does."""
-    own = selection.targets
+def open_scoring(
+    predictions: Predictions, selection: Selection, finder: TargetFinder | None = None
+) -> Iterator[Scoring]:
+    """Open predictions and find their targets; raises as `evaluate` does.
+
+    finder: the selection's, for several predictions to share.
+    """
+    finder = finder or selection.finder()
     with open_predictions(predictions) as source:
-        layout = Layout.of(source, selection.input, catalog.find(selection.dataset).classes if own is None else None)
+        layout = Layout.of(source, selection.input, finder.classes)
         delta = _delta(selection.delta, layout.input)
-        if own is None:
-            found = split_targets(layout, selection.dataset, selection.split, selection.indices, selection.access)
-        else:
-            found = own_targets(own, layout, source)
-        yield Scoring(source, layout, found, delta, selection.allow_unnormalized)
+        yield Scoring(source, layout, finder.find(layout, source), delta, selection.allow_unnormalized)
 
 
 def _delta(delta: float | None, input: str) -> float:

@@ -32,7 +32,7 @@ class Moments:
         total = float(values.sum())
         if math.isfinite(total):
             centred = values - total / len(values)
-            return cls(len(values), total, float(centred @ centred), 0)
+            return cls(len(values), total, float(np.square(centred).sum()), 0)
         finite = values[values != math.inf]
         inner = cls.of(finite) if len(finite) else cls(0, 0.0, 0.0, 0)
         return cls(inner.n, inner.total, inner.deviations, len(values) - len(finite))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mnistloss import npy
-from mnistloss.arrays import Array, as_real, as_targets
+from mnistloss.arrays import Array, Floats, as_real, as_targets
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.load import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
+from mnistloss.losses import Loss, block_slices
+from mnistloss.outputs import Probabilities
 from mnistloss.predictions import Layout, Rows
 
 Source = ArrayLike | os.PathLike[str]
@@ -36,6 +40,27 @@ class Targets:
     digest: str
     chosen: Array | None = None
 
+    @cached_property
+    def counts(self) -> Array:
+        """How many examples each class has (K,), of labels."""
+        blocks = (np.bincount(self.t[rows], minlength=self.classes) for rows in block_slices(len(self.t)))
+        return np.add.reduce(list(blocks))
+
+    def references(self, loss: Loss, delta: float) -> dict[str, float]:
+        """What the uniform guess and the class prior cost, by formula; nothing where the targets are soft."""
+        if self.t.ndim == 2:
+            return {}
+        if (loss.name, delta) not in self._references:
+            share, k = self.counts / len(self.t), self.classes
+            constants = {"uniform": np.full(k, 1 / k), "prior": share}
+            costs = {name: _constant(loss, p, share, delta) for name, p in constants.items()}
+            self._references[loss.name, delta] = costs
+        return self._references[loss.name, delta]
+
+    @cached_property
+    def _references(self) -> dict[tuple[str, float], dict[str, float]]:
+        return {}
+
     @property
     def indices(self) -> str | None:
         """8 hex digits of the SHA-256 of the indices, if some were chosen."""
@@ -46,6 +71,12 @@ class Targets:
         """As a signature says it: dataset:split, or `targets` for own ones, and the content's digest."""
         where = f"{self.dataset}:{self.split}" if self.dataset else "targets"
         return f"{where}@{self.digest[:8]}"
+
+
+def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
+    """The mean loss of predicting p for every example, of classes that have these shares."""
+    costs = loss(Probabilities(np.tile(p[:, np.newaxis], len(p))), np.arange(len(p)), delta)
+    return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
 
 
 @dataclass(frozen=True)
@@ -72,7 +103,8 @@ def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
             row = int(off.argmax())
             found = f"row {row} has values from {t[row].min():g} to {t[row].max():g} and sums to {sums[row]:.9g}"
             raise InputError(f"{what}: {found}; soft targets are probabilities that sum to 1")
-    return Targets(t, _own_classes(array, layout, predictions, what), None, None, _digest(t))
+    classes = _own_classes(array, layout, predictions, what)
+    return Targets(t, classes, None, None, _digest(t, "u1" if classes <= 256 else "<i8"))
 
 
 def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> int:
@@ -89,13 +121,34 @@ def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> 
     return largest + 1
 
 
+class TargetFinder:
+    """Finds the targets of predictions: those of one split once, for however many predictions."""
+
+    def __init__(self, own: Source | None, dataset: str, split: str, indices: Source | None, access: Access) -> None:
+        self._own, self._where = own, (dataset, split, indices, access)
+        self.classes = catalog.find(dataset).classes if own is None else None
+        self._found: dict[Layout, Targets] = {}
+
+    def find(self, layout: Layout, predictions: Rows) -> Targets:
+        """The targets of predictions of this layout; raises as `evaluate` does."""
+        if layout in self._found:
+            return self._found[layout]
+        if self._own is None:
+            self._found[layout] = split_targets(layout, *self._where)
+            return self._found[layout]
+        found = own_targets(self._own, layout, predictions)
+        if layout.input != "labels":  # where both are classes, K is the largest class in either
+            self._found[layout] = found
+        return found
+
+
 def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, access: Access) -> Targets:
     """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names."""
     known = catalog.find(dataset)
     if indices is None:
         split = _fitting_split(known, split, layout)
         file = obtain(dataset, split, "labels", access)
-        return Targets(decode_labels(file.content).astype(np.intp), known.classes, dataset, split, file.sha256)
+        return Targets(decode_labels(file.content).astype(np.uint8), known.classes, dataset, split, file.sha256)
     batch = load_indices(indices, layout.n)
     split = _split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
@@ -107,7 +160,7 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
         at = int(outside.argmax())
         raise InputError(f"index {batch.indices[at]} in row {at} is outside 0..{len(labels) - 1}, {split} of {dataset}")
     chosen = batch.indices.astype(np.intp)
-    t = labels[chosen].astype(np.intp)
+    t = labels[chosen].astype(np.uint8)
     return Targets(t, known.classes, dataset, split, file.sha256, chosen)
 
 
@@ -128,11 +181,13 @@ def load_indices(source: Source, n: int) -> SavedIndices:
     """Indices of n examples, from an array, a .npy file, or the .npz of a batch that `mnistloss sample` saved."""
     dataset = split = None
     if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
-        saved = npy.load_member(source, "indices", most=n)
+        from mnistloss import npz
+
+        saved = npz.load_member(source, "indices", most=n)
         if saved is None:
             raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
         array, what = saved, shown(source)
-        dataset, split = (_text(npy.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
+        dataset, split = (_text(npz.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
     else:
         array, what = _loaded(source, "indices")
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -156,9 +211,10 @@ def _loaded(source: Source, what: str) -> tuple[Array, str]:
     return as_real(source, what), what
 
 
-def _digest(array: Array) -> str:
-    """SHA-256 of labels or indices as little-endian int64, of soft rows as float64."""
-    return hashlib.sha256(array.astype("<f8" if array.dtype.kind == "f" else "<i8").tobytes()).hexdigest()
+def _digest(array: Array, integers: str = "<i8") -> str:
+    """SHA-256 of labels as bytes, of indices and of many classes as little-endian int64, of soft rows as float64."""
+    held = np.ascontiguousarray(array, "<f8" if array.dtype.kind == "f" else integers)
+    return hashlib.sha256(held.view(np.uint8).data).hexdigest()
 
 
 def _split_of(batch: SavedIndices, dataset: str, split: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from mirror import Mirror
 
 from mnistloss.cli import main
@@ -15,6 +16,9 @@ from mnistloss.datasets import catalog
 from mnistloss.datasets.importing import import_files
 
 Cli = Callable[..., Result]
+
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 @pytest.fixture(autouse=True)

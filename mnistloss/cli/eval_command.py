@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05', 'hints>0'; repeatable."
 )
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: the processors there are]")
 @click.option(
     "--format",
     "format_",
@@ -70,6 +71,7 @@ def command(
     bootstrap: int,
     seed: int,
     gates: tuple[str, ...],
+    jobs: int | None,
     format_: str,
 ) -> None:
     """Score the predictions in .npy files.
@@ -77,7 +79,7 @@ def command(
     PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. - reads it from
     standard input.
     """
-    from mnistloss.evaluation import Wanted, score
+    from mnistloss.evaluation import Wanted, score_all
     from mnistloss.gates import Gate
     from mnistloss.losses import check_delta_matters
 
@@ -92,7 +94,8 @@ def command(
     check_delta_matters(selection.delta, losses)
     asked = [Gate.parse(gate) for gate in gates]
     wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
-    results = [score(output.source(name), selection, wanted) for name in predictions]
+    with output.slow_progress("scoring") as progress:
+        results = score_all([output.source(name) for name in predictions], selection, wanted, jobs, progress)
     if out:
         from mnistloss.export import save_losses
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mnistloss.document import Part, Result
 
 _WIDE = 500
+_SOON = 1.0
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -108,6 +110,25 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None] | Non
                 tasks[name] = bars.add_task(name, total=total)
             bars.update(tasks[name], completed=received, total=total)
 
+        yield update
+
+
+@contextlib.contextmanager
+def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar for work that takes longer than a second, on stderr if it is a terminal; else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began, shown = time.monotonic(), contextlib.ExitStack()
+    bars: list[Callable[[int, str], None]] = []
+
+    def update(done: int, total: int) -> None:
+        if not bars and time.monotonic() - began > _SOON:
+            bars.append(shown.enter_context(step_progress(what, total)))
+        for bar in bars:
+            bar(done, "")
+
+    with shown:
         yield update
 
 

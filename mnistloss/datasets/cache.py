@@ -13,7 +13,6 @@ import enum
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,7 +150,7 @@ def store(path: Path, file: File, content: bytes) -> None:
         with temporary.open("xb") as stream:
             stream.write(content)
         if path.is_dir() and not path.is_symlink():
-            path.rename(path.with_name(f"{path.name}.folder-{secrets.token_hex(4)}"))
+            path.rename(path.with_name(f"{path.name}.folder-{os.urandom(4).hex()}"))
 
 
 def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
@@ -198,7 +197,7 @@ def _make_ready(place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         sweep(place)
-        probe = place / f".probe.{secrets.token_hex(8)}.tmp"
+        probe = place / f".probe.{os.urandom(8).hex()}.tmp"
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -46,6 +44,9 @@ def to_json(evaluations: Sequence[Evaluation]) -> str:
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
     """A row for each loss and the accuracy of each evaluation, then those of each class and each batch."""
+    import csv
+    import io
+
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()

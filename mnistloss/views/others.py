@@ -58,7 +58,7 @@ def others(examples: Examples) -> Others:
     """Score the examples as other tools do. Soft targets and predicted classes raise InputError."""
     t, p = examples.labels, examples.probabilities()
     with np.errstate(all="ignore"):
-        log_p = examples.outputs.log(..., 0.0)
+        log_p = examples.outputs.log(None, 0.0)
         values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
         return Others(examples.n, {name: Moments.over(examples.losses(name)).mean for name in _TITLES}, values)
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, Floats
 from mnistloss.examples import Examples
-from mnistloss.losses import LOSSES, from_logits
+from mnistloss.losses import LOSSES
+from mnistloss.outputs import Logits
 from mnistloss.statistics import Moments
 
 FLOOR = 1e-300
@@ -35,7 +36,7 @@ class Tempering:
 
 def temper(examples: Examples) -> Tempering:
     """Fit the temperature to all examples, and to the even and the odd rows for each other."""
-    z, t = np.maximum(examples.outputs.log(..., 0.0), math.log(FLOOR)), examples.labels
+    z, t = np.maximum(examples.outputs.log(None, 0.0), math.log(FLOOR)), examples.labels
     whole = fit(z, t)
     in_sample = Moments.over(nll(z, t, whole)).mean
     if examples.n < 2:
@@ -48,7 +49,7 @@ def temper(examples: Examples) -> Tempering:
 
 def nll(z: Floats, t: Array, temperature: float) -> Floats:
     """The per-example nll (n,) of log-probabilities (K, n) at a temperature."""
-    return LOSSES["nll"](from_logits(z / temperature), t)
+    return LOSSES["nll"](Logits(z / temperature), t)
 
 
 def fit(z: Floats, t: NDArray[np.intp]) -> float:
@@ -77,7 +78,7 @@ def fit(z: Floats, t: NDArray[np.intp]) -> float:
 
 def _slope(z: Floats, t: NDArray[np.intp], b: float) -> tuple[float, float]:
     """First and second derivative of the mean nll by b: the mean of E[z] - z_t, and of the variance of z."""
-    p = from_logits(b * z).p
+    p = Logits(b * z).p
     expected = np.einsum("kn,kn->n", p, z)
     variance = np.einsum("kn,kn->n", p, (z - expected) ** 2)
     return float((expected - z[t, np.arange(len(t))]).mean()), float(variance.mean())
