@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import inspect
-import os
 import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +16,12 @@ from benchmarks.measuring import Budget, Call, Goal, Pairs, Row, peak_memory, pr
 from mnistloss import compare, evaluate, load_mnist
 from mnistloss.arrays import Array
 from mnistloss.datasets.load import FORM
+from mnistloss.parallel import processors
 from mnistloss.samples import partition_batches
 
 PYTHON = sys.executable
 COMMAND = Path(PYTHON).with_name("mnistloss")
-PROCESSORS = len(os.sched_getaffinity(0))
+PROCESSORS = processors()
 MANY, FILES, FLIPS = 2_000_000, 1000, 10_000
 
 Measure = Callable[[Material, Budget], Pairs]
@@ -75,7 +73,7 @@ def full_pass(jobs: int) -> Measure:
 
         t = some_labels(MANY)
         y = softmax(logits(t))
-        return budget.times(lambda: evaluate(y, targets=t, **threads(jobs)), lambda: log_loss(t, y))
+        return budget.times(lambda: evaluate(y, targets=t, jobs=jobs), lambda: log_loss(t, y))
 
     return measure
 
@@ -95,13 +93,8 @@ def gain(made: Material, budget: Budget) -> Pairs:
         return seconds(lambda: work(1)) / seconds(lambda: work(PROCESSORS))
 
     return budget.quantities(
-        lambda: times_faster(lambda jobs: evaluate(y, targets=t, **threads(jobs))), lambda: times_faster(exponentials)
+        lambda: times_faster(lambda jobs: evaluate(y, targets=t, jobs=jobs)), lambda: times_faster(exponentials)
     )
-
-
-def threads(jobs: int) -> dict[str, Any]:
-    """The argument that sets the number of threads, where there is one."""
-    return {"jobs": jobs} if "jobs" in inspect.signature(evaluate).parameters else {}
 
 
 def from_logits(made: Material, budget: Budget) -> Pairs:
@@ -113,13 +106,16 @@ def from_logits(made: Material, budget: Budget) -> Pairs:
     z = logits(t)
     scores, labels = torch.from_numpy(z), torch.from_numpy(t.astype(np.int64))
     return budget.times(
-        lambda: evaluate(z, targets=t, input="logits", losses=["cee"], **threads(1)),
+        lambda: evaluate(z, targets=t, input="logits", losses=["cee"], jobs=1),
         lambda: torch.nn.functional.cross_entropy(scores, labels),
     )
 
 
 def memory(made: Material, budget: Budget) -> Pairs:
-    """The peak of this process after it read 4 GB of logits, and its peak before; the targets are in memory."""
+    """The peak of this process after it read 4 GB of logits, and its peak before.
+
+    By one process; the targets are in memory before.
+    """
     path, t = made.zeros(10**8), some_labels(10**8)
     before = peak_memory()
     evaluate(path, targets=t, input="logits")
