@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mnistloss.arrays import Array, Floats, one_hot, whole
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.datasets.load import FORM, Split, check_split, load_split
+from mnistloss.datasets.load import FORM, Split, load_split
+from mnistloss.datasets.verified import check_split
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation import evaluate
 from mnistloss.losses import LOSSES, softmax

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,8 +52,7 @@ def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
     return 1.0 - t[y.predicted, np.arange(t.shape[1])]
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(NamedTuple):
     """A loss of the registry: what it is called, what it means and how a block of examples is scored."""
 
     name: str

@@ -15,8 +15,7 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -38,8 +37,7 @@ _IMPOSTORS = (
 Path = str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What a .npy header says: the array's shape, dtype and order, and where its bytes start."""
 
     shape: tuple[int, ...]
@@ -148,7 +146,7 @@ def open_npy(
     else:
         name = name or shown(getattr(source, "name", "stream"))
         header = _checked(read_header(source, name), name, kinds, most)
-        yield NpyArray(_Lazy(source, header, name), replace(header, offset=0), name)
+        yield NpyArray(_Lazy(source, header, name), header._replace(offset=0), name)
 
 
 def is_zip(path: Path) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -70,4 +69,6 @@ def _pool(jobs: int) -> Executor:
 
 def _ignore_interrupts() -> None:
     """Leave it to the process that forked this one to stop."""
+    import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)

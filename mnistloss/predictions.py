@@ -6,8 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,8 +58,7 @@ def open_predictions(source: ArrayLike | os.PathLike[str] | BinaryIO) -> Iterato
         yield InMemory(as_real(source, "predictions"))
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What the shape of predictions says: N, K where it is known, and the input that they can be."""
 
     n: int
@@ -153,12 +151,11 @@ def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputErro
     )
 
 
-@dataclass
 class _Fault:
     """Rows with one fault: how many, and the first of them."""
 
-    rows: int = 0
-    first: int = 0
+    def __init__(self) -> None:
+        self.rows = self.first = 0
 
     def add(self, rows: Any, start: int) -> None:
         bad = np.asarray(rows)

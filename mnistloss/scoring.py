@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,8 +60,7 @@ class Selection:
         return TargetFinder(self.targets, self.dataset, self.split, self.indices, self.access)
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Some rows as the kernels take them: outputs (K, n) and targets."""
 
     rows: slice

@@ -9,7 +9,7 @@ from typing import Any
 
 from mnistloss.errors import ArgumentError
 
-_PATTERN = re.compile(
+_PATTERN = (
     r"(?P<loss>[a-z]+(\+[a-z]+)*)"
     r"\|(?P<targets>[\w:-]+@[0-9a-f]{8})"
     r"(\|indices:(?P<indices>[0-9a-f]{8}))?"
@@ -61,7 +61,7 @@ class Signature:
     @classmethod
     def parse(cls, text: str) -> Signature:
         """The signature that prints as `text`; another text raises ArgumentError."""
-        match = _PATTERN.fullmatch(str(text).strip())
+        match = re.fullmatch(_PATTERN, str(text).strip())
         try:
             if match is None:
                 raise ValueError

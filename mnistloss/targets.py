@@ -8,6 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ from mnistloss.arrays import Array, Floats, as_real, as_targets
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.cache import State
-from mnistloss.datasets.load import check_split, decode_labels, obtain
+from mnistloss.datasets.verified import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.losses import Loss, block_slices
 from mnistloss.outputs import Probabilities
@@ -79,8 +80,7 @@ def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
     return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
 
 
-@dataclass(frozen=True)
-class SavedIndices:
+class SavedIndices(NamedTuple):
     """Which examples were drawn; a batch that `sample` saved also says of what."""
 
     indices: Array

@@ -10,6 +10,7 @@ import click
 from mnistloss.cli import options, output
 
 if TYPE_CHECKING:
+    from mnistloss.gates import Gate
     from mnistloss.results import Evaluation
     from mnistloss.scoring import Selection
 
@@ -80,7 +81,6 @@ def command(
     standard input.
     """
     from mnistloss.evaluation import Wanted, score_all
-    from mnistloss.gates import Gate
     from mnistloss.losses import check_delta_matters
 
     if (reduction == "none") != (out is not None):
@@ -92,7 +92,7 @@ def command(
     if predictions.count("-") > 1:
         raise click.UsageError("standard input can be read once")
     check_delta_matters(selection.delta, losses)
-    asked = [Gate.parse(gate) for gate in gates]
+    asked = _parsed(gates)
     wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
     with output.slow_progress("scoring") as progress:
         results = score_all([output.source(name) for name in predictions], selection, wanted, jobs, progress)
@@ -105,6 +105,14 @@ def command(
     for gate, result in crossed:
         output.note(f"{result.predictions}: {gate}, with {gate.name} {gate.value(result):.9g}")
     ctx.exit(3 if crossed else 0)
+
+
+def _parsed(gates: tuple[str, ...]) -> list[Gate]:
+    if not gates:
+        return []
+    from mnistloss.gates import Gate
+
+    return [Gate.parse(gate) for gate in gates]
 
 
 def _print(results: list[Evaluation], format_: str) -> None:

@@ -14,9 +14,8 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
@@ -50,13 +49,12 @@ def decide(state: State, *, download: bool, force: bool = False) -> Action:
     return Action.DOWNLOAD if download else Action.FAIL
 
 
-@dataclass(frozen=True)
-class Obtained:
+class Obtained(NamedTuple):
     """The verified content of a file, and where it came from: mirror, cache, disk or package."""
 
     dataset: Dataset
     file: File
-    content: bytes = field(repr=False)
+    content: bytes
     origin: str
     path: Path
 
@@ -66,15 +64,14 @@ class Obtained:
         return self.file.sha256 or hashlib.sha256(self.content).hexdigest()
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What lies at a file's place in the cache; `reason` says what is wrong with it, if something is."""
 
     dataset: Dataset
     file: File
     path: Path
     state: State
-    content: bytes = field(repr=False)
+    content: bytes
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -164,7 +161,7 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
     for dataset in DATASETS.values():
         if not dataset.embedded:
             for file in dataset.select():
-                yield replace(look(dataset, file, cache_dir), content=b"")
+                yield look(dataset, file, cache_dir)._replace(content=b"")
 
 
 def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> tuple[list[Path], list[Path]]:

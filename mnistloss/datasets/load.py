@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, one_hot
-from mnistloss.datasets import cache, catalog, idx
+from mnistloss.datasets import catalog, idx
 from mnistloss.datasets.access import ACCESS, Access
-from mnistloss.errors import ArgumentError
+from mnistloss.datasets.verified import decode_labels, obtain
 
 Pair = tuple[Array, Array]
 
@@ -56,18 +56,6 @@ class Split:
         return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
 
 
-def obtain(dataset: str, split: str, kind: catalog.Kind, access: Access = ACCESS) -> cache.Obtained:
-    """The verified file of the images or labels of a split; an unknown dataset or split raises ArgumentError."""
-    known = catalog.find(dataset)
-    return cache.obtain(known, known.files[check_split(split)][kind], access)
-
-
-def decode_labels(content: bytes) -> NDArray[np.uint8]:
-    """Labels (N,) from a label file; where it has several columns (QMNIST), the first is the class."""
-    array = idx.decode(content)
-    return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
-
-
 def load_split(dataset: str, split: str, access: Access = ACCESS) -> Split:
     """One split of a dataset; raises UnavailableError where a file is neither cached nor to be had."""
     images, labels = (obtain(dataset, split, kind, access).content for kind in catalog.KINDS)
@@ -108,10 +96,3 @@ def named_arrays(dataset: str, splits: Sequence[str], form: Form, access: Access
     """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits."""
     pairs = {split: load_split(dataset, split, access).take(slice(None), form) for split in splits}
     return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}
-
-
-def check_split(split: str) -> str:
-    """The name of a split; another name raises ArgumentError."""
-    if split not in catalog.SPLITS:
-        raise ArgumentError(f"no split is named {split!r}; the splits are {' and '.join(catalog.SPLITS)}")
-    return split
