@@ -55,9 +55,10 @@ check: lint types test package  ## all of the above, exactly what CI runs
 pictures: $(VENV)/.installed  ## make the pictures of the README
 	$(BIN)/python .pictures/make.py
 
-$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
+# Not editable: installed as users have it, with its bytecode, which an interpreter may be told not to write.
+$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt $(shell find mnistloss -name '*.py')
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check . -r benchmarks/requirements.txt
 	@touch $@
 
 bench: $(BENCH)/.installed  ## measure speed beside what people would use instead; ARGS='--only help' for some of it
