@@ -106,6 +106,13 @@ def _is_one_hot(rows: Array) -> bool:
     return bool(((rows == 0) | (rows == 1)).all() and (np.count_nonzero(rows, axis=1) == 1).all())
 
 
+def normalized(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pixels of any shape as float32 in [0, 1]: the byte divided by 255."""
+    x = pixels.astype(np.float32)
+    x /= np.float32(255)
+    return x
+
+
 def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:
     """Integer labels (N,) as one-hot rows (N, classes) of float32; a label outside 0..classes-1 raises InputError.
 

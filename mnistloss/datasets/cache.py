@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
-from mnistloss.datasets.content import inflate, verify
+from mnistloss.datasets.content import inflate, read_hashed, verify
 from mnistloss.errors import IntegrityError, OutputError, UnavailableError, shown
 from mnistloss.files import expanded, open_regular, replacing, sweep
 
@@ -54,7 +54,7 @@ class Obtained(NamedTuple):
 
     dataset: Dataset
     file: File
-    content: bytes
+    content: bytes | memoryview
     origin: str
     path: Path
 
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
     file: File
     path: Path
     state: State
-    content: bytes
+    content: bytes | memoryview
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def look(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None 
     """What the cache has of a file: one read, bounded by the published size, and the verdict on what was read."""
     path = folder(cache_dir) / dataset.name / file.name
     try:
-        with io.BufferedReader(open_regular(path)) as stream:
-            content = stream.read(file.size + 1)
-        verify(content, file, file.sha256 or _recorded(path))
+        with open_regular(path) as stream:
+            content, digest = read_hashed(stream, file.size + 1)
+        verify(content, file, file.sha256 or _recorded(path), digest)
     except (FileNotFoundError, NotADirectoryError):
         return Entry(dataset, file, path, State.MISSING, b"")
     except (OSError, IntegrityError) as error:

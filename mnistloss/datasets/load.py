@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays import Array, one_hot
+from mnistloss.arrays import Array, normalized, one_hot
 from mnistloss.datasets import catalog, idx
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.verified import decode_labels, obtain
@@ -28,7 +28,7 @@ class Form:
     def images(self, pixels: NDArray[np.uint8]) -> Array:
         """Images (N, 28, 28) of bytes in this form."""
         x = pixels.reshape(len(pixels), -1) if self.flatten else pixels[:, np.newaxis]
-        return np.divide(x, np.float32(255), dtype=np.float32) if self.normalize else x
+        return normalized(x) if self.normalize else x
 
     def labels(self, labels: NDArray[np.uint8], classes: int) -> Array:
         """Labels (N,) in this form."""

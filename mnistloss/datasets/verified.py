@@ -23,7 +23,7 @@ def obtain(dataset: str, split: str, kind: catalog.Kind, access: Access = ACCESS
     return cache.obtain(known, known.files[check_split(split)][kind], access)
 
 
-def decode_labels(content: bytes) -> NDArray[np.uint8]:
+def decode_labels(content: bytes | memoryview) -> NDArray[np.uint8]:
     """Labels (N,) from a label file; where it has several columns (QMNIST), the first is the class."""
     array = idx.decode(content)
     return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
