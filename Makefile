@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package check pictures clean
+.PHONY: help demo test lint types package check pictures bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,8 +52,17 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
-pictures: $(VENV)/.installed  ## make the pictures of the README
+pictures: $(VENV)/.developing  ## make the pictures of the README
 	$(BIN)/python .pictures/make.py
 
+# Not editable: installed as users have it, with its bytecode, which an interpreter may be told not to write.
+$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt $(shell find mnistloss -name '*.py')
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check . -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(BENCH)/.installed  ## measure speed beside what people would use instead; ARGS='--only help' for some of it
+	$(BENCH)/bin/python -m benchmarks $(ARGS)
+
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

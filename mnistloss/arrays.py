@@ -66,7 +66,7 @@ def as_rows(y: ArrayLike, what: str = "predictions") -> Array:
 
 
 def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Array:
-    """Targets of n examples, as labels (n,) of dtype intp or as rows (n, K) of float64.
+    """Targets of n examples, as labels (n,) of the smallest dtype that holds K - 1, or as rows (n, K) of float64.
 
     Labels are integers from 0 to K-1. Rows that are one-hot become labels, so that both forms give the same
     bits; other (soft) rows stay as they are. For n = 1 a bare label and a bare row are taken too.
@@ -83,17 +83,17 @@ def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Arr
         row = int(np.argmin(np.isfinite(array).all(axis=1)))
         raise InputError(f"{what}: NaN or infinity in row {row}; expected finite numbers")
     if _is_one_hot(array):
-        return array.argmax(axis=1)
+        return array.argmax(axis=1).astype(np.min_scalar_type(classes - 1))
     return array.astype(np.float64)
 
 
-def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[np.intp]:
+def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[Any]:
     if array.dtype.kind not in "iu":
         raise InputError(f"{what}: dtype {array.dtype}; labels are integers (save them with .astype(np.uint8))")
     if len(array) != n:
         raise InputError(f"{what}: {len(array):,} labels for {n:,} predictions")
-    wrong = (array < 0) | (array >= classes)
-    if wrong.any():
+    if n and (array.min() < 0 or array.max() >= classes):
+        wrong = (array < 0) | (array >= classes)
         first = int(wrong.argmax())
         from_one = array.min() == 1 and array.max() == classes
         way_on = f". They run from 1 to {classes}: count the classes from 0, so subtract 1" if from_one else ""
@@ -101,11 +101,18 @@ def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[np.intp]:
             f"{what}: label {array[first]} in row {first} is outside 0..{classes - 1}"
             f" ({np.count_nonzero(wrong):,} in all){way_on}"
         )
-    return array.astype(np.intp)
+    return array.astype(np.min_scalar_type(classes - 1), copy=False)
 
 
 def _is_one_hot(rows: Array) -> bool:
     return bool(((rows == 0) | (rows == 1)).all() and (np.count_nonzero(rows, axis=1) == 1).all())
+
+
+def normalized(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pixels of any shape as float32 in [0, 1]: the byte divided by 255."""
+    x = pixels.astype(np.float32)
+    x /= np.float32(255)
+    return x
 
 
 def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What a report says, without how it looks: tables, lines, bars and pictures of digits."""
+"""What a report says, without how it looks: tables, lines, bars, curves and pictures of digits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,35 @@ class Pictures:
     captions: tuple[str, ...]
 
 
-Part = Heading | Table | Lines | Bars | Pictures
+@dataclass(frozen=True)
+class Axis:
+    """What an axis says: a quantity with its unit, and whether its scale is logarithmic."""
+
+    label: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points (n,), (n,) under a name; `drawn` says how: as a "line", as "steps" or as separate "points"."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    drawn: str = "line"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over common axes."""
+
+    title: str
+    x: Axis
+    y: Axis
+    curves: tuple[Curve, ...]
+
+
+Part = Heading | Table | Lines | Bars | Pictures | Chart
 
 
 class Result(Protocol):

@@ -4,6 +4,7 @@
     ├── ArgumentError (ValueError)     an argument outside of what is defined
     ├── InputError (ValueError)        predictions, targets or indices that are refused
     ├── OutputError (OSError)          a result that could not be written
+    ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── DataError                      the dataset itself
         ├── IdxError (ValueError)      bytes that are not an IDX array
         ├── IntegrityError             content that is not the published content
@@ -31,6 +32,10 @@ class InputError(MnistLossError, ValueError):
 
 class OutputError(MnistLossError, OSError):
     """A result that could not be written; nothing half-written is left behind."""
+
+
+class MissingExtraError(MnistLossError, ImportError):
+    """An optional package is not installed; the message says how to install it."""
 
 
 class DataError(MnistLossError):

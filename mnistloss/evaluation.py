@@ -17,6 +17,9 @@ from mnistloss.targets import Source, TargetFinder
 
 __all__ = ["REDUCTIONS", "Wanted", "default_losses", "evaluate", "score", "score_all"]
 
+_MANY = 16
+"""The least files that are worth several processes."""
+
 
 def default_losses(input: str) -> tuple[str, ...]:
     """The losses of predictions that are this, where none are asked for: cee and mse, and error for classes."""
@@ -41,7 +44,7 @@ def evaluate(
     bootstrap: int = 0,
     seed: int = 0,
     allow_unnormalized: bool = False,
-    jobs: int | None = None,
+    jobs: int = 1,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Evaluation:
@@ -62,7 +65,7 @@ def evaluate(
     per_class: also the losses by class, as `.per_class`; needs labels.
     bootstrap, seed: so many resamples for percentile intervals of the losses instead; 0 for none.
     allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
-    jobs: threads; default the processors that this process may use. The result is the same bits for any number.
+    jobs: processes that share the work on many rows. The result is the same bits for any number.
     cache_dir, download: as in `load_mnist`.
 
     Raises InputError for predictions, targets or indices that are refused, ArgumentError for other
@@ -77,7 +80,7 @@ def evaluate(
         predictions,
         Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access),
         Wanted(losses, reduction, batch_size, confidence, top, per_class, bootstrap, seed),
-        jobs,
+        processors(jobs),
     )
 
 
@@ -85,7 +88,7 @@ def score(
     predictions: Predictions,
     selection: Selection,
     wanted: Wanted,
-    jobs: int | None = None,
+    jobs: int = 1,
     *,
     finder: TargetFinder | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -98,10 +101,10 @@ def score(
         losses = _chosen(wanted.losses, scoring, asked=selection.input)
         _check_top(wanted, scoring)
         tally, digest = wanted.tally(scoring, losses), Digest()
-        for part in scoring.run(lambda blocks: wanted.tally(scoring, losses).add(blocks), digest, processors(jobs)):
+        for part in scoring.run(lambda blocks: wanted.tally(scoring, losses).add(blocks), digest, jobs):
             tally.merge(part)
             if progress is not None:
-                progress(tally.signs.n, scoring.layout.n)
+                progress(tally.n, scoring.layout.n)
     signature = scoring.signature(losses, digest, wanted.reduction)
     found, targets = Findings(scoring, wanted, losses, tally), scoring.targets
     return Evaluation(
@@ -128,18 +131,19 @@ def score_all(
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Evaluation]:
-    """Score several predictions, file by file in parallel; their targets are read once.
+    """Score several predictions, in parallel; their targets are read once.
 
     progress: called with what is done and all there is, of rows or, of several files, of files.
     """
-    jobs, finder = processors(jobs), selection.finder()
-    if len(predictions) == 1:
-        return [score(predictions[0], selection, wanted, jobs, finder=finder, progress=progress)]
-    found = []
-    for result in in_order(lambda source: score(source, selection, wanted, 1, finder=finder), predictions, jobs):
-        found.append(result)
-        if progress is not None:
-            progress(len(found), len(predictions))
+    jobs, finder, n = processors(jobs), selection.finder(), len(predictions)
+    if n < _MANY:
+        return [score(one, selection, wanted, jobs, finder=finder, progress=progress) for one in predictions]
+    found = [score(predictions[0], selection, wanted, finder=finder)]
+    with in_order(lambda i: score(predictions[i], selection, wanted, finder=finder), range(1, n), jobs) as results:
+        for result in results:
+            found.append(result)
+            if progress is not None:
+                progress(len(found), n)
     return found
 
 

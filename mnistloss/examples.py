@@ -128,7 +128,7 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
             classes=targets.classes,
             input=layout.input,
             delta=scoring.delta,
-            t=targets.t,
+            t=targets.t.astype(np.intp) if targets.t.ndim == 1 else targets.t,
             outputs=_joined(layout.input, parts),
             signed=scoring.signature(tuple(LOSSES.values()), digest),
             indices=targets.chosen,

@@ -6,8 +6,6 @@ import contextlib
 import io
 import os
 import re
-import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -36,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Readers see the old file or the new one, never a part. Raises OutputError where the system refuses.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         try:
             yield temporary
@@ -76,6 +74,8 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         if path.is_dir():
+            import shutil
+
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,14 +23,6 @@ DELTA = 1e-7
 """What the course adds to a probability inside the log."""
 
 
-def _squared_error(y: Outputs, t: Array) -> Floats:
-    squares = np.square(y.p if t.ndim == 1 else y.p - t)
-    if t.ndim == 1:
-        squares.reshape(-1)[y.place(t)] = y.less_one(t) ** 2
-    total: Floats = squares.sum(axis=0)
-    return total
-
-
 def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
     log = y.log(t, delta)
     if t.ndim == 1:
@@ -39,14 +30,29 @@ def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
     return 0.0 - np.multiply(t, log, where=t != 0, out=np.zeros_like(log)).sum(axis=0)
 
 
-def _error(y: Outputs | Classes, t: Array) -> Floats:
+def _nll(y: Outputs, t: Array, _: float) -> Floats:
+    return _cross_entropy(y, t, 0.0)
+
+
+def _squared_error(y: Outputs, t: Array, _: float) -> Floats:
+    squares = np.square(y.p if t.ndim == 1 else y.p - t)
     if t.ndim == 1:
-        return (y.predicted != t).astype(np.float64)
+        squares.reshape(-1)[y.place(t)] = y.less_one(t) ** 2
+    total: Floats = squares.sum(axis=0)
+    return total
+
+
+def _half_squared_error(y: Outputs, t: Array, _: float) -> Floats:
+    return 0.5 * _squared_error(y, t, _)
+
+
+def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
+    if t.ndim == 1:
+        return (~y.hits(t)).astype(np.float64)
     return 1.0 - t[y.predicted, np.arange(t.shape[1])]
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(NamedTuple):
     """A loss of the registry: what it is called, what it means and how a block of examples is scored."""
 
     name: str
@@ -75,25 +81,25 @@ LOSSES: dict[str, Loss] = {
             "mse",
             "½ Σ_k (y_k - t_k)²",
             "half-sum squared error of the course; half of the Brier score",
-            lambda y, t, _: 0.5 * _squared_error(y, t),
+            _half_squared_error,
         ),
         Loss(
             "nll",
             "-Σ_k t_k log y_k",
             "cross-entropy without delta, in nats; infinite where the true class got probability 0",
-            lambda y, t, _: _cross_entropy(y, t, 0.0),
+            _nll,
         ),
         Loss(
             "brier",
             "Σ_k (y_k - t_k)²",
             "multi-class Brier score, from 0 to 2",
-            lambda y, t, _: _squared_error(y, t),
+            _squared_error,
         ),
         Loss(
             "error",
             "1 - t_k at k = argmax y",
             "1 where the predicted class is wrong, else 0; ties go to the lowest class",
-            lambda y, t, _: _error(y, t),
+            _error,
             needs_probabilities=False,
         ),
     )
@@ -116,7 +122,7 @@ def transposed(rows: Array) -> Floats:
 
 def block_targets(t: Array, rows: slice) -> Array:
     """The targets of a block, as the kernels take them."""
-    return t[rows] if t.ndim == 1 else transposed(t[rows])
+    return t[rows].astype(np.intp) if t.ndim == 1 else transposed(t[rows])
 
 
 def block_slices(n: int) -> Iterator[slice]:

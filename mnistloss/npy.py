@@ -10,15 +10,12 @@ import ast
 import contextlib
 import functools
 import io
-import lzma
 import math
 import os
 import struct
-import zipfile
-import zlib
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -37,16 +34,10 @@ _IMPOSTORS = (
     (b"", "no .npy file; save the array with np.save"),
 )
 
-BROKEN_ARCHIVE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
-)  # fmt: skip
-"""What reading a broken, encrypted or unknown kind of archive raises."""
-
 Path = str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What a .npy header says: the array's shape, dtype and order, and where its bytes start."""
 
     shape: tuple[int, ...]
@@ -60,6 +51,12 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+class _Buffer(threading.local):
+    """Bytes of each thread's own."""
+
+    bytes: Array = np.empty(0, np.uint8)
+
+
 class NpyArray:
     """An array in a .npy file, read by rows into buffers that are used again."""
 
@@ -69,18 +66,15 @@ class NpyArray:
         self.dtype = header.dtype
         self._header = header
         self._stream = stream
-        self._buffers: dict[int, Array] = {}
+        self._local, self._lock = _Buffer(), threading.Lock()
 
-    def rows(self, rows: slice, slot: int = 0) -> Array:
-        """Some rows; valid until the next call for the same slot, each of which has a buffer.
-
-        A file that has shrunk meanwhile raises InputError.
-        """
+    def rows(self, rows: slice) -> Array:
+        """Some rows; valid until the same thread's next call. A file that has shrunk meanwhile raises InputError."""
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         need = n * width * self.dtype.itemsize
-        if slot not in self._buffers or self._buffers[slot].nbytes < need:
-            self._buffers[slot] = np.empty(need, np.uint8)
-        raw = self._buffers[slot][:need]
+        if need > len(self._local.bytes):
+            self._local.bytes = np.empty(need, np.uint8)
+        raw = self._local.bytes[:need]
         if not self._header.fortran or len(self.shape) != 2:
             self._read(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])
@@ -97,13 +91,19 @@ class NpyArray:
         return found.view(self.dtype).reshape(self.shape, order="F" if self._header.fortran else "C")
 
     def _read(self, into: Array, first: int) -> None:
-        self._stream.seek(self._header.offset + first * self.dtype.itemsize)
-        view, done = into.data, 0
-        while done < len(view):
-            count = self._stream.readinto(view[done:])
-            if not count:
-                raise InputError(f"{self.name}: the file became shorter while it was read")
-            done += count
+        view, position = into.data, self._header.offset + first * self.dtype.itemsize
+        while count := self._read_at(view, position):
+            view, position = view[count:], position + count
+        if len(view):
+            raise InputError(f"{self.name}: the file became shorter while it was read")
+
+    def _read_at(self, into: memoryview, position: int) -> int:
+        """Read from a position, by several threads at once."""
+        if isinstance(self._stream, io.FileIO) and hasattr(os, "preadv"):
+            return os.preadv(self._stream.fileno(), [into], position)
+        with self._lock:
+            self._stream.seek(position)
+            return self._stream.readinto(into)
 
 
 class _Lazy:
@@ -130,26 +130,29 @@ def open_npy(
     """The array of a .npy file, given as a path or as a binary stream such as standard input.
 
     Raises InputError where it is not a regular file, not .npy, not exactly as long as its header says, where its
-    dtype is of another kind than `kinds`, or where it has more than `most` elements. Of a stream nothing but
-    the header is read before rows are.
+    dtype is of another kind than `kinds`, where it has more than `most` elements, or was changed meanwhile. Of a
+    stream nothing but the header is read before rows are.
     """
     if isinstance(source, (str, os.PathLike)):
-        with _opened(source) as stream:
+        with opened(source) as stream:
             name = shown(source)
-            size = os.fstat(stream.fileno()).st_size
+            found = os.fstat(stream.fileno())
             header = _checked(read_header(stream, name), name, kinds, most)
-            _check_size(header, size - header.offset, name)
+            _check_size(header, found.st_size - header.offset, name)
             yield NpyArray(stream, header, name)
+            now = os.fstat(stream.fileno())
+            if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
+                raise InputError(f"{name}: the file was changed while it was read; try again when it is written")
     else:
         name = name or shown(getattr(source, "name", "stream"))
         header = _checked(read_header(source, name), name, kinds, most)
-        yield NpyArray(_Lazy(source, header, name), replace(header, offset=0), name)
+        yield NpyArray(_Lazy(source, header, name), header._replace(offset=0), name)
 
 
 def is_zip(path: Path) -> bool:
     """Whether a regular file starts like a zip archive; raises InputError as `open_npy` does."""
-    with _opened(path) as stream:
-        return _exactly(stream, 4).startswith(b"PK")
+    with opened(path) as stream:
+        return exactly(stream, 4).startswith(b"PK")
 
 
 def load(source: Path) -> Array:
@@ -158,41 +161,19 @@ def load(source: Path) -> Array:
         return npy.all()
 
 
-def load_member(archive: Path, member: str, kinds: str = "fiub", *, most: int) -> Array | None:
-    """One array of a .npz file, of at most `most` elements; None if it has none of that name.
-
-    Raises InputError as `open_npy` does.
-    """
-    name = f"{shown(archive)}[{member}]"
-    with _opened(archive) as stream:
-        try:
-            with zipfile.ZipFile(stream) as zipped:
-                if f"{member}.npy" not in zipped.namelist():
-                    return None
-                with (
-                    zipped.open(f"{member}.npy") as inner,
-                    open_npy(inner, kinds, name=name, most=most) as npy,  # type: ignore[arg-type]  # it is binary
-                ):
-                    return npy.all()
-        except InputError:
-            raise
-        except BROKEN_ARCHIVE as error:
-            raise InputError(f"{shown(archive)}: not a readable .npz file ({error})") from error
-
-
 def read_header(stream: io.RawIOBase | BinaryIO, name: str) -> Header:
     """The header at the start of a stream; raises InputError where it is none, or one that lies."""
-    start = _exactly(stream, 8)
+    start = exactly(stream, 8)
     if len(start) < 8 or not start.startswith(_MAGIC):
         raise InputError(f"{name}: {_impostor(start)}")
     if start[6] not in (1, 2, 3):
         raise InputError(f"{name}: .npy version {start[6]}.{start[7]}; expected 1.0, 2.0 or 3.0")
     width, code = (2, "<H") if start[6] == 1 else (4, "<I")
-    prefix = _exactly(stream, width)
+    prefix = exactly(stream, width)
     length = struct.unpack(code, prefix)[0] if len(prefix) == width else 0
     if length > _LONGEST_HEADER:
         raise InputError(f"{name}: the .npy header claims {length:,} bytes; an honest one has about a hundred")
-    text = _exactly(stream, length)
+    text = exactly(stream, length)
     if not text or len(text) < length:
         raise InputError(f"{name}: the file ends within its .npy header")
     return Header(*_parse(text.decode("latin1"), name), offset=8 + width + length)
@@ -211,7 +192,8 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     return shape, dtype, fortran
 
 
-def _opened(path: Path) -> io.FileIO:
+def opened(path: Path) -> io.FileIO:
+    """A regular file; anything else raises InputError."""
     try:
         return open_regular(path)
     except (OSError, ValueError) as error:
@@ -219,7 +201,7 @@ def _opened(path: Path) -> io.FileIO:
         raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{hint}") from error
 
 
-def _exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:
+def exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:
     """`count` bytes, or fewer where the stream ends."""
     data = b""
     while len(data) < count and (piece := stream.read(min(count - len(data), _PIECE))):

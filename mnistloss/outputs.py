@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, Floats
 
-BLOCK = 8192
+BLOCK = 10_000
 """Examples in a block. Part of the arithmetic: sums are made of sums over blocks, whoever computes them."""
 
 
@@ -46,6 +46,10 @@ class Outputs(Protocol):
         """log(p + delta)."""
         ...
 
+    def hits(self, t: Array) -> NDArray[np.bool_]:
+        """Whether the predicted class (n,) is the true one."""
+        ...
+
     def place(self, t: Array) -> NDArray[np.intp]:
         """Where the true class of each example lies in (K, n), counted through the rows."""
         ...
@@ -57,6 +61,7 @@ class _Scores:
     def __init__(self, scores: Floats) -> None:
         self.scores = np.ascontiguousarray(scores)  # true classes are found by their place in memory
         self._placed: tuple[Any, Any] = (None, None)
+        self._picked: tuple[Any, Any, Any] = (None, None, None)
 
     @cached_property
     def best(self) -> Floats:
@@ -77,8 +82,16 @@ class _Scores:
     def predicted(self) -> NDArray[np.intp]:
         k = len(self.scores)
         rank = np.arange(k, 0, -1).astype(np.min_scalar_type(k))[:, np.newaxis]
-        reached = ~(self.scores < self.best)  # of NaN too, so that there always is a class
-        return k - (reached * rank).max(axis=0).astype(np.intp)
+        return k - (self._reached * rank).max(axis=0).astype(np.intp)
+
+    @cached_property
+    def _reached(self) -> NDArray[np.bool_]:
+        return ~(self.scores < self.best)  # where NaN is too, so that there always is a class
+
+    def hits(self, t: Array) -> NDArray[np.bool_]:
+        if np.count_nonzero(self._reached) == self.scores.shape[1]:
+            return self._pick(self.scores, t) == self.best
+        return self.predicted == t
 
     def place(self, t: Array) -> NDArray[np.intp]:
         if self._placed[0] is not t:
@@ -88,7 +101,12 @@ class _Scores:
         return places
 
     def _pick(self, values: Floats, t: Array | None) -> Floats:
-        return values if t is None or t.ndim == 2 else values.reshape(-1).take(self.place(t))
+        if t is None or t.ndim == 2:
+            return values
+        if self._picked[0] is not values or self._picked[1] is not t:
+            self._picked = values, t, values.reshape(-1).take(self.place(t))
+        picked: Floats = self._picked[2]
+        return picked
 
 
 class Probabilities(_Scores):
@@ -103,7 +121,10 @@ class Probabilities(_Scores):
 
     def log(self, t: Array | None, delta: float) -> Floats:
         p = self._pick(self.scores, t)
-        return _log_sum(p, p - 1.0, delta)
+        if delta:
+            return _log_sum(p, delta)
+        with np.errstate(divide="ignore"):
+            return np.log(np.maximum(p, 0.0))
 
 
 class LogProbabilities(_Scores):
@@ -118,7 +139,10 @@ class LogProbabilities(_Scores):
 
     def log(self, t: Array | None, delta: float) -> Floats:
         log_p = self._log(t)
-        return log_p if delta == 0 else _log_sum(np.exp(log_p), np.expm1(log_p), delta)
+        if delta == 0:
+            return log_p
+        p = np.exp(log_p)
+        return _log_sum(p, delta, np.where(p > 0.5, np.expm1(log_p) - (p - 1.0), 0.0))
 
     def _log(self, t: Array | None) -> Floats:
         return self._pick(self.scores, t)
@@ -154,6 +178,10 @@ class Classes:
     def __init__(self, predicted: NDArray[np.intp]) -> None:
         self.predicted = predicted
 
+    def hits(self, t: Array) -> NDArray[np.bool_]:
+        """Whether the predicted class (n,) is the true one."""
+        return self.predicted == t
+
 
 OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "probs": Probabilities,
@@ -164,8 +192,13 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
 """What predictions can be, and how a block of them is read."""
 
 
-def _log_sum(p: Floats, p_less_one: Floats, delta: float) -> Floats:
-    """log(p + delta), by log1p where p is near 1; -inf for p + delta <= 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        small = np.log(np.maximum(p + delta, 0.0))
-        return np.where(p_less_one > -0.5, np.log1p(p_less_one + delta), small)
+def _log_sum(p: Floats, delta: float, rest: Floats | float = 0.0) -> Floats:
+    """log(p + delta), where p was rounded by `rest`; -inf for p + delta <= 0.
+
+    Near 1 the log is as small as what the sum is rounded by, so that this is put back, to first order. It is found
+    as T. J. Dekker (1971) does, in the order of the terms that holds near 1.
+    """
+    total = p + delta
+    rest = rest + (delta - (total - p) if delta <= 0.5 else p - (total - delta))
+    with np.errstate(divide="ignore"):
+        return np.log(np.maximum(total, 0.0)) + rest / np.maximum(total, 1.0)

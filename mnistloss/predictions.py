@@ -6,8 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,8 +30,8 @@ class Rows(Protocol):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def rows(self, rows: slice, slot: int = 0) -> Array:
-        """Some rows, valid until the next call for the same slot."""
+    def rows(self, rows: slice) -> Array:
+        """Some rows, valid until the same thread's next call."""
         ...
 
 
@@ -45,7 +44,7 @@ class InMemory:
         self.dtype = array.dtype
         self._array = array
 
-    def rows(self, rows: slice, slot: int = 0) -> Array:
+    def rows(self, rows: slice) -> Array:
         return self._array[rows]
 
 
@@ -59,8 +58,7 @@ def open_predictions(source: ArrayLike | os.PathLike[str] | BinaryIO) -> Iterato
         yield InMemory(as_real(source, "predictions"))
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What the shape of predictions says: N, K where it is known, and the input that they can be."""
 
     n: int
@@ -165,12 +163,11 @@ def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputErro
     )
 
 
-@dataclass
 class _Fault:
     """Rows with one fault: how many, and the first of them."""
 
-    rows: int = 0
-    first: int = 0
+    def __init__(self) -> None:
+        self.rows = self.first = 0
 
     def add(self, rows: Any, start: int) -> None:
         bad = np.asarray(rows)
@@ -237,8 +234,8 @@ class _Census:
         return "These look like raw scores: --input logits"
 
 
-def as_block(source: Rows, rows: slice, slot: int = 0) -> Array:
+def as_block(source: Rows, rows: slice) -> Array:
     """Rows as (n, K), of a single example too."""
     if len(source.shape) == 1:
-        return source.rows(slice(0, source.shape[0]), slot)[np.newaxis]
-    return source.rows(rows, slot)
+        return source.rows(slice(0, source.shape[0]))[np.newaxis]
+    return source.rows(rows)

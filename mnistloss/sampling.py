@@ -7,13 +7,13 @@ whose stream NumPy guarantees, are mapped to indices here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays import whole
+from mnistloss.arrays import normalized, whole
 from mnistloss.errors import ArgumentError
 
 MOST = 10**8
@@ -46,8 +46,11 @@ class Words:
         return (words % np.uint64(n)).astype(np.intp)
 
     def permutation(self, n: int) -> Indices:
-        """All indices 0..n-1 in random order: the order in which as many random words sort."""
-        return np.argsort(self._stream.random_raw(n), kind="stable")
+        """All indices 0..n-1 in random order: that in which as many words sort, each with its index as its low bits."""
+        low = np.uint64(2 ** (n - 1).bit_length() - 1)
+        words = self._stream.random_raw(n) & ~low | np.arange(n, dtype=np.uint64)
+        words.sort()
+        return (words & low).astype(np.intp)
 
 
 def draw(n: int, size: int, *, replace: bool = True, words: Words) -> Indices:
@@ -92,11 +95,14 @@ def partition(n: int, batch_size: int, *, drop_last: bool = False, words: Words 
     return (order[start : start + batch_size] for start in range(0, end, batch_size))
 
 
-def mini_batch(x: Any, t: Any, batch_size: int, *, rng: Rng = None, replace: bool = True) -> tuple[Any, Any]:
+def mini_batch(
+    x: Any, t: Any, batch_size: int, *, rng: Rng = None, replace: bool = True, normalize: bool = False
+) -> tuple[Any, Any]:
     """A mini-batch (x_batch, t_batch): `batch_size` examples drawn at random, with replacement.
 
     x, t: arrays of any kind with equally many rows; they are indexed with an integer array.
-    rng: None, an int seed or a numpy Generator. replace=False draws no example twice.
+    rng: None, an int seed or a numpy Generator. replace=False draws no example twice. normalize: x holds bytes,
+    of which those that are drawn are handed out as float32 in [0, 1].
     Raises ArgumentError for a batch size below 1, unequal lengths, or too many examples without replacement.
 
     >>> x, t = np.arange(8) * 10, np.arange(8)
@@ -105,16 +111,24 @@ def mini_batch(x: Any, t: Any, batch_size: int, *, rng: Rng = None, replace: boo
     """
     x, t = _indexable(x), _indexable(t)
     indices = draw(_length(x, t), batch_size, replace=replace, words=Words(rng))
-    return x[indices], t[indices]
+    return _drawn(x, normalize)(indices), t[indices]
 
 
 def batches(
-    x: Any, t: Any, batch_size: int, *, shuffle: bool = False, drop_last: bool = False, rng: Rng = None
+    x: Any,
+    t: Any,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    rng: Rng = None,
+    normalize: bool = False,
 ) -> Iterator[tuple[Any, Any]]:
     """Batches (x_batch, t_batch) that partition the data: disjoint, covering everything once.
 
     x, t: arrays of any kind with equally many rows. shuffle: in random order, by `rng` (None, an int seed or
-    a Generator). drop_last: without the smaller last batch. Raises ArgumentError at the call, as `mini_batch`.
+    a Generator). drop_last: without the smaller last batch. normalize: x holds bytes, of which each batch is
+    handed out as float32 in [0, 1], so that all of them never are. Raises ArgumentError at the call, as `mini_batch`.
 
     >>> [len(t_batch) for _, t_batch in batches(np.zeros((7, 2)), np.zeros(7), 3)]
     [3, 3, 1]
@@ -123,7 +137,8 @@ def batches(
     if rng is not None and not shuffle:
         raise ArgumentError("rng has no effect without shuffle=True")
     parts = partition(_length(x, t), batch_size, drop_last=drop_last, words=Words(rng) if shuffle else None)
-    return ((x[indices], t[indices]) for indices in parts)
+    drawn = _drawn(x, normalize)
+    return ((drawn(indices), t[indices]) for indices in parts)
 
 
 def _size(batch_size: Any) -> int:
@@ -138,6 +153,15 @@ def _indexable(values: Any) -> Any:
         return values if hasattr(values, "shape") else np.asarray(values)
     except ValueError as error:
         raise ArgumentError(f"not an array ({error})") from error
+
+
+def _drawn(x: Any, normalize: bool) -> Callable[[Indices], Any]:
+    """What hands out the examples at some indices."""
+    if not normalize:
+        return lambda indices: x[indices]
+    if x.dtype != np.uint8:
+        raise ArgumentError(f"x is of dtype {x.dtype}; normalize is for bytes (uint8)")
+    return lambda indices: normalized(np.take(x, indices, axis=0))
 
 
 def _length(x: Any, t: Any) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +20,7 @@ from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.errors import ArgumentError
 from mnistloss.losses import DELTA, Loss, block_slices, block_targets, check_delta, transposed
 from mnistloss.outputs import BLOCK, OUTPUTS, Classes
-from mnistloss.parallel import ahead, in_order
+from mnistloss.parallel import in_order
 from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
 from mnistloss.signature import Signature
 from mnistloss.targets import Source, TargetFinder, Targets
@@ -29,8 +28,10 @@ from mnistloss.targets import Source, TargetFinder, Targets
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
 Done = TypeVar("Done")
 
-_BLOCKS, _BYTES = 8, 1 << 24
-"""How many blocks, and how many bytes of them at most, a thread is handed at once."""
+_BLOCKS, _LARGEST = 4, 1 << 24
+"""How many blocks, and how many bytes of them at most, a process is handed at once."""
+_MANY = 16
+"""The least blocks that are worth several processes."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ class Selection:
         return TargetFinder(self.targets, self.dataset, self.split, self.indices, self.access)
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Some rows as the kernels take them: outputs (K, n) and targets."""
 
     rows: slice
@@ -88,43 +88,39 @@ class Scoring:
         return self.allow_unnormalized and self.layout.input in ("probs", "logprobs")
 
     def run(self, work: Callable[[Iterator[Block]], Done], digest: Digest, jobs: int = 1) -> Iterator[Done]:
-        """What `work` makes of the blocks of each stretch of rows, in row order, by `jobs` threads.
+        """What `work` makes of the blocks of each stretch of rows, in row order, by `jobs` processes; all are hashed.
 
-        This thread reads, and hashes what is read. The first row that is not what it should be raises InputError,
-        which is about all rows.
+        The first row that is not what it should be raises InputError, which is about all rows.
         """
-        blocks = max(1, min(_BLOCKS, _BYTES // (BLOCK * self._row_bytes)))
-        if self.classes is not None or self.layout.n <= blocks * BLOCK:
-            jobs = 1
-        size = BLOCK * (1 if jobs == 1 else blocks)
+        np.empty(_LARGEST, np.uint8)  # from here on glibc keeps what is let go, as large as this, for the next block
+        blocks = list(block_slices(self.layout.n))
+        jobs = 1 if self.classes is not None or len(blocks) < _MANY else jobs
+        size = 1 if jobs == 1 else max(1, min(_BLOCKS, _LARGEST // (BLOCK * self._row_bytes)))
+        stretches = [blocks[start : start + size] for start in range(0, len(blocks), size)]
+        seen = digest if jobs == 1 else None
         try:
-            yield from in_order(
-                lambda stretch: work(self._blocks(*stretch)), self._read(size, digest, ahead(jobs)), jobs
-            )
+            with in_order(lambda stretch: work(self._blocks(stretch, seen)), stretches, jobs) as results:
+                if seen is None:
+                    for rows in blocks:
+                        digest.add(as_block(self.source, rows))
+                yield from results
         except _UnacceptableError:
             raise refuse(self.source, self.layout, self._sums_within) from None
 
-    def _read(self, size: int, digest: Digest, slots: int) -> Iterator[tuple[slice, Array]]:
-        """Stretches of rows as they are stored, each read into the next of some buffers."""
-        read = self.source.rows if self.classes is not None else functools.partial(as_block, self.source)
-        for number, start in enumerate(range(0, self.layout.n, size)):
-            rows = slice(start, min(start + size, self.layout.n))
-            stored = read(rows, number % slots)
-            digest.add(stored)
-            yield rows, stored
-
-    def _blocks(self, rows: slice, stored: Array) -> Iterator[Block]:
-        """The blocks of a stretch, each checked."""
-        for at in block_slices(len(stored)):
-            block = slice(rows.start + at.start, rows.start + at.stop)
-            t = block_targets(self.targets.t, block)
+    def _blocks(self, stretch: Sequence[slice], digest: Digest | None) -> Iterator[Block]:
+        """The blocks of a stretch, each read, hashed and checked."""
+        for rows in stretch:
+            stored = self.source.rows(rows) if self.classes is not None else as_block(self.source, rows)
+            if digest is not None:
+                digest.add(stored)
+            t = block_targets(self.targets.t, rows)
             if self.classes is not None:
-                yield Block(block, Classes(self.classes[block]), t)
+                yield Block(rows, Classes(self.classes[rows]), t)
                 continue
-            outputs = OUTPUTS[self.layout.input](transposed(stored[at]))
+            outputs = OUTPUTS[self.layout.input](transposed(stored))
             if not acceptable(outputs, self.layout.input, self._sums_within):
                 raise _UnacceptableError
-            yield Block(block, outputs, t)
+            yield Block(rows, outputs, t)
 
     @property
     def _sums_within(self) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 from mnistloss.errors import ArgumentError
 
 _NAME = r"[a-z]+(-[1-9][0-9]*)?"
-_PATTERN = re.compile(
+_PATTERN = (
     rf"(?P<loss>{_NAME}(\+{_NAME})*)"
     r"\|(?P<targets>[\w:-]+@[0-9a-f]{8})"
     r"(\|indices:(?P<indices>[0-9a-f]{8}))?"
@@ -62,7 +62,7 @@ class Signature:
     @classmethod
     def parse(cls, text: str) -> Signature:
         """The signature that prints as `text`; another text raises ArgumentError."""
-        match = _PATTERN.fullmatch(str(text).strip())
+        match = re.fullmatch(_PATTERN, str(text).strip())
         try:
             if match is None:
                 raise ValueError

@@ -14,8 +14,8 @@ _SCALES = (1, 100, 255)
 class Signs:
     """What is gathered, as long as there is something to gather; what is gathered of later rows merges into it.
 
-    n: how many rows. hard: every value is 0 or 1. scales: what every row of raw scores may sum to as a distribution
-    does: to 1, to 100 or to 255; whole numbers may be rounded.
+    hard: every value is 0 or 1. scales: what every row of raw scores may sum to as a distribution does: to 1, to 100
+    or to 255; whole numbers may be rounded.
     """
 
     def __init__(self, input: str) -> None:
@@ -26,13 +26,13 @@ class Signs:
         self._confidences: list[float] = []
         self._inner: list[float] = []
         self._least: list[float] = []
-        self.n = 0
+        self._n = 0
 
     def add(self, y: Any) -> None:
         """Take in a block of outputs."""
-        self.n += len(y.predicted)
         if self._input == "labels":
             return
+        self._n += y.scores.shape[1]
         self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
         if self.scales:
             self.scales = {scale for scale in self.scales if y.lowest >= 0 and _sums_to(y.scores, scale)}
@@ -55,7 +55,7 @@ class Signs:
 
     def merge(self, later: Signs) -> None:
         """Take in what was gathered of later rows."""
-        self.n += later.n
+        self._n += later._n
         self.hard &= later.hard
         self.scales &= later.scales
         self._twice &= later._twice
@@ -66,7 +66,7 @@ class Signs:
     @property
     def confidence(self) -> float | None:
         """The mean of the largest probability; None for predicted classes."""
-        return math.fsum(self._confidences) / self.n if self._confidences else None
+        return math.fsum(self._confidences) / self._n if self._n else None
 
     @property
     def twice(self) -> float | None:
@@ -74,9 +74,9 @@ class Signs:
 
         What a model finds least likely has next to no probability; undoing a softmax that was none leaves more.
         """
-        if not self._twice or not self.n or math.fsum(self._least) / self.n > _NEXT_TO_NOTHING:
+        if not self._twice or not self._n or math.fsum(self._least) / self._n > _NEXT_TO_NOTHING:
             return None
-        return math.fsum(self._inner) / self.n
+        return math.fsum(self._inner) / self._n
 
 
 def _sums_to(scores: Any, scale: int) -> bool:

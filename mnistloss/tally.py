@@ -20,7 +20,7 @@ EXAMINED = 10**6
 class Tally:
     """Moments, hits and signs of mistakes, sums by class, and what is kept of each example where it is needed.
 
-    keep: whether per-example losses are. top: count hits among the k most probable classes, for each k.
+    n: the rows taken in. keep: whether per-example losses are. top: for which k hits among the k best are counted.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Tally:
         self._kept = [loss.name for loss in losses] if keep else []
         self._by_class = by_class
         self._keeps_predicted = scoring.layout.n <= EXAMINED and scoring.targets.t.ndim == 1
+        self.n = 0
         self.signs = Signs(scoring.layout.input)
         self.hits = dict.fromkeys(top, 0)
         self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
@@ -51,6 +52,7 @@ class Tally:
         return self
 
     def _add(self, block: Block) -> None:
+        self.n += block.rows.stop - block.rows.start
         self.signs.add(block.outputs)
         if self._keeps_predicted:
             self._predicted.append(block.outputs.predicted.astype(np.min_scalar_type(self._classes)))
@@ -66,6 +68,7 @@ class Tally:
 
     def merge(self, later: Tally) -> None:
         """Take in what another one has gathered of later rows."""
+        self.n += later.n
         self.signs.merge(later.signs)
         for k, hits in later.hits.items():
             self.hits[k] += hits

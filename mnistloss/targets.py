@@ -8,6 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +18,9 @@ from mnistloss.arrays import Array, Floats, as_real, as_targets
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.cache import State
-from mnistloss.datasets.load import check_split, decode_labels, obtain
+from mnistloss.datasets.verified import check_split, decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
-from mnistloss.losses import Loss
+from mnistloss.losses import Loss, block_slices
 from mnistloss.outputs import Probabilities
 from mnistloss.predictions import Layout, Rows
 
@@ -43,7 +44,8 @@ class Targets:
     @cached_property
     def counts(self) -> Array:
         """How many examples each class has (K,), of labels."""
-        return np.bincount(self.t, minlength=self.classes)
+        blocks = (np.bincount(self.t[rows], minlength=self.classes) for rows in block_slices(len(self.t)))
+        return np.add.reduce(list(blocks))
 
     def references(self, loss: Loss, delta: float) -> dict[str, float]:
         """What the uniform guess and the class prior cost, by formula; nothing where the targets are soft."""
@@ -78,8 +80,7 @@ def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
     return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
 
 
-@dataclass(frozen=True)
-class SavedIndices:
+class SavedIndices(NamedTuple):
     """Which examples were drawn; a batch that `sample` saved also says of what."""
 
     indices: Array
@@ -147,7 +148,7 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
     if indices is None:
         split = _fitting_split(known, split, layout)
         file = obtain(dataset, split, "labels", access)
-        return Targets(decode_labels(file.content).astype(np.intp), known.classes, dataset, split, file.sha256)
+        return Targets(decode_labels(file.content).astype(np.uint8), known.classes, dataset, split, file.sha256)
     batch = load_indices(indices, layout.n)
     split = _split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
@@ -159,7 +160,7 @@ def split_targets(layout: Layout, dataset: str, split: str, indices: Source | No
         at = int(outside.argmax())
         raise InputError(f"index {batch.indices[at]} in row {at} is outside 0..{len(labels) - 1}, {split} of {dataset}")
     chosen = batch.indices.astype(np.intp)
-    t = labels[chosen].astype(np.intp)
+    t = labels[chosen].astype(np.uint8)
     return Targets(t, known.classes, dataset, split, file.sha256, chosen)
 
 
@@ -180,11 +181,13 @@ def load_indices(source: Source, n: int) -> SavedIndices:
     """Indices of n examples, from an array, a .npy file, or the .npz of a batch that `mnistloss sample` saved."""
     dataset = split = None
     if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
-        saved = npy.load_member(source, "indices", most=n)
+        from mnistloss import npz
+
+        saved = npz.load_member(source, "indices", most=n)
         if saved is None:
             raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
         array, what = saved, shown(source)
-        dataset, split = (_text(npy.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
+        dataset, split = (_text(npz.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
     else:
         array, what = _loaded(source, "indices")
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -210,7 +213,8 @@ def _loaded(source: Source, what: str) -> tuple[Array, str]:
 
 def _digest(array: Array, integers: str = "<i8") -> str:
     """SHA-256 of labels as bytes, of indices and of many classes as little-endian int64, of soft rows as float64."""
-    return hashlib.sha256(array.astype("<f8" if array.dtype.kind == "f" else integers).tobytes()).hexdigest()
+    held = np.ascontiguousarray(array, "<f8" if array.dtype.kind == "f" else integers)
+    return hashlib.sha256(held.view(np.uint8).data).hexdigest()
 
 
 def _split_of(batch: SavedIndices, dataset: str, split: str) -> str:

@@ -54,7 +54,7 @@ class Verification:
     def _verdict(self) -> str:
         numbers = _numbers(self.found, self.claimed)
         right = self.agreeing or numbers
-        found = " and ".join(f"{name} {numbers[name]!r}" for name in right)
+        found = " and ".join(f"{name} {numbers[name]:.12g}" for name in right)
         if self.verified and self.value is not None:
             return f"gives this number, {self.value}: {found}"
         if self.verified:

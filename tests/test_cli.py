@@ -210,7 +210,7 @@ def test_refusal_of_a_real_process(tmp_path: Path) -> None:
 
 def test_a_bug_of_ours_stays_a_traceback(monkeypatch: pytest.MonkeyPatch, preds: Path) -> None:
     """An unexpected exception is not dressed up as the user's mistake."""
-    monkeypatch.setattr("mnistloss.evaluation.score", lambda *_: 1 / 0)
+    monkeypatch.setattr("mnistloss.evaluation.score", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["eval", str(preds)], standalone_mode=False)
 

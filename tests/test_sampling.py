@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistloss import batches, mini_batch
+from mnistloss import batches, load_mnist, mini_batch
 from mnistloss.errors import ArgumentError
 from mnistloss.sampling import Words, draw, draw_stratified, partition
 
@@ -168,3 +168,17 @@ def test_bad_arguments(call: object, message: str) -> None:
     """A bad argument is refused at the call, with what was found and expected."""
     with pytest.raises(ArgumentError, match=message):
         call(np.zeros((5, 2)), np.zeros(5))  # type: ignore[operator]  # a lambda
+
+
+def test_batches_are_normalised_as_they_are_drawn() -> None:
+    """Bytes are handed out as float32 in [0, 1], as load_mnist makes them; other dtypes are refused."""
+    (x, t), _ = load_mnist(normalize=False, dataset="mnist-5k")
+    (whole, _), _ = load_mnist(dataset="mnist-5k")
+    drawn = list(batches(x, t, 300, shuffle=True, rng=4, normalize=True))
+    expected = list(batches(whole, t, 300, shuffle=True, rng=4))
+    for (x_batch, t_batch), (x_expected, t_expected) in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(x_batch, x_expected, strict=True)
+        np.testing.assert_array_equal(t_batch, t_expected, strict=True)
+    np.testing.assert_array_equal(mini_batch(x, t, 9, rng=1, normalize=True)[0], mini_batch(whole, t, 9, rng=1)[0])
+    with pytest.raises(ArgumentError, match="x is of dtype float32; normalize is for bytes"):
+        batches(whole, t, 10, normalize=True)

@@ -78,3 +78,8 @@ def _interval(row: np.ndarray) -> tuple[float, float]:
     found = normal_interval(moments.mean, moments.stderr, 0.95)
     assert found is not None
     return found
+
+
+def test_the_usual_quantile() -> None:
+    """What is written out for 0.95 is what is computed for any other confidence."""
+    assert quantile(0.95) == statistics.NormalDist().inv_cdf(0.5 + 0.95 / 2)

@@ -62,11 +62,11 @@ def test_the_sentence_says_what_was_checked(preds: Path) -> None:
     text, value = str(result.losses["cee"].signature), result.losses["cee"].value
     other = evaluate(preds, dataset="mnist-5k", losses=["cee"], delta=1e-6).losses["cee"].value
     for signature, claimed, sentence in (
-        (text, None, f"is what this signature is of; the number is cee {value!r}"),
-        (text.replace("1e-07", "1e-06"), None, f"is what this signature is of; the number is cee {other!r}"),
+        (text, None, f"is what this signature is of; the number is cee {value:.12g}"),
+        (text.replace("1e-07", "1e-06"), None, f"is what this signature is of; the number is cee {other:.12g}"),
         (text.replace("|mean|", "|none|"), None, "is what this signature is of; it keeps every example's loss"),
-        (text, f"{value:.4f}", f"gives this number, {value:.4f}: cee {value!r}"),
-        (text, "7.5", f"does not give this number, 7.5, but cee {value!r}"),
+        (text, f"{value:.4f}", f"gives this number, {value:.4f}: cee {value:.12g}"),
+        (text, "7.5", f"does not give this number, 7.5, but cee {value:.12g}"),
         (
             re.sub(r"y:\w+", "y:00000000", text),
             f"{value:.4f}",

@@ -6,26 +6,31 @@ A command imports what it needs when it runs, so that --help and --version impor
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnistloss import __version__
 from mnistloss.errors import ArgumentError, MnistLossError
 
-_COMMANDS = (
-    "fetch",
-    "sample",
-    "eval",
-    "baseline",
-    "verify",
-    "compare",
-    "gap",
-    "inspect",
-    "losses",
-    "datasets",
-    "cache",
-)
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_COMMANDS = {
+    "fetch": "Download, verify and cache MNIST or another DATASET.",
+    "sample": "Draw a mini-batch, or partition everything into batches.",
+    "eval": "Score the predictions in .npy files.",
+    "baseline": "Write predictions to compare with, and say what they score.",
+    "verify": "Say whether a file gives a number.",
+    "compare": "Compare predictions with those of the first file.",
+    "gap": "Say how much worse a model is on the test split.",
+    "inspect": "Look at predictions from one side each.",
+    "explain": "Show why the loss, one example term by term, and learning.",
+    "losses": "List the losses with their formulas.",
+    "datasets": "List the datasets with sizes, classes, licence and citation.",
+    "cache": "Look at, verify or clear what is cached.",
+}
+"""The commands with the first sentences of their helps, so that listing them imports none."""
 
 
 class _Group(click.Group):
@@ -40,6 +45,16 @@ class _Group(click.Group):
         module = importlib.import_module(f"mnistloss.cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

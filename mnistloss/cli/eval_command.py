@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from mnistloss.cli import options, output
 
 if TYPE_CHECKING:
+    from mnistloss.gates import Gate
     from mnistloss.results import Evaluation
     from mnistloss.scoring import Selection
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05', 'hints>0'; repeatable."
 )
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: the processors there are]")
 @click.option(
     "--format",
     "format_",
@@ -70,6 +73,7 @@ def command(
     bootstrap: int,
     seed: int | None,
     gates: tuple[str, ...],
+    jobs: int | None,
     format_: str,
 ) -> None:
     """Score the predictions in .npy files.
@@ -77,8 +81,7 @@ def command(
     PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. - reads it from
     standard input.
     """
-    from mnistloss.evaluation import Wanted, default_losses, score
-    from mnistloss.gates import parse_gates
+    from mnistloss.evaluation import Wanted, default_losses, score_all
     from mnistloss.losses import check_delta_matters
 
     if (reduction == "none") != (out is not None):
@@ -92,9 +95,10 @@ def command(
     if predictions.count("-") > 1:
         raise click.UsageError("standard input can be read once")
     check_delta_matters(selection.delta, losses)
-    asked = parse_gates(gates, losses or default_losses(selection.input), top, per_class=per_class)
+    asked = _parsed(gates, losses or default_losses(selection.input), top, per_class=per_class)
     wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
-    results = [score(output.source(name), selection, wanted) for name in predictions]
+    with output.slow_progress("scoring") as progress:
+        results = score_all([output.source(name) for name in predictions], selection, wanted, jobs, progress)
     if out:
         from mnistloss.export import save_losses
 
@@ -104,6 +108,15 @@ def command(
     for said in crossed:
         output.note(said)
     ctx.exit(3 if crossed else 0)
+
+
+def _parsed(gates: Sequence[str], losses: Sequence[str], top: Sequence[int], *, per_class: bool) -> list[Gate]:
+    """The gates; what parses them is not imported where there are none."""
+    if not gates:
+        return []
+    from mnistloss.gates import parse_gates
+
+    return parse_gates(gates, losses, top, per_class=per_class)
 
 
 def _print(results: list[Evaluation], format_: str) -> None:

@@ -116,6 +116,10 @@ format_table_json = click.option(
     help="How to print.",
 )
 
+plot = click.option(
+    "--plot", type=Destination(".svg", ".png"), help="Also draw the charts to a file, .svg or .png; needs [report]."
+)
+
 
 def form(command: F) -> F:
     """The three choices of how examples are handed out, as `normalize`, `flatten` and `one_hot`."""

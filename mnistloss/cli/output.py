@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from mnistloss.errors import InputError, OutputError
+from mnistloss.errors import InputError, OutputError, shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, RenderableType
 
     from mnistloss.document import Part, Result
 
 _WIDE = 500
+_SOON = 1.0
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -55,6 +59,17 @@ def show_result(name: str, found: Result, format_: str, where: Mapping[str, Any]
         write(machine.document(**(where or {}), **{name: found.as_dict()}))
     else:
         show_parts(found.parts())
+
+
+def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
+    """Draw the charts among the parts to a file, if one is named, and say so."""
+    if path is None:
+        return
+    from mnistloss.document import Chart
+    from mnistloss.report import plot
+
+    plot.save([part for part in parts if isinstance(part, Chart)], path)
+    note(f"drawn to {shown(path)}")
 
 
 def source(predictions: str) -> str | BinaryIO:
@@ -109,6 +124,25 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None] | Non
                 tasks[name] = bars.add_task(name, total=total)
             bars.update(tasks[name], completed=received, total=total)
 
+        yield update
+
+
+@contextlib.contextmanager
+def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar for work that takes longer than a second, on stderr if it is a terminal; else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began, shown = time.monotonic(), contextlib.ExitStack()
+    bars: list[Callable[[int, str], None]] = []
+
+    def update(done: int, total: int) -> None:
+        if not bars and time.monotonic() - began > _SOON:
+            bars.append(shown.enter_context(step_progress(what, total)))
+        for bar in bars:
+            bar(done, "")
+
+    with shown:
         yield update
 
 

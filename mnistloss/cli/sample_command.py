@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ def command(
         raise click.UsageError("--shuffle and --drop-last need --partition")
     if partition and seed is not None and not shuffle:
         raise click.UsageError("--seed has no effect on a --partition without --shuffle")
-    seed = secrets.randbelow(2**32) if seed is None else seed
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     form = Form(normalize, flatten, one_hot)
     with output.download_progress() as progress:
         examples = load_split(dataset, split, Access(cache_dir, not offline, progress=progress))

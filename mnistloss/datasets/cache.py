@@ -13,15 +13,13 @@ import enum
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
-from mnistloss.datasets.content import inflate, verify
+from mnistloss.datasets.content import inflate, read_hashed, verify
 from mnistloss.errors import IntegrityError, OutputError, UnavailableError, shown
 from mnistloss.files import expanded, open_regular, replacing, sweep
 
@@ -51,13 +49,12 @@ def decide(state: State, *, download: bool, force: bool = False) -> Action:
     return Action.DOWNLOAD if download else Action.FAIL
 
 
-@dataclass(frozen=True)
-class Obtained:
+class Obtained(NamedTuple):
     """The verified content of a file, and where it came from: mirror, cache, disk or package."""
 
     dataset: Dataset
     file: File
-    content: bytes = field(repr=False)
+    content: bytes | memoryview
     origin: str
     path: Path
 
@@ -67,15 +64,14 @@ class Obtained:
         return self.file.sha256 or hashlib.sha256(self.content).hexdigest()
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What lies at a file's place in the cache; `reason` says what is wrong with it, if something is."""
 
     dataset: Dataset
     file: File
     path: Path
     state: State
-    content: bytes = field(repr=False)
+    content: bytes | memoryview
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,9 +101,9 @@ def look(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None 
     """What the cache has of a file: one read, bounded by the published size, and the verdict on what was read."""
     path = folder(cache_dir) / dataset.name / file.name
     try:
-        with io.BufferedReader(open_regular(path)) as stream:
-            content = stream.read(file.size + 1)
-        verify(content, file, file.sha256 or _recorded(path))
+        with open_regular(path) as stream:
+            content, digest = read_hashed(stream, file.size + 1)
+        verify(content, file, file.sha256 or _recorded(path), digest)
     except (FileNotFoundError, NotADirectoryError):
         return Entry(dataset, file, path, State.MISSING, b"")
     except (OSError, IntegrityError) as error:
@@ -151,7 +147,7 @@ def store(path: Path, file: File, content: bytes) -> None:
         with temporary.open("xb") as stream:
             stream.write(content)
         if path.is_dir() and not path.is_symlink():
-            path.rename(path.with_name(f"{path.name}.folder-{secrets.token_hex(4)}"))
+            path.rename(path.with_name(f"{path.name}.folder-{os.urandom(4).hex()}"))
 
 
 def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
@@ -165,7 +161,7 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
     for dataset in DATASETS.values():
         if not dataset.embedded:
             for file in dataset.select():
-                yield replace(look(dataset, file, cache_dir), content=b"")
+                yield look(dataset, file, cache_dir)._replace(content=b"")
 
 
 def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> tuple[list[Path], list[Path]]:
@@ -198,7 +194,7 @@ def _make_ready(place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         sweep(place)
-        probe = place / f".probe.{secrets.token_hex(8)}.tmp"
+        probe = place / f".probe.{os.urandom(8).hex()}.tmp"
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:

@@ -7,8 +7,7 @@ and a mirror that changed a pixel is not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mnistloss.errors import ArgumentError
 
@@ -17,8 +16,7 @@ SPLITS = ("train", "test")
 KINDS: tuple[Kind, ...] = ("images", "labels")
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """One IDX file: its published name, the array it holds, and the digest that it is held to.
 
     sha256: of the content, None where only the digest of the .gz file is published, `archive_sha256`.
@@ -47,8 +45,7 @@ class File:
         return {"name": self.name, "bytes": self.size, "shape": self.shape, **digests}
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """One dataset: two splits of an image and a label file each, and where they come from."""
 
     name: str

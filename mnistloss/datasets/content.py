@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import zlib
 from typing import Any
+
+import numpy as np
 
 from mnistloss.datasets.catalog import File
 from mnistloss.errors import IntegrityError
 
 _GZIP = b"\x1f\x8b"
 _PIECE = 1 << 16
+_AT_HAND = 1 << 18
 _MOST_MEMBERS = 5000
 
 
@@ -117,13 +121,26 @@ def inflate(data: bytes, limit: int) -> bytes:
     return inflater.finish()
 
 
-def verify(content: bytes, file: File, digest: str | None) -> None:
-    """Raise IntegrityError unless the content has the size of the file and this SHA-256, if one is known."""
+def read_hashed(stream: io.FileIO, size: int) -> tuple[memoryview, str]:
+    """At most `size` bytes and their SHA-256, each piece hashed while the processor has it at hand."""
+    content, done = np.empty(size, np.uint8).data, 0
+    digest = hashlib.sha256()
+    while count := stream.readinto(content[done : done + _AT_HAND]):
+        digest.update(content[done : done + count])
+        done += count
+    return content[:done].toreadonly(), digest.hexdigest()
+
+
+def verify(content: bytes | memoryview, file: File, expected: str | None, found: str | None = None) -> None:
+    """Raise IntegrityError unless the content has the size of the file and the expected SHA-256, if one is known.
+
+    found: the digest of the content, where it has been taken already.
+    """
     if len(content) != file.size:
-        kind = TruncatedError if content.startswith(b"\0\0") and len(content) < file.size else IntegrityError
+        kind = TruncatedError if content[:2] == b"\0\0" and len(content) < file.size else IntegrityError
         raise kind(_page(content) or f"found {len(content):,} bytes, expected {file.size:,}")
-    if digest is not None:
-        check_digest(hashlib.sha256(content).hexdigest(), digest)
+    if expected is not None:
+        check_digest(found or hashlib.sha256(content).hexdigest(), expected)
 
 
 def check_digest(found: str, expected: str) -> None:
@@ -132,6 +149,6 @@ def check_digest(found: str, expected: str) -> None:
         raise IntegrityError(f"found SHA-256 {found}, expected {expected}")
 
 
-def _page(content: bytes | bytearray) -> str:
+def _page(content: bytes | bytearray | memoryview) -> str:
     """What to say of a web page, else nothing."""
     return "found a web page (HTML)" if bytes(content[:64]).lstrip().startswith(b"<") else ""

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnistloss import npy
+from mnistloss import npy, npz
 from mnistloss.datasets import cache, idx
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.content import Inflater
@@ -153,7 +153,7 @@ def _read(path: Path, limit: int) -> Iterator[Found | Refused]:
     reader = next((reader for suffixes, reader in kinds if name.endswith(suffixes)), _plain)
     try:
         yield from reader(path, limit)
-    except (*npy.BROKEN_ARCHIVE, tarfile.TarError, IntegrityError) as error:
+    except (*npz.BROKEN_ARCHIVE, tarfile.TarError, IntegrityError) as error:
         yield Refused(shown(path), shown(getattr(error, "strerror", None) or str(error)))
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays import Array, one_hot
-from mnistloss.datasets import cache, catalog, idx
+from mnistloss.arrays import Array, normalized, one_hot
+from mnistloss.datasets import catalog, idx
 from mnistloss.datasets.access import ACCESS, Access
-from mnistloss.errors import ArgumentError
+from mnistloss.datasets.verified import decode_labels, obtain
 
 Pair = tuple[Array, Array]
 
@@ -28,7 +28,7 @@ class Form:
     def images(self, pixels: NDArray[np.uint8]) -> Array:
         """Images (N, 28, 28) of bytes in this form."""
         x = pixels.reshape(len(pixels), -1) if self.flatten else pixels[:, np.newaxis]
-        return np.divide(x, np.float32(255), dtype=np.float32) if self.normalize else x
+        return normalized(x) if self.normalize else x
 
     def labels(self, labels: NDArray[np.uint8], classes: int) -> Array:
         """Labels (N,) in this form."""
@@ -54,18 +54,6 @@ class Split:
     def take(self, indices: NDArray[np.intp] | slice, form: Form = FORM) -> Pair:
         """The examples at these indices, as (x, t) in the given form; only they are normalised."""
         return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
-
-
-def obtain(dataset: str, split: str, kind: catalog.Kind, access: Access = ACCESS) -> cache.Obtained:
-    """The verified file of the images or labels of a split; an unknown dataset or split raises ArgumentError."""
-    known = catalog.find(dataset)
-    return cache.obtain(known, known.files[check_split(split)][kind], access)
-
-
-def decode_labels(content: bytes) -> NDArray[np.uint8]:
-    """Labels (N,) from a label file; where it has several columns (QMNIST), the first is the class."""
-    array = idx.decode(content)
-    return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
 
 
 def load_split(dataset: str, split: str, access: Access = ACCESS) -> Split:
@@ -108,10 +96,3 @@ def named_arrays(dataset: str, splits: Sequence[str], form: Form, access: Access
     """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits."""
     pairs = {split: load_split(dataset, split, access).take(slice(None), form) for split in splits}
     return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}
-
-
-def check_split(split: str) -> str:
-    """The name of a split; another name raises ArgumentError."""
-    if split not in catalog.SPLITS:
-        raise ArgumentError(f"no split is named {split!r}; the splits are {' and '.join(catalog.SPLITS)}")
-    return split

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -53,6 +51,9 @@ def to_json(evaluations: Sequence[Evaluation]) -> str:
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
     """A row for each loss and the accuracy of each evaluation, then those of each class and each batch."""
+    import csv
+    import io
+
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
@@ -65,6 +66,18 @@ def to_csv(evaluations: Sequence[Evaluation]) -> str:
             "n": evaluation.n,
         }
         writer.writerows({**common, **row} for row in _rows(evaluation))
+    return text.getvalue().removesuffix("\n")
+
+
+def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Columns of equal length under their names; None is empty."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue().removesuffix("\n")
 
 

@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from mnistloss import document
-from mnistloss.report import picture
+from mnistloss.report import curve, picture
 from mnistloss.report.layout import grid, heading, sentences
 
 _BAR = 30
@@ -29,6 +29,8 @@ def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> 
             return _bars(part)
         case document.Pictures():
             return picture.digits(part.images, part.captions, width, colour=colour) if pictures else Group()
+        case document.Chart():
+            return curve.chart(part, width)
 
 
 def render_table(table: document.Table) -> RenderableType:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mnistloss import numbers
-from mnistloss.arrays import Array
-from mnistloss.baselines import Baseline
-from mnistloss.datasets.cache import Entry, State
-from mnistloss.datasets.catalog import SPLITS, Dataset
-from mnistloss.datasets.importing import Imported
+from mnistloss.datasets.cache import State
+from mnistloss.datasets.catalog import SPLITS
 from mnistloss.errors import shown
 from mnistloss.hints import hint_lines
 from mnistloss.losses import LOSSES
@@ -21,9 +18,18 @@ from mnistloss.report import picture
 from mnistloss.report.details import batches, classes, references
 from mnistloss.report.layout import grid, heading, sentences, supported
 from mnistloss.report.parts import render_table
-from mnistloss.results import Evaluation, LossResult
-from mnistloss.samples import Batch
-from mnistloss.views.view import View
+
+if TYPE_CHECKING:  # the score of a file is printed without what learns, imports and draws samples
+    from pathlib import Path
+
+    from mnistloss.arrays import Array
+    from mnistloss.baselines import Baseline
+    from mnistloss.datasets.cache import Entry
+    from mnistloss.datasets.catalog import Dataset
+    from mnistloss.datasets.importing import Imported
+    from mnistloss.results import Evaluation, LossResult
+    from mnistloss.samples import Batch
+    from mnistloss.views.view import View
 
 
 def evaluation(result: Evaluation) -> RenderableType:

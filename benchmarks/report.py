@@ -1,0 +1,108 @@
+"""One run as JSON, as Markdown in the README, and on the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.growth import Curve
+from benchmarks.measuring import Goal, Result
+
+Cells = tuple[str, ...]
+
+HEADINGS = ("what", "against", "ours", "theirs", "ratio (middle half)", "goal", "met")
+_PLACE = re.compile(r"(<!-- bench -->\n).*(<!-- /bench -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where it ran, with which versions, when, and what came of it."""
+
+    machine: str
+    versions: dict[str, str]
+    taken: str
+    figures: tuple[Result, ...]
+    growth: tuple[Curve, ...]
+
+    def to_json(self) -> str:
+        """Everything, for programs."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """A report from its JSON."""
+        found = json.loads(text)
+        figures = tuple(Result(**{**row, "goal": Goal(**row["goal"])}) for row in found.pop("figures"))
+        growth = tuple(Curve(**curve) for curve in found.pop("growth"))
+        return cls(**found, figures=figures, growth=growth)
+
+    def markdown(self) -> str:
+        """What the README shows."""
+        tables = [_markdown(HEADINGS, map(cells, self.figures))]
+        tables += [_markdown(headings(curve), points(curve)) for curve in self.growth]
+        return "\n\n".join([*tables, self.conditions()]) + "\n"
+
+    def renderable(self) -> Group:
+        """The same for a terminal, with the names of figures instead of their words."""
+        rows = [(result.name, *cells(result)[2:]) for result in self.figures]
+        tables = [_table(("figure", *HEADINGS[2:]), rows)]
+        tables += [_table(headings(curve), points(curve)) for curve in self.growth]
+        return Group(*tables, Text(self.conditions()))
+
+    def conditions(self) -> str:
+        """What the numbers depend on."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return f"{self.machine}; {versions}; {self.taken}."
+
+
+def cells(result: Result) -> Cells:
+    """A result as a row of text."""
+    goal = result.goal
+    low, high = (goal.show(value).split()[0] for value in result.middle)
+    ratio = goal.show(result.ratio) + (f" ({low} to {high})" if result.runs > 1 else "")
+    ours, theirs = quantity(result.ours, goal.unit), quantity(result.theirs, goal.unit)
+    return result.what, result.against, ours, theirs, ratio, str(goal), "yes" if result.met else "no"
+
+
+def headings(curve: Curve) -> Cells:
+    """The headings of a curve; one says its exponent."""
+    return curve.what, f"time ~ {curve.what}^{curve.exponent:.2f}", f"{curve.what} a second"
+
+
+def points(curve: Curve) -> list[Cells]:
+    """The points of a curve as rows of text."""
+    return [(f"{n:,}", quantity(s, "s"), f"{n / s:,.0f}") for n, s in zip(curve.counts, curve.seconds, strict=True)]
+
+
+def quantity(value: float, unit: str) -> str:
+    """A quantity with three digits; seconds below one as milliseconds."""
+    if unit == "s" and value < 1:
+        value, unit = 1000 * value, "ms"
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:#.3g} {unit}"
+
+
+def insert(readme: str, markdown: str) -> str:
+    """The README with this between its two markers."""
+    if not _PLACE.search(readme):
+        raise SystemExit("README.md has no lines <!-- bench --> and <!-- /bench --> to put the results between")
+    return _PLACE.sub(lambda found: f"{found[1]}{markdown}{found[2]}", readme)
+
+
+def _markdown(headings: Cells, rows: Iterable[Cells]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ("---",) * len(headings), *rows))
+
+
+def _table(headings: Cells, rows: Iterable[Cells]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(Text(heading))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

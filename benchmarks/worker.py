@@ -1,0 +1,21 @@
+"""One figure or curve in a process of its own; prints its pairs or its points as JSON.
+
+python -m benchmarks.worker NAME FOLDER full|quick
+"""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.figures import FIGURES
+from benchmarks.growth import CURVES
+from benchmarks.material import Material
+from benchmarks.measuring import FULL, QUICK
+
+_, name, folder, how = sys.argv
+made, quick = Material(Path(folder)), how == "quick"
+if name in CURVES:
+    print(json.dumps(asdict(CURVES[name](made, quick))))
+else:
+    print(json.dumps(FIGURES[name][1](made, QUICK if quick else FULL)))

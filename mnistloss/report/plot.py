@@ -1,0 +1,200 @@
+"""Charts as pictures, drawn by matplotlib, which is imported only here and only when something is drawn.
+
+The bytes depend on the charts and on matplotlib's release, on nothing else: no date, no settings of the user's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from mnistloss.document import Chart, Curve
+from mnistloss.errors import ArgumentError, MissingExtraError, shown
+from mnistloss.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, FAINT, PAPER = "#222222", "#cccccc", "#ffffff"
+CURVES = ("#0b5fa5", "#b3460b", "#1c7a3e", "#7a3fa0")
+
+_NAMES = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {c: f"curve-{i}" for i, c in enumerate(CURVES, 1)}
+
+STYLE = "\n".join(
+    f'svg.chart [{attribute}="{colour}"] {{ {attribute}: var(--{name}, {colour}) }}'
+    for colour, name in _NAMES.items()
+    for attribute in ("fill", "stroke")
+)
+"""Rules for a page that restyles charts: --ink, --faint, --paper and --curve-1 to --curve-4 become their colours."""
+
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
+_WIDTH, _HEIGHT = 7.0, 2.8
+_DOTS_PER_INCH = 150
+_SILENT = logging.NullHandler()
+_SETTINGS: dict[Any, Any] = {
+    "axes.edgecolor": INK,
+    "axes.formatter.useoffset": False,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": PAPER,
+    "font.family": "DejaVu Sans",
+    "grid.color": FAINT,
+    "savefig.dpi": _DOTS_PER_INCH,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def svg(charts: Sequence[Chart]) -> str:
+    """Charts under one another as one <svg class="chart">, as good in a file as within a page.
+
+    Text is text, in the font of what is around it. Colours are attributes (fill="#222222"), which any viewer
+    knows and a page's rules outdo: with `STYLE` they are those of the page's own variables. There is no style
+    within, so that a strict content security policy is no obstacle. Ids are made of the charts, so that several
+    pictures can stand in one page. <title> and <desc> say what is drawn. Without charts raises ArgumentError.
+    """
+    salt = hashlib.sha256(repr(list(charts)).encode()).hexdigest()
+    with _matplotlib({"svg.hashsalt": salt}):
+        stream = io.BytesIO()
+        _figure(charts).savefig(stream, format="svg", metadata={"Date": None})
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _LINK[1:].split("}")[0])
+    root = ElementTree.fromstring(stream.getvalue())
+    _plain(root)
+    _describe(root, charts, f"chart-{salt[:8]}")
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def save(charts: Sequence[Chart], path: Path) -> None:
+    """Charts as a file, .svg or .png by its name; another name raises ArgumentError."""
+    match path.suffix:
+        case ".svg":
+            content = svg(charts).encode()
+        case ".png":
+            content = _png(charts)
+        case other:
+            raise ArgumentError(f"{shown(path)} ends in {other or 'no suffix'}; expected .svg or .png")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _png(charts: Sequence[Chart]) -> bytes:
+    stream = io.BytesIO()
+    with _matplotlib({}):
+        _figure(charts).savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+@contextlib.contextmanager
+def _matplotlib(settings: dict[Any, Any]) -> Iterator[None]:
+    """matplotlib with our settings and none of the user's, and without remarks on its cache or on missing glyphs."""
+    logging.getLogger("matplotlib").addHandler(_SILENT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import matplotlib
+        except ImportError as error:
+            raise MissingExtraError(
+                f"drawing needs matplotlib ({error}); install it with: pip install 'mnistloss[report]'"
+            ) from error
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_SETTINGS | settings)
+            yield
+
+
+def _figure(charts: Sequence[Chart]) -> Figure:
+    if not charts:
+        raise ArgumentError("there is no chart to draw")
+    from matplotlib.figure import Figure
+
+    figure = Figure((_WIDTH, _HEIGHT * len(charts)), layout="constrained")
+    for axes, chart in zip(figure.subplots(len(charts), squeeze=False)[:, 0], charts, strict=True):
+        _draw(axes, chart)
+    return figure
+
+
+def _draw(axes: Axes, chart: Chart) -> None:
+    axes.set_title(shown(chart.title), loc="left", fontsize=11)
+    axes.set_xlabel(shown(chart.x.label))
+    axes.set_ylabel(shown(chart.y.label))
+    for axis, scaled, set_scale in ((chart.x, axes.xaxis, axes.set_xscale), (chart.y, axes.yaxis, axes.set_yscale)):
+        if axis.log:
+            set_scale("log")
+            scaled.set_major_formatter("{x:g}")
+            scaled.set_minor_formatter("")
+    axes.grid(linewidth=0.5)
+    axes.set_axisbelow(True)
+    lines = []
+    for place, curve in enumerate(chart.curves):
+        dashes = _DASHES[sum(other.drawn != "points" for other in chart.curves[:place]) % len(_DASHES)]
+        lines += axes.plot(curve.x, curve.y, color=CURVES[place % len(CURVES)], **_look(curve, dashes))
+    if len(lines) > 1:
+        axes.legend(lines, [shown(curve.name) for curve in chart.curves], frameon=False, fontsize=9)
+
+
+def _look(curve: Curve, dashes: object) -> dict[str, Any]:
+    match curve.drawn:
+        case "points":
+            return {"linestyle": "none", "marker": ".", "markersize": 3}
+        case "steps":
+            return {"linestyle": dashes, "linewidth": 1.4, "drawstyle": "steps-post"}
+        case _:
+            return {"linestyle": dashes, "linewidth": 1.4}
+
+
+def _plain(root: ElementTree.Element) -> None:
+    """Turn styles into attributes, and take away what would reach beyond the picture: rules, metadata, unused ids."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata") or not isinstance(child.tag, str):
+                parent.remove(child)
+    used = set(re.findall(r"#([\w-]+)", " ".join(v for e in root.iter() for v in e.attrib.values())))
+    for element in root.iter():
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
+        for rule in filter(None, element.attrib.pop("style", "").split(";")):
+            name, value = (text.strip() for text in rule.split(":", 1))
+            if name == "font":  # how releases of matplotlib before 3.11 say size and family at once
+                name, value = "font-size", re.findall(r"[\d.]+px", value)[0]
+            if name != "font-family":
+                element.set(name, value)
+    for element in (inner for defined in root.iter(f"{{{_SVG}}}defs") for inner in defined.iter()):
+        for colour in ("fill", "stroke"):  # a mark has the colours of its use, which a page's rules reach
+            element.attrib.pop(colour, None)
+
+
+def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> None:
+    """Name the picture for those who do not see it."""
+    root.attrib |= {
+        "class": "chart",
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-desc",
+        "font-family": "DejaVu Sans, Verdana, sans-serif",
+        "stroke-linejoin": "round",
+    }
+    title = "; ".join(shown(chart.title) for chart in charts)
+    text = " ".join(
+        f"{', '.join(shown(curve.name) for curve in chart.curves)}: {shown(chart.y.label)} by {shown(chart.x.label)}."
+        for chart in charts
+    )
+    text += " Drawn by mnistloss."
+    for place, (kind, content) in enumerate((("title", title), ("desc", text))):
+        element = ElementTree.Element(f"{{{_SVG}}}{kind}", {"id": f"{name}-{kind}"})
+        element.text = content
+        root.insert(place, element)

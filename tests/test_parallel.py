@@ -1,0 +1,125 @@
+"""Work that several processes share: the same bits, the same refusals, and nothing left behind."""
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Cli
+
+from mnistloss import evaluate
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.evaluation import Wanted, score_all
+from mnistloss.outputs import BLOCK
+from mnistloss.parallel import in_order, processors
+from mnistloss.scoring import Selection
+
+N = 17 * BLOCK + 123
+RNG = np.random.default_rng(11)
+SCORES = RNG.normal(size=(N, 3)).astype(np.float32)
+PROBS = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
+LABELS = RNG.integers(0, 3, N)
+
+
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_number_of_jobs_gives_the_same_bits(input: str, order: str, tmp_path: Path) -> None:
+    """Moments, hits, classes, kept losses and the signature are the same for 1, 2 and 5 jobs, of files and arrays."""
+    y = {"probs": PROBS, "logits": SCORES, "logprobs": np.log(PROBS)}[input].astype(">f4", order=order)
+    np.save(tmp_path / "y.npy", y)
+    options: dict[str, Any] = {
+        "top": (2,),
+        "per_class": True,
+        "batch_size": BLOCK,
+        "losses": ["cee", "nll", "mse", "brier", "error"],
+    }
+    alone = evaluate(tmp_path / "y.npy", targets=LABELS, input=input, jobs=1, **options)
+    for jobs in (2, 5):
+        assert evaluate(tmp_path / "y.npy", targets=LABELS, input=input, jobs=jobs, **options) == alone
+    assert replace(evaluate(y, targets=LABELS, input=input, jobs=2, **options), predictions=alone.predictions) == alone
+
+
+def test_a_bad_row_is_found_by_whichever_process_reads_it() -> None:
+    """The refusal is about all rows, as it is with one job."""
+    y = PROBS.copy()
+    y[[N - 5, N - 1], 0] = np.nan
+    for jobs in (1, 3):
+        with pytest.raises(InputError, match=f"NaN or infinity in 2 rows, first in row {N - 5}"):
+            evaluate(y, targets=LABELS, jobs=jobs)
+
+
+def test_many_files_are_scored_alike(tmp_path: Path, probs: np.ndarray, cli: Cli) -> None:
+    """Twenty files, by one process or two: the same evaluations, in the order of the files; the command sorts them."""
+    paths = []
+    for number in range(20):
+        paths.append(tmp_path / f"{number:02}.npy")
+        np.save(paths[-1], np.roll(probs, number, axis=1))
+    selection, steps = Selection(dataset="mnist-5k"), list[tuple[int, int]]()
+    alone = score_all(paths, selection, Wanted(), 1)
+    assert score_all(paths, selection, Wanted(), 2, lambda done, all_: steps.append((done, all_))) == alone
+    assert [one.predictions for one in alone] == [str(path) for path in paths]
+    assert steps[-1] == (20, 20)
+    rows = list(csv.DictReader(io.StringIO(cli("eval", *paths, "--dataset", "mnist-5k", "--format", "csv").stdout)))
+    values = [float(row["value"]) for row in rows if row["measure"] == "cee"]
+    assert values == sorted(one.losses["cee"].value for one in alone)
+
+
+def test_one_bad_file_among_many_is_named(tmp_path: Path, probs: np.ndarray) -> None:
+    """An error in another process is the error that it would be in this one."""
+    paths = [tmp_path / f"{number:02}.npy" for number in range(20)]
+    for path in paths:
+        np.save(path, probs if path.stem != "13" else probs * 2)
+    with pytest.raises(InputError, match=r"13\.npy: values from .*, outside \[0, 1\]"):
+        score_all(paths, Selection(dataset="mnist-5k"), Wanted(), 2)
+
+
+def test_in_order() -> None:
+    """Results come in the order of the items, and an exception where its result would."""
+    with in_order(lambda x: x * x, range(100), 4) as results:
+        assert list(results) == [x * x for x in range(100)]
+    with in_order(lambda x: 1 // x, [1, 0, 1], 2) as results:
+        assert next(results) == 1
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+
+def test_processors() -> None:
+    """By default as many as this process may use; nothing else than a whole number of 1 or more can be asked for."""
+    assert processors() == len(os.sched_getaffinity(0))
+    assert processors(7) == 7
+    for jobs in (0, 1.5):
+        with pytest.raises(ArgumentError, match="jobs is"):
+            processors(jobs)  # type: ignore[arg-type]  # the refusal is the test
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C stops all processes at once: no traceback, no result, nothing half-written."""
+    rows = 2000 * BLOCK
+    with (tmp_path / "y.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
+        stream.truncate(stream.tell() + rows * 40)
+    np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
+    losses = tmp_path / "losses.npy"
+    command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --loss nll --jobs 2"
+    code = "from mnistloss.cli import main; main()"
+    for extra in ("", f" --reduction none --out {losses}"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *(command + extra).split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
