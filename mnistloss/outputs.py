@@ -34,6 +34,11 @@ class Outputs(Protocol):
         ...
 
     @property
+    def confidence(self) -> Floats:
+        """The probability (n,) of that class."""
+        ...
+
+    @property
     def p(self) -> Floats:
         """Probabilities (K, n)."""
         ...
@@ -113,6 +118,10 @@ class Probabilities(_Scores):
     """Outputs that are probabilities."""
 
     @property
+    def confidence(self) -> Floats:
+        return self.best
+
+    @property
     def p(self) -> Floats:
         return self.scores
 
@@ -129,6 +138,10 @@ class Probabilities(_Scores):
 
 class LogProbabilities(_Scores):
     """Outputs that are log-probabilities."""
+
+    @property
+    def confidence(self) -> Floats:
+        return np.exp(self.best)
 
     @cached_property
     def p(self) -> Floats:
@@ -150,6 +163,10 @@ class LogProbabilities(_Scores):
 
 class Logits(LogProbabilities):
     """Outputs that are raw scores, by way of the log-softmax; the predicted class needs no softmax."""
+
+    @property
+    def confidence(self) -> Floats:
+        return 1.0 / (1.0 + self._others)
 
     @cached_property
     def p(self) -> Floats:

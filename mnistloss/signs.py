@@ -36,8 +36,7 @@ class Signs:
         self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
         if self.scales:
             self.scales = {scale for scale in self.scales if y.lowest >= 0 and _sums_to(y.scores, scale)}
-        sure = y.best if self._input == "probs" else np.exp(y.log(y.predicted, 0.0))
-        self._confidences.append(float(sure.sum()))
+        self._confidences.append(float(y.confidence.sum()))
         if self._twice:
             self._look_within(y)
 
