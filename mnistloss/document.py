@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mnistloss.arrays import Array
@@ -9,11 +10,15 @@ from mnistloss.arrays import Array
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headings; a heading that starts with > is of a column of numbers."""
+    """Rows of text under headings; a heading that starts with > is of a column of numbers.
+
+    shades: where there are any, how dark each cell of each row is, from 0 to 1, for those who can show it.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    shades: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -25,20 +30,25 @@ class Lines:
 
 @dataclass(frozen=True)
 class Bars:
-    """A horizontal bar for each label, as long as its value; `notes` stand behind the bars."""
+    """A horizontal bar for each label, as long as its value; `notes` stand behind the bars.
+
+    chart: the same over axes, for those who can draw it.
+    """
 
     title: str
     labels: tuple[str, ...]
     values: tuple[float, ...]
     notes: tuple[str, ...]
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Digits (N, 28, 28) of bytes, each under its caption."""
+    """Digits (N, 28, 28) of bytes, each under its caption; `alts` say them to those who do not see them."""
 
     images: Array = field(repr=False)
     captions: tuple[str, ...]
+    alts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,3 +80,9 @@ class Chart:
 
 
 Part = Table | Lines | Bars | Pictures | Chart
+
+
+def charts(parts: Iterable[Part]) -> list[Chart]:
+    """The charts among parts of a document, and those that stand behind bars."""
+    found = (part.chart if isinstance(part, Bars) else part for part in parts)
+    return [part for part in found if isinstance(part, Chart)]

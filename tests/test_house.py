@@ -23,7 +23,7 @@ LAYERS = [
     ["targets", "doctor"],
     ["scoring", "results"],
     ["evaluation", "examples", "gates", "compared", "comparison", "generalisation"],
-    ["views", "baselines", "export", "verification"],
+    ["views", "baselines", "export", "verification", "findings"],
     ["report"],
     ["cli"],
 ]
@@ -32,6 +32,8 @@ HOMES = {
     "click": ["cli"],
     "rich": ["report", "cli"],
     "matplotlib": ["report/plot"],
+    "jinja2": ["report/page"],
+    "PIL": ["report/raster"],
     "requests": ["datasets/download"],
     "platformdirs": ["datasets/cache"],
 }

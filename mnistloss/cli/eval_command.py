@@ -35,13 +35,7 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=click.IntRange(min=1), help="Also the losses of each batch of the partition.")
 @click.option("--top", multiple=True, type=click.IntRange(min=1), help="Also the top-K accuracy; repeatable.")
 @click.option("--per-class", is_flag=True, help="Also the losses and the accuracy by class.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals.",
-)
+@options.confidence
 @click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Resamples for percentile intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of --bootstrap.")
 @click.option("--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05'; repeatable.")

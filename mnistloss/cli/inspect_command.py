@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,17 +49,21 @@ def _command(name: str, meaning: str, views: list[View]) -> click.Command:
     @options.predictions
     @options.selection
     @options.format_table_json
-    def run(predictions: str, selection: Selection, format_: str, **chosen: Any) -> None:
+    @options.plot
+    def run(predictions: str, selection: Selection, format_: str, plot: Path | None, **chosen: Any) -> None:
         from mnistloss.examples import load_examples
 
         examples = load_examples(output.source(predictions), selection)
         results = {view.name: view.run(examples, **chosen) for view in views}
+        seen = results.values() if plot or format_ == "table" else ()
+        parts = [part for result in seen for part in result.parts()]
         if format_ == "json":
             from mnistloss.report import machine
 
             output.write(machine.inspection_json(examples, results))
         else:
-            output.show_parts([part for result in results.values() for part in result.parts()])
+            output.show_parts(parts)
+        output.save_plot(plot, parts)
 
     made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(run)
     if len(views) == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rich import box
@@ -31,9 +30,9 @@ def sentences(*texts: str) -> Iterator[Text]:
     return (Text(text, overflow="fold") for text in texts)
 
 
-def supported(value: float, stderr: float | None) -> Text:
-    """A loss with the digits that its standard error supports as they are, and the further ones dim."""
-    text = Text(numbers.loss(value))
-    if stderr and math.isfinite(value) and "e" not in text.plain:
-        text.stylize("dim", text.plain.index(".") + 1 + numbers.decimals(stderr))
+def supported(value: str, stderr: float | None) -> Text:
+    """A number with the digits that its standard error supports as they are, and the further ones dim."""
+    text = Text(value)
+    if stderr and "." in value and "e" not in value:
+        text.stylize("dim", value.index(".") + 1 + numbers.decimals(stderr))
     return text

@@ -14,6 +14,7 @@ from mnistloss.datasets.cache import Entry, State
 from mnistloss.datasets.catalog import SPLITS, Dataset, File
 from mnistloss.errors import shown
 from mnistloss.examples import Examples
+from mnistloss.findings import Findings
 from mnistloss.generalisation import Gap
 from mnistloss.results import Evaluation
 from mnistloss.verification import Verification
@@ -55,6 +56,11 @@ def inspection_json(examples: Examples, results: Mapping[str, Result]) -> str:
 def comparison_json(found: Comparison) -> str:
     """Predictions against predictions: {"schema": 1, "comparison": {...}}."""
     return json.dumps({"schema": 1, "comparison": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def findings_json(found: Findings) -> str:
+    """All that a report page says: {"schema": 1, "report": {...}}."""
+    return json.dumps({"schema": 1, "report": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def gap_json(found: Gap) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from mnistloss import numbers
+from mnistloss import document, numbers
 from mnistloss.arrays import Array
 from mnistloss.baselines import Baseline
 from mnistloss.datasets.cache import Entry, State
@@ -16,7 +16,7 @@ from mnistloss.datasets.catalog import SPLITS, Dataset
 from mnistloss.datasets.importing import Imported
 from mnistloss.errors import shown
 from mnistloss.losses import LOSSES
-from mnistloss.report import picture
+from mnistloss.report import picture, scores
 from mnistloss.report.layout import grid, heading, sentences, supported
 from mnistloss.results import Evaluation
 from mnistloss.samples import Batch
@@ -27,64 +27,35 @@ _SHOWN_BATCHES = 12
 
 def evaluation(result: Evaluation) -> RenderableType:
     """The losses and the accuracy with their intervals, what constant predictions cost, signature and hints."""
-    data = numbers.data(result.dataset, result.split)
-    title = f"{shown(result.predictions)} on {data}, {numbers.examples(result.n)}"
-    first = next(iter(result.losses.values()))
-    reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
-    table = grid("measure", f">value{reduction}", ">std. error", f"{100 * first.confidence:g} % interval", "")
-    for name, loss in result.losses.items():
-        note = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
-        note += [f"{loss.infinite:,} infinite"] if loss.infinite else []
-        value = supported(loss.value, loss.stderr)
-        spread, interval = numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
-        table.add_row(Text(name, style="bold"), value, spread, interval, ", ".join(note))
-    for name, share in result.shares().items():
-        value = Text(numbers.share(share.value, result.n))
-        table.add_row(Text(name, style="bold"), value, "", numbers.interval(share.ci), "")
-    parts: list[RenderableType] = [heading(title), table]
-    parts += [references(result)] if first.references else []
+    measures, losses = scores.measures(result), result.losses
+    table = grid(*measures.columns)
+    for name, value, *cells in measures.rows:
+        stderr = losses[name].stderr if name in losses else None
+        table.add_row(Text(name, style="bold"), supported(value, stderr), *cells)
+    parts: list[RenderableType] = [heading(scores.title(result)), table]
+    parts += [_plain(table) for table in scores.references(result)]
     parts += sentences(str(result.signature))
     for hint in result.hints:
         parts += [Text(f"\nHint: {hint.evidence}.\n      {hint.advice[0].upper()}{hint.advice[1:]}.", style="yellow")]
-    parts += [Text(), classes(result)] if result.per_class is not None else []
+    for classes in scores.classes(result):
+        parts += [Text(), heading(classes.title), _plain(classes)]
     parts += [Text(), batches(result)] if result.batches is not None else []
     return Group(*parts)
 
 
-def references(result: Evaluation) -> RenderableType:
-    """What constant predictions cost by formula, and the skill: the share of the prior's loss that is saved."""
-    table = grid("for reference", *(f">{name}" for name in result.losses))
-    for key, label in (("uniform", "uniform guess"), ("prior", "class prior")):
-        table.add_row(label, *(numbers.loss(loss.references[key]) for loss in result.losses.values()))
-    skills = ("-" if loss.skill is None else f"{loss.skill:.3f}" for loss in result.losses.values())
-    table.add_row("skill against the prior", *skills)
-    return table
+def _plain(table: document.Table) -> RenderableType:
+    """The rows of a table, without its title."""
+    drawn = grid(*table.columns)
+    for row in table.rows:
+        drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
+    return drawn
 
 
 def evaluations(results: Sequence[Evaluation]) -> RenderableType:
     """Several files, a row each."""
-    names = list(results[0].numbers())
-    table = grid("predictions", "data", ">n", *(f">{name}" for name in names))
-    for result in results:
-        data = numbers.data(result.dataset, result.split)
-        found = result.numbers()
-        values = (numbers.loss(found[n]) if n in result.losses else numbers.share(found[n], result.n) for n in names)
-        table.add_row(Text(shown(result.predictions), overflow="fold"), data, f"{result.n:,}", *values)
     lines = [str(result.signature) for result in results]
     hints = [f"Hint: {shown(r.predictions)}: {hint.evidence}; {hint.advice}" for r in results for hint in r.hints]
-    return Group(table, *sentences(*lines, *hints))
-
-
-def classes(result: Evaluation) -> RenderableType:
-    """The losses by class, and what share of the total each class carries."""
-    found, names = result.per_class or (), list(result.losses)
-    headings = [part for name in names for part in (f">{name}", ">share")]
-    table = grid("class", ">n", *headings, ">accuracy")
-    for row in found:
-        cells = [part for name in names for part in (numbers.loss(row.losses[name]), f"{row.shares[name]:.1%}")]
-        accuracy = numbers.share(row.accuracy, row.n) if row.n else "-"
-        table.add_row(str(row.label), f"{row.n:,}", *cells, accuracy)
-    return Group(heading("by class; share: of the total loss"), table)
+    return Group(_plain(scores.files(results)), *sentences(*lines, *hints))
 
 
 def batches(result: Evaluation) -> RenderableType:

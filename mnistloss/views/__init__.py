@@ -7,11 +7,12 @@ JSON (`as_dict`) and as parts of a document (`parts`); and a `View` that describ
 from __future__ import annotations
 
 from mnistloss.errors import ArgumentError
-from mnistloss.views import calibration, confusion, delta, labels, lens, others, power, worst
+from mnistloss.views import calibration, confusion, delta, histogram, labels, lens, others, power, worst
 from mnistloss.views.view import View
 
 VIEWS: dict[str, View] = {
-    module.VIEW.name: module.VIEW for module in (confusion, worst, labels, calibration, delta, lens, power, others)
+    module.VIEW.name: module.VIEW
+    for module in (confusion, worst, labels, calibration, histogram, delta, lens, power, others)
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from mnistloss.arrays import Array
+from mnistloss.document import Curve
 from mnistloss.examples import Examples
 
 
@@ -27,3 +29,8 @@ def nats(value: float | None, decimals: int = 4) -> str:
 def percent(share: float | None) -> str:
     """A share as text; - where there is none."""
     return "-" if share is None else f"{share:.1%}"
+
+
+def staircase(name: str, edges: Array, heights: Array) -> Curve:
+    """A histogram (n,) over its edges (n + 1,) as steps, from zero and back to it."""
+    return Curve(name, (float(edges[0]), *edges.tolist()), (0.0, *heights.tolist(), 0.0), "steps")
