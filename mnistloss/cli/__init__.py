@@ -22,6 +22,7 @@ _COMMANDS = (
     "compare",
     "gap",
     "inspect",
+    "report",
     "losses",
     "datasets",
     "cache",
