@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mnistloss.datasets.load import load_mnist
     from mnistloss.errors import MnistLossError
     from mnistloss.evaluation import evaluate
+    from mnistloss.explain.accuracy import explain_accuracy
+    from mnistloss.explain.example import explain_example
+    from mnistloss.explain.learning import explain_learning
     from mnistloss.generalisation import gap
     from mnistloss.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
     from mnistloss.results import Evaluation
@@ -33,6 +36,9 @@ _HOMES = {
     "compare": "comparison",
     "cross_entropy_error": "losses",
     "evaluate": "evaluation",
+    "explain_accuracy": "explain.accuracy",
+    "explain_example": "explain.example",
+    "explain_learning": "explain.learning",
     "gap": "generalisation",
     "load_mnist": "datasets.load",
     "mean_squared_error": "losses",
@@ -53,6 +59,9 @@ __all__ = [
     "compare",
     "cross_entropy_error",
     "evaluate",
+    "explain_accuracy",
+    "explain_example",
+    "explain_learning",
     "gap",
     "load_mnist",
     "mean_squared_error",

@@ -9,43 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays import Array, Floats, one_hot, whole
+from mnistloss.arrays import Floats
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.datasets.load import FORM, Split, check_split, load_split
+from mnistloss.datasets.load import Split, check_split, load_split
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation import evaluate
-from mnistloss.losses import LOSSES, from_logits, softmax
+from mnistloss.losses import softmax
+from mnistloss.regression import Learning, Regression
 from mnistloss.results import Evaluation
-from mnistloss.sampling import Words, partition
 
 Model = Callable[[NDArray[np.uint8]], Floats]
 """Images (N, 28, 28) of bytes -> probabilities (N, K)."""
 
 _HALVINGS = 40
-
-
-@dataclass(frozen=True)
-class Learning:
-    """How a softmax regression is learnt; `progress` is called after each epoch with its number and its loss.
-
-    The loss is the mean cross-entropy of the epoch's mini-batches, each before the step that it causes.
-    """
-
-    epochs: int = 10
-    learning_rate: float = 0.5
-    batch_size: int = 100
-    seed: int = 0
-    progress: Callable[[int, float], None] | None = None
-
-    def __post_init__(self) -> None:
-        whole(self.epochs, "epochs")
-        if not 0 < self.learning_rate < np.inf:
-            raise ArgumentError(f"learning_rate is {self.learning_rate}; expected a positive number")
 
 
 def fit_uniform(train: Split, learning: Learning) -> Model:
@@ -78,34 +61,18 @@ def fit_centroid(train: Split, learning: Learning) -> Model:
     return lambda images: softmax(-scale * distances(_pixels(images)))
 
 
-def fit_softmax(train: Split, learning: Learning) -> Model:
+def fit_softmax(train: Split, learning: Learning) -> Regression:
     """Softmax regression: weights found by gradient descent on the cross-entropy of mini-batches.
 
     Weights start at zero; each epoch is a shuffled partition of the training split into batches.
     """
     x, t = train.take(slice(None))
-    weights = np.zeros((x.shape[1], train.dataset.classes), np.float32)
-    bias = np.zeros(train.dataset.classes, np.float32)
-    words = Words(learning.seed)
-    for epoch in range(1, learning.epochs + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            batches = partition(len(x), learning.batch_size, words=words)
-            total = sum(_step(x[batch], t[batch], weights, bias, learning.learning_rate) for batch in batches)
-        if not np.isfinite(total):
-            advice = f"try a learning_rate below {learning.learning_rate:g}"
-            raise ArgumentError(f"learning diverged in epoch {epoch}; {advice}")
+    model = Regression.zeros(x.shape[1], train.dataset.classes)
+    for epoch, steps in groupby(model.descend(x, t, learning), key=itemgetter(0)):
+        total = sum(loss for _, loss, _ in steps)
         if learning.progress is not None:
             learning.progress(epoch, total / len(x))
-    return lambda images: softmax(FORM.images(images) @ weights + bias)
-
-
-def _step(x: Array, t: Array, weights: Array, bias: Array, rate: float) -> float:
-    """Move weights and bias down the gradient of a mini-batch; returns the sum of its losses before the step."""
-    outputs = from_logits((x @ weights + bias).T.astype(np.float64))
-    gradient = (outputs.p.T - one_hot(t, len(bias))).astype(np.float32) / len(x)
-    weights -= np.float32(rate) * (x.T @ gradient)
-    bias -= np.float32(rate) * gradient.sum(axis=0)
-    return float(LOSSES["nll"](outputs, t).sum())
+    return model
 
 
 BASELINES: dict[str, Callable[[Split, Learning], Model]] = {
@@ -145,12 +112,13 @@ def fit(name: str, train: Split, learning: Learning | None = None) -> Model:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A fitted baseline: its predictions for both splits and what they score.
+    """A fitted baseline: the model, its predictions for both splits and what they score.
 
     epochs: the loss of each epoch of learning, empty where there is none; see `Learning`.
     """
 
     name: str
+    model: Model = field(repr=False)
     predictions: Mapping[str, Floats] = field(repr=False)
     train: Evaluation
     test: Evaluation
@@ -174,7 +142,7 @@ def run(name: str, dataset: str, learning: Learning | None = None, access: Acces
         evaluate(y, dataset=dataset, split=split, cache_dir=access.cache_dir, download=access.download)
         for split, y in predictions.items()
     )
-    return Baseline(name, predictions, train, test, tuple(fallen))
+    return Baseline(name, model, predictions, train, test, tuple(fallen))
 
 
 def baseline(

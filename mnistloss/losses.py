@@ -75,11 +75,11 @@ class LogProbabilities:
 
     def __init__(self, log_p: Floats, scores: Floats | None = None) -> None:
         self.log_p = log_p
-        self._scores = log_p if scores is None else scores
+        self.scores = log_p if scores is None else scores
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
-        return _argmax(self._scores)
+        return _argmax(self.scores)
 
     @cached_property
     def p(self) -> Floats:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistloss import baseline, evaluate, one_hot, softmax
-from mnistloss.baselines import BASELINES, Learning, run
+from mnistloss.baselines import BASELINES, run
 from mnistloss.datasets.load import load_split
 from mnistloss.doctor import _assignment
+from mnistloss.regression import Learning
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ LAYERS = [
     ["files", "arrays", "document", "numbers"],
     ["losses", "sampling", "datasets", "npy"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
-    ["targets", "doctor"],
+    ["targets", "doctor", "regression"],
     ["scoring", "results"],
     ["evaluation", "examples", "gates", "compared", "comparison", "generalisation"],
     ["views", "baselines", "export", "verification", "findings"],
+    ["explain"],
     ["report"],
     ["cli"],
 ]

@@ -22,6 +22,7 @@ _COMMANDS = (
     "compare",
     "gap",
     "inspect",
+    "explain",
     "report",
     "losses",
     "datasets",

@@ -38,6 +38,9 @@ from mnistloss.cli import options, output
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="softmax: order of the examples."
 )
+@click.option(
+    "--weights-out", type=options.Destination(".npz"), help="softmax: also save its weights, W (784, 10) and b (10,)."
+)
 @options.cache_dir
 @options.offline
 def command(
@@ -49,6 +52,7 @@ def command(
     learning_rate: float,
     batch_size: int,
     seed: int,
+    weights_out: Path | None,
     cache_dir: Path | None,
     offline: bool,
 ) -> None:
@@ -60,13 +64,18 @@ def command(
     centroid  the class whose mean image is nearest
     softmax   a softmax regression, learnt with mini-batches
     """
-    from mnistloss.baselines import Learning, run
+    from mnistloss.baselines import run
     from mnistloss.datasets.access import Access
-    from mnistloss.export import save_array
+    from mnistloss.export import save_array, save_arrays
+    from mnistloss.regression import Learning, Regression
     from mnistloss.report import table
 
+    if weights_out and name != "softmax":
+        raise click.UsageError(f"{name} has no weights; --weights-out goes with softmax")
     with output.step_progress("learning" if name == "softmax" else "fitting", epochs) as progress:
         learning = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
         result = run(name, dataset, learning, Access(cache_dir, not offline))
     save_array(out, result.predictions[split])
+    if weights_out and isinstance(result.model, Regression):
+        save_arrays(weights_out, result.model.arrays())
     output.show(table.baseline(result))

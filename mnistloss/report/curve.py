@@ -19,7 +19,7 @@ from mnistloss.arrays import Floats
 from mnistloss.document import Axis, Chart, Curve
 from mnistloss.report.layout import heading, sentences
 
-_ROWS = 12
+_ROWS = 8
 _WIDEST = 100
 _NARROWEST = 20
 _BRAILLE = 0x2800
@@ -43,7 +43,7 @@ class _Scale:
     def over(cls, axis: Axis, curves: list[tuple[float, ...]]) -> _Scale:
         values = _finite(axis, np.concatenate([np.empty(0), *(np.asarray(curve, float) for curve in curves)]))
         low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if np.isfinite(values).any() else (0.0, 0.0)
-        margin = 0.0 if low < high else abs(low) / 2 or 1.0
+        margin = 0.0 if low < high else abs(low) / 10 or 1.0
         return cls(axis, low - margin, high + margin)
 
     def dots(self, values: tuple[float, ...], length: int) -> Floats:
@@ -55,7 +55,7 @@ class _Scale:
         if self.axis.log:
             return f"{10**self.low:.3g}", f"{10**self.high:.3g}"
         places = numbers.decimals((self.high - self.low) / 10)
-        return f"{self.low:z.{places}f}", f"{self.high:z.{places}f}"
+        return f"{round(self.low, places) + 0.0:.12g}", f"{round(self.high, places) + 0.0:.12g}"
 
 
 def _finite(axis: Axis, values: Floats) -> Floats:
@@ -83,7 +83,7 @@ def chart(chart: Chart, width: int) -> Group:
     under = [f"└{'─' * columns}", *(f" {text}" for text in _under(x, columns))]
     feet = (Text(" " * (margin + 1) + text, no_wrap=True) for text in under)
     legend = [_legend(chart.curves)] if len(chart.curves) > 1 else []
-    return Group(heading(chart.title), *sentences(_named(chart.y)), *lines, *feet, *legend)
+    return Group(heading(chart.title), *sentences(_named(chart.y)), *lines, *feet, *legend, Text())
 
 
 def _named(axis: Axis) -> str:

@@ -68,6 +68,11 @@ def gap_json(found: Gap) -> str:
     return json.dumps({"schema": 1, "gap": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
 
 
+def explanation_json(name: str, found: Result) -> str:
+    """What was explained: {"schema": 1, NAME: {...}}."""
+    return json.dumps({"schema": 1, name: found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
+
+
 def verification_json(found: Verification) -> str:
     """Whether a file gives a number: {"schema": 1, "verification": {...}}."""
     return json.dumps({"schema": 1, "verification": found.as_dict()}, indent=2, allow_nan=False, ensure_ascii=False)
@@ -119,6 +124,15 @@ def to_csv(evaluations: Sequence[Evaluation]) -> str:
     writer.writeheader()
     for evaluation in evaluations:
         writer.writerows(_rows(evaluation))
+    return text.getvalue().removesuffix("\n")
+
+
+def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Columns of equal length under their names; None is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue().removesuffix("\n")
 
 

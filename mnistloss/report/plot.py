@@ -41,6 +41,7 @@ _LINK = "{http://www.w3.org/1999/xlink}href"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
 _WIDTH, _HEIGHT = 7.0, 2.8
 _DOTS_PER_INCH = 150
+_SILENT = logging.NullHandler()
 _SETTINGS: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.formatter.useoffset": False,
@@ -102,7 +103,7 @@ def _png(charts: Sequence[Chart]) -> bytes:
 @contextlib.contextmanager
 def _matplotlib(settings: dict[Any, Any]) -> Iterator[None]:
     """matplotlib with our settings and none of the user's, and without remarks on its cache or on missing glyphs."""
-    logging.getLogger("matplotlib").addHandler(logging.NullHandler())
+    logging.getLogger("matplotlib").addHandler(_SILENT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

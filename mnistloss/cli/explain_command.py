@@ -1,0 +1,181 @@
+"""`mnistloss explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnistloss.cli import options, output
+from mnistloss.errors import shown
+
+if TYPE_CHECKING:
+    from mnistloss.explain.accuracy import AccuracyPath
+    from mnistloss.explain.learning import LearningCurve
+    from mnistloss.scoring import Selection
+
+
+def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """The place of a weight: a pixel and a class."""
+    if value is None:
+        return None
+    first, _, second = value.partition(",")
+    if not (first.isdecimal() and second.isdecimal()):
+        raise click.BadParameter(f"{shown(value)} is not I,J, a pixel and a class, such as 350,3", ctx, param)
+    return int(first), int(second)
+
+
+_dataset = click.option(
+    "--dataset", type=options.DATASET, default="mnist-5k", show_default=True, help="Which dataset is learnt."
+)
+_seed = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn at random."
+)
+_format = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+
+
+@click.group("explain")
+def command() -> None:
+    """Show why and how, on real digits."""
+
+
+@command.command("accuracy")
+@click.option("--weights", type=options.FILE, help="A .npz of baseline softmax --weights-out.  [default: learn anew]")
+@click.option("--weight", callback=_weight, metavar="I,J", help="Move one weight, of pixel I and class J.")
+@click.option(
+    "--direction",
+    type=options.OneOf("mnistloss.explain.accuracy", "DIRECTIONS"),
+    help="Move all weights, down the gradient (the default) or in a random direction.",
+)
+@click.option(
+    "--range",
+    "range_",
+    type=float,
+    nargs=2,
+    metavar="FROM TO",
+    help="How far.  [default: -1 1 for one weight, -0.1 0.1 for all]",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=200, show_default=True, help="In how many steps.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="On a mini-batch of so many, not the whole split.")
+@_seed
+@_dataset
+@click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Which split.")
+@_format
+@options.plot
+@options.cache_dir
+@options.offline
+def accuracy(
+    weights: Path | None,
+    weight: tuple[int, int] | None,
+    direction: str | None,
+    range_: tuple[float, float] | None,
+    steps: int,
+    batch_size: int | None,
+    seed: int,
+    dataset: str,
+    split: str,
+    format_: str,
+    plot: Path | None,
+    cache_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Show why the loss is optimised and not the accuracy.
+
+    The weights of a softmax regression move in fine steps: the loss changes on each, the accuracy on hardly any.
+    """
+    from mnistloss.datasets.access import Access
+    from mnistloss.explain.accuracy import Move, run
+    from mnistloss.regression import Learning
+
+    move = Move.of(weight, direction, range_, steps)
+    with output.step_progress("learning", Learning().epochs) as progress:
+        learning = Learning(progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"))
+        found = run(move, weights, batch_size, seed, dataset, split, Access(cache_dir, not offline), learning)
+    _print("accuracy", found, format_, plot)
+
+
+@command.command("learning")
+@click.option(
+    "--examples", type=click.IntRange(min=1), default=1000, show_default=True, help="Of the training split, at random."
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over these examples."
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Size of a step.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="Examples in a batch.")
+@_seed
+@_dataset
+@_format
+@options.plot
+@options.cache_dir
+@options.offline
+def learning(
+    examples: int,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    seed: int,
+    dataset: str,
+    format_: str,
+    plot: Path | None,
+    cache_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Show how a softmax regression learns, step by step.
+
+    The loss of each mini-batch is noisy, that of the model is smooth; on the test split it stops falling while it
+    falls on, on what is learnt from.
+    """
+    from mnistloss.datasets.access import Access
+    from mnistloss.explain.learning import run
+    from mnistloss.regression import Learning
+
+    with output.step_progress("learning", epochs) as progress:
+        how = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
+        found = run(examples, how, dataset, Access(cache_dir, not offline))
+    _print("learning", found, format_, plot)
+
+
+@command.command("example")
+@options.predictions
+@click.option("--index", type=click.IntRange(min=0), required=True, help="Which row of PREDS.npy, the first being 0.")
+@options.selection
+@options.format_table_json
+def example(predictions: str, index: int, selection: Selection, format_: str) -> None:
+    """Show the loss of one example, term by term."""
+    from mnistloss.examples import load_examples
+    from mnistloss.explain.example import explained
+
+    found = explained(load_examples(output.source(predictions), selection), index)
+    if format_ == "json":
+        from mnistloss.report import machine
+
+        output.write(machine.explanation_json("example", found))
+    else:
+        output.show_parts(found.parts())
+
+
+def _print(name: str, found: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:
+    if format_ == "table":
+        output.show_parts(found.parts())
+    else:
+        from mnistloss.report import machine
+
+        output.write(
+            machine.explanation_json(name, found) if format_ == "json" else machine.columns_csv(found.columns())
+        )
+    output.save_plot(plot, found.parts())

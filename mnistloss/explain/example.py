@@ -1,0 +1,187 @@
+"""The loss of one example as the course computes it, term by term, beside the formulas."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mnistloss import numbers
+from mnistloss.arrays import Floats, whole
+from mnistloss.datasets.access import Access
+from mnistloss.document import Lines, Part, Table
+from mnistloss.errors import ArgumentError, shown
+from mnistloss.examples import Examples, load_examples
+from mnistloss.losses import LOSSES
+from mnistloss.numbers import finite
+from mnistloss.scoring import Predictions, Selection
+from mnistloss.targets import Source
+
+_LOSSES = ("mse", "cee")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The loss of one row of predictions; each array is (K,), a number for each class.
+
+    y: probabilities. t: targets. squares: (y - t)². logs: t log(y + delta). scores: the logits, if it was these that
+    were given. losses: the row's mse and cee.
+    """
+
+    examples: Examples = field(repr=False)
+    index: int
+    label: int | None
+    y: Floats
+    t: Floats
+    squares: Floats
+    logs: Floats
+    scores: Floats | None
+    losses: dict[str, float]
+
+    @property
+    def predicted(self) -> int:
+        """The class of the largest output; ties go to the lowest class."""
+        return int(self.examples.predicted[self.index])
+
+    @property
+    def place(self) -> int | None:
+        """Which example of the split it is; None for targets of the user's own."""
+        return None if self.examples.dataset is None else int(self.examples.positions()[self.index])
+
+    @property
+    def exponentials(self) -> Floats | None:
+        """exp(z - max z) of the scores, which the softmax divides by their sum."""
+        return None if self.scores is None else np.exp(self.scores - self.scores.max())
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it: null for what is infinite."""
+        of, place = self.examples, self.place
+        data = {"predictions": of.name, "index": self.index, "dataset": of.dataset, "split": of.split, "example": place}
+        said = {"input": of.input, "delta": of.delta, "label": self.label, "predicted": self.predicted}
+        columns = {"y": self.y, "t": self.t, "squared_difference": self.squares, "t_log_y": self.logs}
+        if self.scores is not None and self.exponentials is not None:
+            columns |= {"score": self.scores, "exponential": self.exponentials}
+        terms = [
+            {"class": k, **{name: finite(float(column[k])) for name, column in columns.items()}}
+            for k in range(len(self.y))
+        ]
+        sums = {name: finite(float(column.sum())) for name, column in columns.items() if name != "score"}
+        losses = {name: finite(value) for name, value in self.losses.items()}
+        return {**data, **said, "terms": terms, "sums": sums, "losses": losses}
+
+    def parts(self) -> list[Part]:
+        """The digit, the softmax of scores, the terms with their sums, and the losses beside their formulas."""
+        targets = "soft targets" if self.label is None else f"label {self.label}"
+        delta = numbers.delta(self.examples.delta)
+        log = f"log(y_k + {delta})" if self.examples.delta else "log y_k"
+        terms = self._table(
+            f"{shown(self.examples.name)}, row {self.index}: {targets}, predicted {self.predicted}",
+            (">y_k", ">t_k", ">(y_k - t_k)²", f">t_k {log}"),
+            (self.y, self.t, self.squares, self.logs),
+        )
+        losses = Table(
+            f"the losses of this example, made of these sums; delta is {delta}",
+            ("", "formula", ">value"),
+            tuple((name, LOSSES[name].formula, numbers.loss(value)) for name, value in self.losses.items()),
+        )
+        return [*self._picture(), *self._softmax(), terms, losses]
+
+    def _picture(self) -> list[Part]:
+        caption = f"{self.index if self.place is None else self.place}: {'soft' if self.label is None else self.label}"
+        return self.examples.pictures(np.array([self.index]), (caption,))
+
+    def _softmax(self) -> Iterator[Part]:
+        if self.scores is None or self.exponentials is None:
+            return
+        columns = (self.scores, self.exponentials, self.y)
+        yield self._table(
+            "scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)",
+            (">z_k", ">exp(z_k - max z)", ">y_k"),
+            columns,
+            summed=slice(1, None),
+        )
+        before, after = self.predicted, int(np.argmax(self.y))
+        yield Lines(
+            (
+                f"The largest z and the largest y are of class {before}: to predict, the softmax can be left out; the"
+                " loss needs it."
+                if before == after
+                else f"The largest z is of class {before}; rounding made y as large for class {after}.",
+            )
+        )
+
+    def _table(
+        self, title: str, heads: tuple[str, ...], columns: tuple[Floats, ...], summed: slice = slice(None)
+    ) -> Table:
+        rows = [(str(k), *map(_cell, values), self._mark(k)) for k, values in enumerate(zip(*columns, strict=True))]
+        sums = ["" for _ in columns]
+        sums[summed] = [_cell(float(column.sum())) for column in columns[summed]]
+        return Table(title, (">k", *heads, ""), (*rows, ("Σ", *sums, "")))
+
+    def _mark(self, k: int) -> str:
+        marks = ("true class" if k == self.label else "", "predicted" if k == self.predicted else "")
+        return ", ".join(filter(None, marks))
+
+
+def _cell(value: float) -> str:
+    """A term; 0 and 1 without decimals, so that targets are seen."""
+    if value == -np.inf:
+        return "-infinite"
+    return f"{value:zg}" if value in (0.0, 1.0) else numbers.loss(value)
+
+
+def explain_example(
+    predictions: Predictions,
+    index: int,
+    *,
+    targets: Source | None = None,
+    indices: Source | None = None,
+    dataset: str = "mnist",
+    split: str = "auto",
+    input: str = "probs",
+    delta: float | None = None,
+    allow_unnormalized: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Explained:
+    """The loss of row `index` of predictions, term by term; the other arguments are those of `evaluate`.
+
+    Raises as `evaluate` does, ArgumentError for an index outside of the rows, InputError for predicted classes.
+
+    >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
+    >>> found = explain_example([y], 0, targets=[2])
+    >>> round(found.losses["mse"], 12), found.squares.round(4).tolist()
+    (0.0975, [0.01, 0.0025, 0.16, 0.0, 0.0025, 0.01, 0.0, 0.01, 0.0, 0.0])
+    """
+    access = Access(cache_dir, download)
+    selection = Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access)
+    return explained(load_examples(predictions, selection), index)
+
+
+def explained(examples: Examples, index: int) -> Explained:
+    """As `explain_example`, of examples that are loaded."""
+    index = whole(index, "index", least=0)
+    if index >= examples.n:
+        raise ArgumentError(f"index {index} is outside 0..{examples.n - 1}, the rows of {shown(examples.name)}")
+    y, outputs = examples.probabilities()[:, index], examples.outputs
+    label = int(examples.t[index]) if examples.t.ndim == 1 else None
+    t = examples.t[index] if label is None else np.eye(len(y))[label]
+    column = np.arange(len(y)), index
+    differences = y - t
+    if label is not None:
+        differences[label] = outputs.less_one((label, index))
+    logs = np.multiply(t, outputs.log(column, examples.delta), where=t != 0, out=np.zeros_like(y))
+    return Explained(
+        examples=examples,
+        index=index,
+        label=label,
+        y=y,
+        t=t,
+        squares=differences**2,
+        logs=logs,
+        scores=outputs.scores[:, index] if examples.input == "logits" else None,
+        losses={name: float(examples.losses(name)[index]) for name in _LOSSES},
+    )
