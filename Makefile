@@ -57,8 +57,9 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
-pictures: $(VENV)/.installed  ## make the pictures of the README
+pictures: $(VENV)/.developing  ## make the pictures of the README
 	$(BIN)/python .pictures/make.py
+	$(BIN)/python .pictures/report.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
