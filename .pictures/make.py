@@ -1,4 +1,4 @@
-"""Make the picture of the README: the commands are run, and what they print becomes an SVG.
+"""Make the pictures of the README: commands are run, and what they print or draw becomes an SVG.
 
 make pictures
 """
@@ -18,6 +18,10 @@ COMMANDS = (
     "eval preds.npy --dataset mnist-5k",
     "sample --dataset mnist-5k --batch-size 10 --seed 1",
 )
+PLOTS = {
+    "explain-accuracy.svg": "explain accuracy --weight 350,3",
+    "explain-learning.svg": "explain learning",
+}
 
 console = Console(
     record=True, width=80, force_terminal=True, color_system="truecolor", file=io.StringIO(), highlight=False
@@ -32,3 +36,5 @@ with tempfile.TemporaryDirectory() as folder:
         console.print()
     os.chdir(here)
 console.save_svg(str(here / "terminal.svg"), title="mnistloss", unique_id="mnistloss")
+for name, command in PLOTS.items():
+    main([*command.split(), "--plot", str(here / name)], standalone_mode=False)

@@ -34,6 +34,7 @@ class Learning:
 
     def __post_init__(self) -> None:
         whole(self.epochs, "epochs")
+        whole(self.batch_size, "batch_size")
         if not 0 < self.learning_rate < np.inf:
             raise ArgumentError(f"learning_rate is {self.learning_rate}; expected a positive number")
 

@@ -127,7 +127,7 @@ def test_svg_says_what_it_shows() -> None:
     title, description = list(root)[:2]
     assert title.text == "a <b> & $x_1$ \\x1b 가; what tells curves apart"
     assert description.text is not None
-    assert description.text.endswith(" mini-batch, train, test, floor: loss, nats by step.")
+    assert description.text.endswith(" mini-batch, train, test, floor: loss, nats by step. Drawn by mnistloss.")
     assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
 
 
@@ -145,6 +145,16 @@ def test_every_colour_can_be_restyled() -> None:
     """Each colour of a chart has rules in STYLE, for what is filled and for what is drawn."""
     for attribute, colour in re.findall(r'(fill|stroke)="(#\w+)"', plot.svg([FOUR])):
         assert re.search(rf'\[{attribute}="{colour}"\] {{ {attribute}: var\(--[\w-]+, {colour}\) }}', plot.STYLE)
+
+
+def test_marks_have_the_colours_of_their_use() -> None:
+    """What is defined once has no colour of its own, which rules could not reach; where it is used it has one."""
+    root = ElementTree.fromstring(plot.svg([FOUR]))
+    svg = "{http://www.w3.org/2000/svg}"
+    assert not [
+        e for defined in root.iter(f"{svg}defs") for e in defined.iter() if "fill" in e.attrib or "stroke" in e.attrib
+    ]
+    assert {e.get("stroke") for e in root.iter(f"{svg}use")} == {plot.INK, plot.CURVES[0]}
 
 
 def test_log_axis_has_plain_numbers() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,8 +79,7 @@ class Explained:
         log = f"log(y_k + {delta})" if self.examples.delta else "log y_k"
         terms = self._table(
             f"{shown(self.examples.name)}, row {self.index}: {targets}, predicted {self.predicted}",
-            (">y_k", ">t_k", ">(y_k - t_k)²", f">t_k {log}"),
-            (self.y, self.t, self.squares, self.logs),
+            {">y_k": self.y, ">t_k": self.t, ">(y_k - t_k)²": self.squares, f">t_k {log}": self.logs},
         )
         losses = Table(
             f"the losses of this example, made of these sums; delta is {delta}",
@@ -96,12 +95,9 @@ class Explained:
     def _softmax(self) -> Iterator[Part]:
         if self.scores is None or self.exponentials is None:
             return
-        columns = (self.scores, self.exponentials, self.y)
         yield self._table(
             "scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)",
-            (">z_k", ">exp(z_k - max z)", ">y_k"),
-            columns,
-            summed=slice(1, None),
+            {">z_k": self.scores, ">exp(z_k - max z)": self.exponentials, ">y_k": self.y},
         )
         before, after = self.predicted, int(np.argmax(self.y))
         yield Lines(
@@ -113,13 +109,13 @@ class Explained:
             )
         )
 
-    def _table(
-        self, title: str, heads: tuple[str, ...], columns: tuple[Floats, ...], summed: slice = slice(None)
-    ) -> Table:
-        rows = [(str(k), *map(_cell, values), self._mark(k)) for k, values in enumerate(zip(*columns, strict=True))]
-        sums = ["" for _ in columns]
-        sums[summed] = [_cell(float(column.sum())) for column in columns[summed]]
-        return Table(title, (">k", *heads, ""), (*rows, ("Σ", *sums, "")))
+    def _table(self, title: str, columns: Mapping[str, Floats]) -> Table:
+        """A row for each class and one for the sums, of scores excepted, under headings."""
+        rows = [
+            (str(k), *map(_cell, values), self._mark(k)) for k, values in enumerate(zip(*columns.values(), strict=True))
+        ]
+        sums = ("" if column is self.scores else _cell(float(column.sum())) for column in columns.values())
+        return Table(title, (">k", *columns, ""), (*rows, ("Σ", *sums, "")))
 
     def _mark(self, k: int) -> str:
         marks = ("true class" if k == self.label else "", "predicted" if k == self.predicted else "")
@@ -127,10 +123,10 @@ class Explained:
 
 
 def _cell(value: float) -> str:
-    """A term; 0 and 1 without decimals, so that targets are seen."""
+    """A term; 0 and 1 without decimals, so that targets are seen, and the sums that are 1 but for rounding."""
     if value == -np.inf:
         return "-infinite"
-    return f"{value:zg}" if value in (0.0, 1.0) else numbers.loss(value)
+    return f"{value:z.0f}" if value == 0 or abs(value - 1) < 1e-12 else numbers.loss(value)
 
 
 def explain_example(

@@ -54,8 +54,9 @@ class _Scale:
         """What stands at both ends, with digits enough to tell them apart."""
         if self.axis.log:
             return f"{10**self.low:.3g}", f"{10**self.high:.3g}"
-        places = numbers.decimals((self.high - self.low) / 10)
-        return f"{round(self.low, places) + 0.0:.12g}", f"{round(self.high, places) + 0.0:.12g}"
+        most, ends = numbers.decimals((self.high - self.low) / 10), (self.low, self.high)
+        places = next(p for p in range(most + 1) if all(round(end, p) == round(end, most) for end in ends))
+        return f"{self.low:z.{places}f}", f"{self.high:z.{places}f}"
 
 
 def _finite(axis: Axis, values: Floats) -> Floats:

@@ -174,6 +174,9 @@ def _plain(root: ElementTree.Element) -> None:
                 name, value = "font-size", re.findall(r"[\d.]+px", value)[0]
             if name != "font-family":
                 element.set(name, value)
+    for element in (inner for defined in root.iter(f"{{{_SVG}}}defs") for inner in defined.iter()):
+        for colour in ("fill", "stroke"):  # a mark has the colours of its use, which a page's rules reach
+            element.attrib.pop(colour, None)
 
 
 def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> None:
@@ -190,6 +193,7 @@ def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> 
         f"{', '.join(shown(curve.name) for curve in chart.curves)}: {shown(chart.y.label)} by {shown(chart.x.label)}."
         for chart in charts
     )
+    text += " Drawn by mnistloss."
     for place, (kind, content) in enumerate((("title", title), ("desc", text))):
         element = ElementTree.Element(f"{{{_SVG}}}{kind}", {"id": f"{name}-{kind}"})
         element.text = content

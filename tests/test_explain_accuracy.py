@@ -1,0 +1,269 @@
+"""`explain accuracy`: loss and accuracy along a path, against plain loops."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+from test_report import printed
+
+from mnistloss import evaluate, explain_accuracy
+from mnistloss.datasets.load import load_split
+from mnistloss.document import Chart
+from mnistloss.errors import ArgumentError
+from mnistloss.explain.accuracy import AccuracyPath, Move, Seen
+from mnistloss.regression import Regression
+from mnistloss.report.parts import render
+from mnistloss.sampling import Words, draw
+
+PATH = AccuracyPath(
+    dataset="mnist-5k", split="test", n=4, batch_size=4, seed=0, move=Move((350, 3), None, (-1.0, 1.0), 4),
+    at=np.linspace(-1, 1, 5), loss=np.array([1.5, 1.25, 1.1, 1.0, 1.0]),
+    accuracy=np.array([0.5, 0.5, 0.5, 0.75, 0.75]), slope=-0.25,
+)  # fmt: skip
+
+GOLDEN = """\
+loss, mnist-5k test, n = 4
+cross-entropy, nats
+1.5 │⠉⠒⠤⢄⡀
+    │    ⠈⠉⠒⠤⣀⡀
+    │         ⠈⠑⠒⢤⣀
+    │              ⠉⠒⠢⢄⣀
+    │                   ⠉⠉⠒⠒⠤⠤⣀⣀
+    │                           ⠉⠉⠒⠒⠤⠤⣀⣀
+    │                                   ⠉⠉⠒⠒⠢⠤⠤⢄⣀⣀⡀
+1.0 │                                             ⠈⠉⠉⠑⠒⠒⠢⠤⠤⢄⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀
+    └───────────────────────────────────────────────────────────────────────────
+     -1                         change of weight 350,3                         1
+accuracy, mnist-5k test, n = 4
+share that is right
+0.75 │                                                       ⡏⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
+     │                                                       ⡇
+     │                                                       ⡇
+     │                                                       ⡇
+     │                                                       ⡇
+     │                                                       ⡇
+     │                                                       ⡇
+0.50 │⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⡇
+     └──────────────────────────────────────────────────────────────────────────
+      -1                        change of weight 350,3                         1
+4 steps from -1 to 1
+
+           values  steps that change it  stands still  derivative midway
+ ───────────────────────────────────────────────────────────────────────
+ loss           4                     3         25.0%              -0.25
+ accuracy       2                     1         75.0%                  0
+
+Midway the loss tells gradient descent to go to the right; the accuracy, to stay
+where it is.
+The accuracy moves in jumps of 1/4, where an example changes sides; elsewhere it
+is constant.
+"""
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(3)
+    path = tmp_path_factory.mktemp("weights") / "w.npz"
+    np.savez(path, W=rng.normal(size=(784, 10)) / 20, b=rng.normal(size=10))
+    return path
+
+
+def plain(model: Regression, x: np.ndarray, t: np.ndarray) -> tuple[float, float]:
+    """The mean cross-entropy and the accuracy, in plain loops."""
+    losses, right = [], 0
+    columns, bias = model.weights.T.tolist(), model.bias.tolist()
+    for pixels, label in zip(x.tolist(), t.tolist(), strict=True):
+        z = [
+            math.fsum(a * w for a, w in zip(pixels, column, strict=True)) + b
+            for column, b in zip(columns, bias, strict=True)
+        ]
+        losses.append(math.log(math.fsum(math.exp(score) for score in z)) - z[label])
+        right += z.index(max(z)) == label
+    return math.fsum(losses) / len(losses), right / len(losses)
+
+
+def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    test = load_split("mnist-5k", "test")
+    chosen = draw(len(test), n, words=Words(seed))
+    return test.images[chosen].reshape(n, 784) / np.float32(255), test.labels[chosen]
+
+
+def test_one_weight_is_what_a_loop_finds(weights: Path) -> None:
+    """At each place the loss and the accuracy are those of a model with that weight changed, by plain loops."""
+    found = explain_accuracy(weights=weights, weight=(406, 3), range=(-9, 6), steps=5, batch_size=6, seed=4)
+    x, t = drawn(6, 4)
+    assert found.at.tolist() == [-9, -6, -3, 0, 3, 6]
+    for at, loss, accuracy in zip(found.at, found.loss, found.accuracy, strict=True):
+        model = Regression.load(weights, 784, 10)
+        model.weights[406, 3] += at
+        assert (loss, accuracy) == pytest.approx(plain(model, x, t), rel=1e-12)
+    assert found.seen["accuracy"].distinct > 1
+
+
+@pytest.mark.parametrize(
+    "way", [{"weight": (406, 3)}, {"direction": "gradient"}, {"direction": "random"}], ids=["weight", "down", "random"]
+)
+def test_slope_is_that_of_differences(way: dict[str, object], weights: Path) -> None:
+    """The derivative midway is the difference of the loss over a small move there, in plain loops."""
+    found = explain_accuracy(weights=weights, range=(0.0, 0.5), steps=1, batch_size=6, **way)  # type: ignore[arg-type]
+    x, t = drawn(6, 0)
+    model, words = Regression.load(weights, 784, 10), Words(0)
+    draw(1000, 6, words=words)
+    step = found.move.along(model, x.astype(float), t, words)
+    above, below = (plain(model.moved(step, at), x, t)[0] for at in (0.25 + 1e-4, 0.25 - 1e-4))
+    assert found.slope == pytest.approx((above - below) / 2e-4, rel=1e-6)
+    assert found.loss[-1] == pytest.approx(plain(model.moved(step, 0.5), x, t)[0], rel=1e-12)
+
+
+def test_directions_have_length_one(weights: Path) -> None:
+    """Down the gradient and a random direction are as long as a single weight's; the seed draws the random one."""
+    model = Regression.load(weights, 784, 10)
+    x, t = drawn(5, 0)
+    steps = [
+        Move.of(weight, direction, None, 1).along(model, x.astype(float), t, Words(seed))
+        for weight, direction, seed in (
+            ((3, 2), None, 0),
+            (None, "gradient", 0),
+            (None, "random", 0),
+            (None, "random", 1),
+        )
+    ]
+    for step in steps:
+        assert (step.weights**2).sum() + (step.bias**2).sum() == pytest.approx(1, rel=1e-12)
+    assert set(np.abs(steps[2].weights).round(15).ravel()) == {round(1 / math.sqrt(7850), 15)}
+    assert abs(steps[2].weights.mean()) < 1e-3
+    assert (steps[2].weights != steps[3].weights).any()
+
+
+def test_down_is_down(weights: Path) -> None:
+    """Down the gradient the loss falls as fast as the gradient is long."""
+    found = explain_accuracy(weights=weights, range=(-1e-7, 1e-7), steps=2)
+    test = load_split("mnist-5k", "test")
+    _, gradient = Regression.load(weights, 784, 10).gradient(test.take(slice(None))[0].astype(float), test.labels)
+    assert found.slope == pytest.approx(-math.hypot(*gradient.weights.ravel(), *gradient.bias), rel=1e-9)
+    assert found.loss[0] > found.loss[1] > found.loss[2]
+
+
+def test_at_zero_it_is_what_evaluate_says(weights: Path) -> None:
+    """Where nothing is moved, loss and accuracy are, to the bit, what `evaluate` says of the scores."""
+    found = explain_accuracy(weights=weights, range=(0, 1), steps=1)
+    test = load_split("mnist-5k", "test")
+    scores = Regression.load(weights, 784, 10).scores(test.take(slice(None))[0].astype(float))
+    expected = evaluate(scores, dataset="mnist-5k", input="logits")
+    assert (found.loss[0], found.accuracy[0]) == (expected.losses["cee"].value, expected.accuracy.value)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10])
+def test_accuracy_takes_few_values(n: int) -> None:
+    """Of n examples the accuracy is a whole number of n-ths, and the loss changes on every step."""
+    found = explain_accuracy(direction="random", range=(-9, 9), steps=300, batch_size=n, seed=n)
+    assert found.seen["accuracy"].distinct <= n + 1
+    np.testing.assert_array_equal(found.accuracy * n, np.round(found.accuracy * n))
+    assert found.seen["loss"].changes == 300
+    assert found.seen["accuracy"].still > 0.9
+
+
+def test_what_is_seen() -> None:
+    """Values, changes and what stands still are counted, whatever comes back."""
+    assert Seen.of(np.array([1.0, 2.0, 2.0, 1.0, 1.0, 3.0]), 0.5) == Seen(3, 3, 0.4, 0.5)
+    assert Seen.of(np.array([1.0, 1.0]), 0.0) == Seen(1, 0, 1.0, 0.0)
+
+
+def test_a_pixel_that_is_always_black() -> None:
+    """Its weight tells nobody anything, and that is what is said."""
+    found = explain_accuracy(weight=(0, 0), steps=10)
+    assert found.seen["loss"] == found.seen["accuracy"] == Seen(1, 0, 1.0, 0.0)
+    assert "Neither tells gradient descent anything" in printed(
+        render(found.parts()[-1], 80, pictures=False, colour=False)
+    )
+
+
+def test_learnt_weights_can_be_given(cli: Cli, tmp_path: Path) -> None:
+    """What `baseline softmax` saves gives the bits of what is learnt anew."""
+    cli(
+        "baseline", "softmax", "--dataset", "mnist-5k", "--out", tmp_path / "y.npy", "--weights-out", tmp_path / "w.npz"
+    )
+    given, anew = (explain_accuracy(weights=w, weight=(350, 3), steps=9) for w in (tmp_path / "w.npz", None))
+    np.testing.assert_array_equal(given.loss, anew.loss)
+    expected = evaluate(np.load(tmp_path / "y.npy"), dataset="mnist-5k")
+    middle = explain_accuracy(weights=tmp_path / "w.npz", range=(0, 1), steps=1)
+    assert middle.loss[0] == pytest.approx(expected.losses["cee"].value, abs=1e-5)
+    assert middle.accuracy[0] == expected.accuracy.value
+
+
+def test_table() -> None:
+    """The charts and the answer as people see them at 80 columns."""
+    assert "".join(printed(render(part, 80, pictures=False, colour=False), 80) for part in PATH.parts()) == GOLDEN
+
+
+def test_json_and_csv(cli: Cli, weights: Path) -> None:
+    """JSON has the numbers of the table and the curves; CSV the curves."""
+    arguments = ("explain", "accuracy", "--weights", weights, "--weight", "350,3", "--range", "-1", "1", "--steps", "8")
+    found = json.loads(cli(*arguments, "--format", "json").stdout, parse_constant=pytest.fail)
+    assert list(found) == ["schema", "accuracy"]
+    said = found["accuracy"]
+    assert list(said) == [
+        "dataset", "split", "n", "batch_size", "seed", "weight", "direction", "range", "steps",
+        "loss", "accuracy", "path",
+    ]  # fmt: skip
+    assert (said["weight"], said["range"], said["steps"], said["n"]) == ([350, 3], [-1.0, 1.0], 8, 1000)
+    assert list(said["loss"]) == ["distinct", "changes", "still", "derivative"]
+    rows = list(csv.DictReader(io.StringIO(cli(*arguments, "--format", "csv").stdout)))
+    assert {name: [float(row[name]) for row in rows] for name in rows[0]} == said["path"]
+    assert said["path"]["at"] == [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+def test_plot(cli: Cli, weights: Path, tmp_path: Path) -> None:
+    """--plot draws both charts beside whatever is printed, and says so on stderr."""
+    arguments = ("explain", "accuracy", "--weights", weights, "--steps", "4", "--format", "csv")
+    done = cli(*arguments, "--plot", tmp_path / "a.svg")
+    assert done.stderr == f"drawn to {tmp_path}/a.svg\n"
+    assert done.stdout == cli(*arguments).stdout
+    assert "share that is right</text>" in (tmp_path / "a.svg").read_text()
+    assert len([part for part in PATH.parts() if isinstance(part, Chart)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weight": (784, 0)}, r"there is no weight 784,0; expected a pixel 0\.\.783 and a class 0\.\.9"),
+        ({"weight": (0, 10)}, "there is no weight 0,10"),
+        ({"weight": (-1, 0)}, "a weight's index is -1; expected at least 0"),
+        ({"weight": (0.5, 0)}, "a weight's index is 0.5; expected a whole number"),
+        ({"weight": (0, 0), "direction": "random"}, "give one of them"),
+        ({"direction": "up"}, "no direction is named 'up'; they are gradient and random"),
+        ({"range": (1, 1)}, r"range is 1 to 1; expected two numbers from -1e\+06 to 1e\+06, the lower first"),
+        ({"range": (math.nan, 1)}, "range is nan to 1"),
+        ({"range": (0, 1e300)}, r"range is 0 to 1e\+300"),
+        ({"steps": 0}, "steps is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"split": "all"}, "no split is named 'all'"),
+    ],
+)
+def test_bad_arguments(options: dict[str, object], message: str, weights: Path) -> None:
+    """Arguments out of range are refused."""
+    with pytest.raises(ArgumentError, match=message):
+        explain_accuracy(**{"weights": weights, **options})  # type: ignore[arg-type]  # that is the test
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--weight", "350"), 2, "350 is not I,J, a pixel and a class, such as 350,3"),
+        (("--weight", "3\x1b,4"), 2, r"3\x1b,4 is not I,J"),
+        (("--weight", "350,10"), 2, "there is no weight 350,10"),
+        (("--range", "1"), 2, "requires 2 arguments"),
+        (("--weights", "none.npz"), 1, "none.npz: No such file"),
+        (("--plot", "picture.jpg"), 2, "picture.jpg ends in .jpg; expected .svg or .png"),
+    ],
+)
+def test_wrong_input(arguments: tuple[str, ...], status: int, message: str, cli: Cli) -> None:
+    """The command says what is wrong, with the exit status of a usage error or of bad input."""
+    done = cli("explain", "accuracy", *arguments)
+    assert (done.exit_code, done.stdout) == (status, "")
+    assert message in done.stderr
