@@ -16,6 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from mnistloss.doctor import Hint
 from mnistloss.findings import Findings, gather
@@ -78,6 +79,12 @@ def look(chromium: webdriver.Chrome, scheme: str = "light", width: int = 1200) -
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
+def show(chromium: webdriver.Chrome, url: str) -> None:
+    """Open a page and wait until it is complete; `get` alone is said to, and does not on a busy machine."""
+    chromium.get(url)
+    WebDriverWait(chromium, 30).until(lambda _: chromium.execute_script("return document.readyState") == "complete")
+
+
 def requested(chromium: webdriver.Chrome) -> list[str]:
     """What the page asked for, but for what it holds itself."""
     events = [json.loads(entry["message"])["message"] for entry in logged(chromium, "performance")]
@@ -93,7 +100,7 @@ def logged(chromium: webdriver.Chrome, kind: str = "browser") -> list[dict[str, 
 @pytest.mark.parametrize("name", PAGES)
 def test_from_a_file(name: str, chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Opened from a file, the page requests nothing but itself and the console stays empty."""
-    chromium.get(pages[name].as_uri())
+    show(chromium, pages[name].as_uri())
     assert requested(chromium) == [pages[name].as_uri()]
     assert logged(chromium) == []
 
@@ -102,7 +109,7 @@ def test_from_a_file(name: str, chromium: webdriver.Chrome, pages: dict[str, Pat
 def test_from_a_server(name: str, chromium: webdriver.Chrome, pages: dict[str, Path], mirror: Mirror) -> None:
     """Opened from a server, one request reaches it, no icon asked for, and the console stays empty."""
     mirror.answers["/report.html"] = pages[name].read_bytes()
-    chromium.get(f"{mirror.url}/report.html")
+    show(chromium, f"{mirror.url}/report.html")
     assert requested(chromium) == [f"{mirror.url}/report.html"]
     assert mirror.requests == ["/report.html"]
     assert logged(chromium) == []
@@ -112,7 +119,7 @@ def test_policy_is_in_force(chromium: webdriver.Chrome, pages: dict[str, Path], 
     """A page to which someone adds a script, a style or a foreign picture runs, shows and requests none of it."""
     added = f'<script>document.title = "run"</script><p id="x" style="color: red">x</p><img src="{mirror.url}/x.png">'
     mirror.answers["/report.html"] = pages["one"].read_text().replace("<main", f"{added}<main").encode()
-    chromium.get(f"{mirror.url}/report.html")
+    show(chromium, f"{mirror.url}/report.html")
     assert chromium.title != "run"
     assert chromium.find_element(By.ID, "x").value_of_css_property("color") == "rgba(27, 29, 33, 1)"
     assert mirror.requests == ["/report.html"]
@@ -122,7 +129,7 @@ def test_policy_is_in_force(chromium: webdriver.Chrome, pages: dict[str, Path], 
 @pytest.mark.parametrize("name", PAGES)
 def test_pictures_have_a_size(name: str, chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Every digit is decoded, every chart has an extent, a role and a name."""
-    chromium.get(pages[name].as_uri())
+    show(chromium, pages[name].as_uri())
     images = chromium.execute_script(
         "return [...document.images].map(i => [i.complete, i.naturalWidth, i.width, i.alt])"
     )
@@ -137,7 +144,7 @@ def test_pictures_have_a_size(name: str, chromium: webdriver.Chrome, pages: dict
 
 def test_tables_sort(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """A heading is a button: by keyboard or mouse it sorts its table by value, up and down, and says so."""
-    chromium.get(pages["one"].as_uri())
+    show(chromium, pages["one"].as_uri())
     table = chromium.find_element(By.CSS_SELECTOR, "#worst1 table")
     head = table.find_elements(By.TAG_NAME, "th")[0]
 
@@ -159,7 +166,7 @@ def test_tables_sort(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None
 
 def test_numbers_sort_as_numbers(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Infinite is more than any number, shares and thousands are numbers, a point is none, a dash comes last."""
-    chromium.get(pages["one"].as_uri())
+    show(chromium, pages["one"].as_uri())
     column = ["-", "1,000", "infinite", "9.5%", ".", "-2", "1e-3"]
     script = """
         const table = document.querySelector("#classes1 table"), rows = table.tBodies[0].rows;
@@ -177,7 +184,7 @@ def test_numbers_sort_as_numbers(chromium: webdriver.Chrome, pages: dict[str, Pa
 def test_accessibility(name: str, width: int, scheme: str, chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """axe-core finds nothing: contrast, labels, landmarks, headings, tables; wide and narrow, light and dark."""
     look(chromium, scheme, width)
-    chromium.get(pages[name].as_uri())
+    show(chromium, pages[name].as_uri())
     chromium.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
     chromium.execute_script(AXE.read_text())
     found: dict[str, Any] = chromium.execute_async_script("axe.run().then(arguments[0])")
@@ -195,7 +202,7 @@ def test_light_and_dark(chromium: webdriver.Chrome, pages: dict[str, Path]) -> N
         wanted = (("body", "background-color"), ("body", "color"), ("img", "filter"), ('[stroke="#0b5fa5"]', "stroke"))
         return [chromium.find_element(By.CSS_SELECTOR, css).value_of_css_property(name) for css, name in wanted]
 
-    chromium.get(pages["one"].as_uri())
+    show(chromium, pages["one"].as_uri())
     assert colours() == ["rgba(252, 252, 250, 1)", "rgba(27, 29, 33, 1)", "invert(1)", "rgb(11, 95, 165)"]
     look(chromium, "dark")
     assert colours() == ["rgba(20, 22, 26, 1)", "rgba(232, 230, 225, 1)", "none", "rgb(127, 184, 240)"]
@@ -205,7 +212,7 @@ def test_light_and_dark(chromium: webdriver.Chrome, pages: dict[str, Path]) -> N
 def test_on_a_phone(name: str, chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """At 360 pixels the page is no wider; wide tables scroll in boxes that the keyboard reaches and that have names."""
     look(chromium, width=360)
-    chromium.get(pages[name].as_uri())
+    show(chromium, pages[name].as_uri())
     assert chromium.execute_script("return document.documentElement.scrollWidth") == 360
     boxes = [
         box
@@ -219,7 +226,7 @@ def test_on_a_phone(name: str, chromium: webdriver.Chrome, pages: dict[str, Path
 
 def test_skip_link(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """The first stop of the tab key is a link past the contents, which then is seen."""
-    chromium.get(pages["one"].as_uri())
+    show(chromium, pages["one"].as_uri())
     chromium.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
     link = chromium.switch_to.active_element
     assert (link.text, link.rect["x"] >= 0) == ("Skip to the report", True)
@@ -230,7 +237,7 @@ def test_skip_link(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
 def test_without_scripts(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Where no script runs, all is there but the buttons that sort."""
     chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    chromium.get(pages["one"].as_uri())
+    show(chromium, pages["one"].as_uri())
     root = chromium.execute_cdp_cmd("DOM.getDocument", {})["root"]["nodeId"]
 
     def count(css: str) -> int:
@@ -244,7 +251,7 @@ def test_without_scripts(chromium: webdriver.Chrome, pages: dict[str, Path]) -> 
 def test_print(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Printed by a reader who prefers dark, it is dark on light, on a few sheets of A4."""
     look(chromium, "dark")
-    chromium.get(pages["one"].as_uri())
+    show(chromium, pages["one"].as_uri())
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert chromium.find_element(By.TAG_NAME, "body").value_of_css_property("color") == "rgba(27, 29, 33, 1)"
     assert not chromium.find_element(By.TAG_NAME, "nav").is_displayed()
