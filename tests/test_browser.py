@@ -252,9 +252,10 @@ def test_print(chromium: webdriver.Chrome, pages: dict[str, Path]) -> None:
     """Printed by a reader who prefers dark, it is dark on light, on a few sheets of A4."""
     look(chromium, "dark")
     show(chromium, pages["one"].as_uri())
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", **dark})
     assert chromium.find_element(By.TAG_NAME, "body").value_of_css_property("color") == "rgba(27, 29, 33, 1)"
     assert not chromium.find_element(By.TAG_NAME, "nav").is_displayed()
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", **dark})
     printed = chromium.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})["data"]
     assert 4 <= base64.b64decode(printed).count(b"/Type /Page\n") <= 8

@@ -122,7 +122,7 @@ def test_hostile_names_and_notes(found: Findings) -> None:
     assert read.text["h1"] == [f"{HOSTILE}\\x1b"]
     assert "</style><script>alert(1)</script>\\x07" in read.text["p"]
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", html)
-    assert Page(page.render(found, title="<i>")).text["h1"] == ["<i>"]
+    assert Page(page.render(found, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
 
 
 def test_same_findings_same_bytes(found: Findings) -> None:

@@ -8,6 +8,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
+from mnistloss.document import Table
 from mnistloss.errors import ArgumentError
 from mnistloss.examples import Examples, load_examples
 from mnistloss.scoring import Selection
@@ -36,6 +37,10 @@ def test_confusion(examples: Examples, probs: np.ndarray) -> None:
     ledger = found.ledger()
     assert [row[3] for row in ledger] == sorted((row[3] for row in ledger), reverse=True)
     assert sum(row[4] or 0 for row in ledger) == pytest.approx(1)
+    matrix = found.parts()[0]
+    assert isinstance(matrix, Table)
+    assert [len(row) for row in matrix.shades] == [len(row) for row in matrix.rows] == [12] * 10
+    np.testing.assert_allclose(np.array(matrix.shades)[:, 1:-1] ** 2, found.costs / found.costs.max(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -57,6 +62,9 @@ def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
     common = ("inspect", "all", tmp_path / "hard.npy", "--dataset", "mnist-5k", "--delta", 0)
     document = json.loads(cli(*common, "--format", "json").stdout, parse_constant=pytest.fail)
     assert document["views"]["confusion"]["ledger"][0]["cost"] is None
+    matrix = confusion(load_examples(tmp_path / "hard.npy", Selection(dataset="mnist-5k", delta=0))).parts()[0]
+    assert isinstance(matrix, Table)
+    np.testing.assert_array_equal(np.array(matrix.shades), np.eye(10, 12, 2) * (np.arange(10) == 3)[:, np.newaxis])
     assert "infinite" in cli(*common).stdout
 
 
