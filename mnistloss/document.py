@@ -61,7 +61,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (n,), (n,) under a name; `drawn` says how: as a "line", as "steps" or as separate "points"."""
+    """Points (n,), (n,) under a name; `drawn` says how: a "line", "steps", separate "points", or "joined" ones."""
 
     name: str
     x: tuple[float, ...]

@@ -157,6 +157,7 @@ def test_infinite_losses(tmp_path: Path) -> None:
     html = page.render(gather([tmp_path / "hard.npy"], replace(OWN, delta=0)))
     assert "100 losses are infinite, and in no bin." in html
     assert Page(html).text["strong"][0] == "infinite"
+    assert "nan" not in Page(html).text["main"][0]
 
 
 def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
@@ -167,6 +168,8 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
     assert "cee less that of the baseline; below zero is better" in read.text["caption"]
     assert len(read.named("article")) == 2
     assert len(read.named("img")) == 20 + 20 + 10
+    same = Page(page.render(gather([preds, preds], OWN)))
+    assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
     apart = page.render(gather([preds, tmp_path / "train.npy"], OWN))
     assert "paired differences need predictions of the same examples" in apart
     with pytest.raises(ArgumentError, match="no predictions to report"):

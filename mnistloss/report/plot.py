@@ -152,6 +152,8 @@ def _look(curve: Curve, dashes: object) -> dict[str, Any]:
     match curve.drawn:
         case "points":
             return {"linestyle": "none", "marker": ".", "markersize": 3}
+        case "joined":
+            return {"linestyle": dashes, "linewidth": 1.4, "marker": "o", "markersize": 4}
         case "steps":
             return {"linestyle": dashes, "linewidth": 1.4, "drawstyle": "steps-post"}
         case _:

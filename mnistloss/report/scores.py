@@ -8,6 +8,7 @@ from mnistloss import numbers
 from mnistloss.document import Table
 from mnistloss.errors import shown
 from mnistloss.results import Evaluation
+from mnistloss.views.figures import percent
 
 
 def title(result: Evaluation) -> str:
@@ -53,7 +54,8 @@ def classes(result: Evaluation) -> list[Table]:
     headings = [part for name in names for part in (f">{name}", ">share")]
     rows = []
     for row in result.per_class:
-        cells = [part for name in names for part in (numbers.loss(row.losses[name]), f"{row.shares[name]:.1%}")]
+        parts = ((numbers.loss(row.losses[name]), percent(numbers.finite(row.shares[name]))) for name in names)
+        cells = [cell for pair in parts for cell in pair]
         accuracy = numbers.share(row.accuracy, row.n) if row.n else "-"
         rows += [(str(row.label), f"{row.n:,}", *cells, accuracy)]
     return [Table("by class; share: of the total loss", ("class", ">n", *headings, ">accuracy"), tuple(rows))]

@@ -74,7 +74,10 @@ class Calibration:
             "reliability: accuracy by confidence",
             Axis("confidence, the mean of max y in the bin, a share"),
             Axis("accuracy in the bin, a share"),
-            (Curve("these predictions", found, right), Curve("as often right as sure", (0.0, 1.0), (0.0, 1.0))),
+            (
+                Curve("these predictions", found, right, "joined"),
+                Curve("as often right as sure", (0.0, 1.0), (0.0, 1.0)),
+            ),
         )
 
     def _sentences(self) -> tuple[str, ...]:
