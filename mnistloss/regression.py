@@ -38,6 +38,11 @@ class Learning:
         if not 0 < self.learning_rate < np.inf:
             raise ArgumentError(f"learning_rate is {self.learning_rate}; expected a positive number")
 
+    def diverged(self, epoch: int) -> ArgumentError:
+        """The error for a loss that is not finite."""
+        advice = f"try a learning_rate below {self.learning_rate:g}"
+        return ArgumentError(f"learning diverged in epoch {epoch}; {advice}")
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -99,8 +104,7 @@ class Regression:
                     self.weights[...] -= learning.learning_rate * gradient.weights
                     self.bias[...] -= learning.learning_rate * gradient.bias
                 if not np.isfinite(total):
-                    advice = f"try a learning_rate below {learning.learning_rate:g}"
-                    raise ArgumentError(f"learning diverged in epoch {epoch}; {advice}")
+                    raise learning.diverged(epoch)
                 yield epoch, total, len(batch)
 
     def moved(self, step: Regression, distance: float) -> Regression:

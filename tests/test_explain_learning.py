@@ -179,6 +179,7 @@ def test_json_and_csv(cli: Cli) -> None:
         ({"epochs": 0}, "epochs is 0"),
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"learning_rate": 1e38}, "learning diverged in epoch 1; try a learning_rate below 1e"),
+        ({"learning_rate": 1e38, "examples": 100, "epochs": 1}, "learning diverged in epoch 1"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"seed": -1}, "rng is -1"),
         ({"dataset": "digits"}, "digits"),

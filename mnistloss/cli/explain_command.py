@@ -91,14 +91,21 @@ def accuracy(
 
     The weights of a softmax regression move in fine steps: the loss changes on each, the accuracy on hardly any.
     """
-    from mnistloss.datasets.access import Access
-    from mnistloss.explain.accuracy import Move, run
-    from mnistloss.regression import Learning
+    from mnistloss.explain.accuracy import explain_accuracy
 
-    move = Move.of(weight, direction, range_, steps)
-    with output.step_progress("learning", Learning().epochs) as progress:
-        learning = Learning(progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"))
-        found = run(move, weights, batch_size, seed, dataset, split, Access(cache_dir, not offline), learning)
+    found = explain_accuracy(
+        weights=weights,
+        weight=weight,
+        direction=direction,
+        range=range_,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        dataset=dataset,
+        split=split,
+        cache_dir=cache_dir,
+        download=not offline,
+    )
     _print("accuracy", found, format_, plot)
 
 

@@ -197,27 +197,14 @@ def explain_accuracy(
     (201, 4, 0.96)
     """
     move = Move.of(weight, direction, range, steps)
-    return run(move, weights, batch_size, seed, dataset, split, Access(cache_dir, download))
-
-
-def run(
-    move: Move,
-    weights: str | os.PathLike[str] | None,
-    batch_size: int | None,
-    seed: int,
-    dataset: str,
-    split: str,
-    access: Access,
-    learning: Learning | None = None,
-) -> AccuracyPath:
-    """As `explain_accuracy`; `learning` is how the model is learnt, where no weights are given."""
+    access = Access(cache_dir, download)
     on = load_split(dataset, split, access)
     words = Words(seed)
     chosen = slice(None) if batch_size is None else draw(len(on), batch_size, words=words)
     x, t = on.take(chosen)
     x, t = x.astype(np.float64), t.astype(np.intp)
     if weights is None:
-        model = fit_softmax(load_split(dataset, "train", access), learning or Learning()).double()
+        model = fit_softmax(load_split(dataset, "train", access), Learning()).double()
     else:
         model = Regression.load(weights, x.shape[1], on.dataset.classes)
     step = move.along(model, x, t, words)

@@ -142,16 +142,20 @@ def run(examples: int, learning: Learning, dataset: str, access: Access) -> Lear
     sides = (x, t.astype(np.intp)), (test.take(slice(None))[0], test.labels.astype(np.intp))
     model = Regression.zeros(x.shape[1], train.dataset.classes)
 
-    def look(step: int) -> Look:
-        return Look(step, *(Moments.over(model.losses(*side)).mean for side in sides))
+    def look(step: int, epoch: int) -> Look:
+        with np.errstate(over="ignore", invalid="ignore"):
+            on_train, on_test = (model.losses(*side) for side in sides)
+        if not (np.isfinite(on_train).all() and np.isfinite(on_test).all()):
+            raise learning.diverged(epoch)
+        return Look(step, Moments.over(on_train).mean, Moments.over(on_test).mean)
 
     in_epoch = -(-len(x) // learning.batch_size)
     total = learning.epochs * in_epoch
-    batches, looks = [], [look(0)]
+    batches, looks = [], [look(0, 0)]
     for step, (epoch, losses, size) in enumerate(model.descend(x, t, learning), 1):
         batches.append(losses / size)
         if step % max(1, total // _LOOKS) == 0 or step == total:
-            looks.append(look(step))
+            looks.append(look(step, epoch))
         if learning.progress is not None and step % in_epoch == 0:
             learning.progress(epoch, batches[-1])
     return LearningCurve(dataset, len(x), len(test), learning, tuple(batches), tuple(looks))
