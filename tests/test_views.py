@@ -1,6 +1,7 @@
 """Views: the same predictions from several sides, each against what plain loops or another library say."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
-from mnistloss.document import Table
+from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
 from mnistloss.examples import Examples, load_examples
 from mnistloss.scoring import Selection
@@ -53,7 +54,17 @@ def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None
         cli("inspect", name, preds, "--dataset", "mnist-5k", "--format", "json").stdout, parse_constant=pytest.fail
     )
     assert list(document["views"]) == [name]
-    assert cli("inspect", name, "--help").exit_code == 0
+    assert ("--plot" in cli("inspect", name, "--help").stdout) is VIEWS[name].charted
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_charted_views_have_charts(name: str, examples: Examples) -> None:
+    """The views that can be drawn are those that have a chart, whose axes name a unit or what they count."""
+    found = charts(VIEWS[name].run(examples).parts())
+    assert bool(found) is VIEWS[name].charted
+    for chart in found:
+        assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.x.label}")
+        assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.y.label}")
 
 
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:

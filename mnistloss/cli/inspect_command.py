@@ -49,8 +49,7 @@ def _command(name: str, meaning: str, views: list[View]) -> click.Command:
     @options.predictions
     @options.selection
     @options.format_table_json
-    @options.plot
-    def run(predictions: str, selection: Selection, format_: str, plot: Path | None, **chosen: Any) -> None:
+    def run(predictions: str, selection: Selection, format_: str, plot: Path | None = None, **chosen: Any) -> None:
         from mnistloss.examples import load_examples
 
         examples = load_examples(output.source(predictions), selection)
@@ -65,7 +64,8 @@ def _command(name: str, meaning: str, views: list[View]) -> click.Command:
             output.show_parts(parts)
         output.save_plot(plot, parts)
 
-    made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(run)
+    taken = options.plot(run) if any(view.charted for view in views) else run
+    made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(taken)
     if len(views) == 1:
         for option in views[0].options:
             whole = isinstance(option.default, int)

@@ -122,4 +122,5 @@ VIEW = View(
     "whether confidence is as large as accuracy, and what the difference costs",
     calibration,
     (Option("bins", 15, 1, "how many bins of equal width"),),
+    charted=True,
 )

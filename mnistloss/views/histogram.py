@@ -112,4 +112,5 @@ VIEW = View(
     "how the losses of single examples are spread, and which make the loss",
     histogram,
     (Option("per_decade", 3, 1, "bins to a power of ten"),),
+    charted=True,
 )

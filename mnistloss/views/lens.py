@@ -156,4 +156,5 @@ VIEW = View(
         Option("draws", 10000, 1, "how many mini-batches are drawn"),
         Option("seed", 0, 0, "which mini-batches are drawn"),
     ),
+    charted=True,
 )
