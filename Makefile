@@ -7,7 +7,7 @@ BENCH := .venv-bench
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package check pictures bench clean
+.PHONY: help demo browser test lint types package check pictures bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,12 @@ demo: $(VENV)/.installed  ## install, learn on the embedded digits, score the pr
 	$(BIN)/mnistloss eval $(DEMO)/preds.npy --dataset mnist-5k --loss cee --loss mse
 	$(BIN)/mnistloss sample --dataset mnist-5k --batch-size 10 --seed 1
 
+browser:  ## get what the tests in a browser need: Chromium, where root and apt-get are, and axe-core, where npm is
+	@[ "$$(id -u)" = 0 ] && room=$$(mktemp -d) && chmod 1777 $$room && export TMPDIR=$$room && \
+	    { apt-get update -qq; apt-get install -qq -y --no-install-recommends chromium chromium-driver; } >/dev/null \
+	    || echo "no Chromium was installed"
+	@npm ci --silent --prefix tests/browser || echo "no axe-core was installed"
+
 test: $(VENV)/.developing  ## pass the tests
 	$(BIN)/python -m pytest
 
@@ -44,9 +50,10 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	for built in dist/*.whl dist/*.tar.gz; do \
 	    rm -rf dist/venv && $(PYTHON) -m venv dist/venv && \
-	    dist/venv/bin/pip install --quiet --disable-pip-version-check $$built && \
+	    dist/venv/bin/pip install --quiet --disable-pip-version-check "$$built[report]" && \
 	    (cd dist && venv/bin/mnistloss baseline prior --dataset mnist-5k --out preds.npy >/dev/null && \
-	    venv/bin/mnistloss eval preds.npy --dataset mnist-5k --format json | grep -q 2.3025840929945) || exit 1; \
+	    venv/bin/mnistloss eval preds.npy --dataset mnist-5k --format json | grep -q 2.3025840929945 && \
+	    venv/bin/mnistloss report preds.npy --dataset mnist-5k -o report.html && grep -q 2.3025841 report.html) || exit 1; \
 	    echo "$$built installs and works"; \
 	done
 
@@ -54,6 +61,7 @@ check: lint types test package  ## all of the above, exactly what CI runs
 
 pictures: $(VENV)/.developing  ## make the pictures of the README
 	$(BIN)/python .pictures/make.py
+	$(BIN)/python .pictures/report.py
 
 # Not editable: installed as users have it, with its bytecode, which an interpreter may be told not to write.
 $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt $(shell find mnistloss -name '*.py')
@@ -65,4 +73,4 @@ bench: $(BENCH)/.installed  ## measure speed beside what people would use instea
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(DEMO) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

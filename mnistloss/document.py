@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,11 +18,15 @@ class Heading:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headings; the title may be empty; a heading that starts with > is of a column of numbers."""
+    """Rows of text under headings; the title may be empty; a heading that starts with > is of a column of numbers.
+
+    shades: where there are any, how dark each cell of each row is, from 0 to 1, for those who can show it.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    shades: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,25 @@ class Lines:
 
 @dataclass(frozen=True)
 class Bars:
-    """A horizontal bar for each label, as long as its value; `notes` stand behind the bars."""
+    """A horizontal bar for each label, as long as its value; `notes` stand behind the bars.
+
+    chart: the same over axes, for those who can draw it.
+    """
 
     title: str
     labels: tuple[str, ...]
     values: tuple[float, ...]
     notes: tuple[str, ...]
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Digits (N, 28, 28) of bytes, each under its caption."""
+    """Digits (N, 28, 28) of bytes, each under its caption; `alts` say them to those who do not see them."""
 
     images: Array = field(repr=False)
     captions: tuple[str, ...]
+    alts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (n,), (n,) under a name; `drawn` says how: as a "line", as "steps" or as separate "points"."""
+    """Points (n,), (n,) under a name; `drawn` says how: a "line", "steps", separate "points", or "joined" ones."""
 
     name: str
     x: tuple[float, ...]
@@ -90,3 +100,9 @@ class Result(Protocol):
     def parts(self) -> list[Part]:
         """As people read it."""
         ...
+
+
+def charts(parts: Iterable[Part]) -> list[Chart]:
+    """The charts among parts of a document, and those that stand behind bars."""
+    found = (part.chart if isinstance(part, Bars) else part for part in parts)
+    return [part for part in found if isinstance(part, Chart)]

@@ -105,11 +105,14 @@ class Examples:
 
     def pictures(self, rows: Array, captions: tuple[str, ...]) -> list[Part]:
         """The images of some examples under their captions; where these are not to be had, a line that says so."""
+        labels = self.t[rows] if self.t.ndim == 1 else ["by a soft row"] * len(rows)
+        named = zip(self.positions()[rows], labels, self.predicted[rows], strict=True)
+        alts = tuple(f"example {index}, labelled {label}, predicted {predicted}" for index, label, predicted in named)
         try:
             images = self.images(rows)
         except UnavailableError as error:
             return [Lines((f"No pictures: {error}",))]
-        return [] if images is None else [Pictures(images, captions)]
+        return [] if images is None else [Pictures(images, captions, alts)]
 
 
 def load_examples(predictions: Predictions, selection: Selection) -> Examples:

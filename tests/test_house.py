@@ -29,7 +29,7 @@ LAYERS = [
     ["tally"],
     ["findings"],
     ["evaluation", "examples", "gates", "compared", "comparison", "generalisation"],
-    ["views", "baselines", "export", "verification"],
+    ["views", "baselines", "export", "verification", "overview"],
     ["explain"],
     ["report"],
     ["cli"],
@@ -39,6 +39,8 @@ HOMES = {
     "click": ["cli"],
     "rich": ["report", "cli"],
     "matplotlib": ["report/plot"],
+    "jinja2": ["report/page"],
+    "PIL": ["report/raster"],
     "requests": ["datasets/download"],
     "platformdirs": ["datasets/cache"],
 }

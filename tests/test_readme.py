@@ -3,6 +3,7 @@
 import doctest
 import re
 import shlex
+import struct
 import subprocess
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def test_every_command_and_target_is_documented() -> None:
 
 
 def test_pictures_are_there() -> None:
-    """Every picture of the README exists and shows the program's output."""
-    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert "mnistloss" in (ROOT / path).read_text()
+    """Every picture of the README exists, is small, and shows the program's output or says of which commands it is."""
+    paths = re.findall(r"!\[.*?\]\((.*?)\)", README)
+    assert paths
+    for path in paths:
+        content = (ROOT / path).read_bytes()
+        assert b"mnistloss" in content
+        assert len(content) < 300_000
+    width, height = struct.unpack(">4x4xII", (ROOT / ".pictures" / "report.png").read_bytes()[8:24])
+    assert min(width, height) > 1000

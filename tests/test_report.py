@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 
 from mnistloss import numbers
 from mnistloss.hints import Hint
-from mnistloss.report import machine, picture, table, typeset
+from mnistloss.report import machine, picture, scores, typeset
 from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.signature import Signature
 
@@ -190,13 +190,13 @@ def printed(renderable: RenderableType, width: int = 80) -> str:
 
 def test_table() -> None:
     """The evaluation as people see it at 80 columns."""
-    assert printed(table.evaluation(RESULT)).rstrip() == TABLE.rstrip()
+    assert printed(scores.evaluation(RESULT)).rstrip() == TABLE.rstrip()
 
 
 def test_bootstrap_in_the_table() -> None:
     """The heading says what the intervals are, and the confidence is not rounded to 100 %."""
     losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], draws=2000, seed=1, confidence=0.9999999)}
-    text = printed(table.evaluation(replace(PLAIN, losses=losses)))
+    text = printed(scores.evaluation(replace(PLAIN, losses=losses)))
     assert text.startswith(BOOTSTRAP)
     assert "\nBootstrap: percentiles of 2,000 samples, seed 1\ncee|" in text
     rows = (machine.to_csv([replace(PLAIN, losses=losses)]), typeset.to_markdown([replace(PLAIN, losses=losses)]))
@@ -206,12 +206,12 @@ def test_bootstrap_in_the_table() -> None:
 
 def test_several_files() -> None:
     """A row each with the standard errors, then signatures and hints, then what was asked for of each file."""
-    assert printed(table.evaluations([RESULT, replace(PLAIN, predictions="b\x1b.npy")])).rstrip() == SEVERAL.rstrip()
+    assert printed(scores.evaluations([RESULT, replace(PLAIN, predictions="b\x1b.npy")])).rstrip() == SEVERAL.rstrip()
 
 
 def test_several_files_of_several_splits() -> None:
     """Where the data differ, each row names its own."""
-    lines = printed(table.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
+    lines = printed(scores.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
     assert [line.split()[1:4] for line in lines[3:5]] == [["mnist", "test", "10,000"], ["mnist", "train", "60,000"]]
 
 

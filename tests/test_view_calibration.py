@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate, softmax
-from mnistloss.document import Lines
+from mnistloss.document import Lines, charts
 from mnistloss.errors import InputError
 from mnistloss.examples import load_examples
 from mnistloss.scoring import Selection
@@ -144,6 +144,8 @@ def test_one_example_and_soft_targets() -> None:
     """A single example has no halves; soft targets are an InputError."""
     found = calibration(load_examples([[0.25, 0.75]], Selection(targets=[0])))
     assert (found.tempering.halves, found.tempering.crossed) == (None, None)
+    (chart,) = charts(found.parts())
+    assert [(curve.x, curve.y) for curve in chart.curves] == [((0.75,), (0.0,)), ((0.0, 1.0), (0.0, 1.0))]
     assert found.as_dict()["cost"]["cross_fitted"] is None
     assert len(found.parts()) == 3
     with pytest.raises(InputError, match="soft rows"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,21 @@ def test_mean_of_batch_means(batch_size: int, batches: int, last: int, examples:
 
 
 def test_histogram_holds_every_draw(examples: Examples) -> None:
-    """Its twelve bars add up to the draws."""
-    bars = [part for part in lens(examples, draws=500).parts() if isinstance(part, Bars)]
-    assert len(bars[0].values) == 12
-    assert sum(bars[0].values) == 500
+    """Its twenty bars add up to the draws, are what JSON has, and stand beside the normal of s / sqrt(B)."""
+    found = lens(examples, draws=500)
+    (bars,) = (part for part in found.parts() if isinstance(part, Bars))
+    assert len(bars.values) == 20
+    assert sum(bars.values) == 500
+    histogram = found.as_dict()["histogram"]
+    edges = np.array(histogram["edges"])
+    assert histogram["counts"] == [
+        sum(low <= m < high or m == high == edges[-1] for m in found.means) for low, high in pairwise(edges)
+    ]
+    assert bars.chart
+    steps, normal, full = bars.chart.curves
+    assert (steps.x, steps.y) == ((edges[0], *edges), (0.0, *bars.values, 0.0))
+    assert sum(normal.y[:-1]) * (normal.x[1] - normal.x[0]) == pytest.approx(500 * (edges[1] - edges[0]), rel=0.02)
+    assert full.x == (found.full, found.full)
 
 
 def test_infinite_losses(cli: Cli, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Views: the same predictions from several sides, each against what plain loops or another library say."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
+from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
 from mnistloss.examples import Examples, load_examples
 from mnistloss.scoring import Selection
@@ -36,6 +38,10 @@ def test_confusion(examples: Examples, probs: np.ndarray) -> None:
     ledger = found.ledger()
     assert [row[3] for row in ledger] == sorted((row[3] for row in ledger), reverse=True)
     assert sum(row[4] or 0 for row in ledger) == pytest.approx(1)
+    matrix = found.parts()[0]
+    assert isinstance(matrix, Table)
+    assert [len(row) for row in matrix.shades] == [len(row) for row in matrix.rows] == [12] * 10
+    np.testing.assert_allclose(np.array(matrix.shades)[:, 1:-1] ** 2, found.costs / found.costs.max(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -48,7 +54,17 @@ def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None
         cli("inspect", name, preds, "--dataset", "mnist-5k", "--format", "json").stdout, parse_constant=pytest.fail
     )
     assert list(document["views"]) == [name]
-    assert cli("inspect", name, "--help").exit_code == 0
+    assert ("--plot" in cli("inspect", name, "--help").stdout) is VIEWS[name].charted
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_charted_views_have_charts(name: str, examples: Examples) -> None:
+    """The views that can be drawn are those that have a chart, whose axes name a unit or what they count."""
+    found = charts(VIEWS[name].run(examples).parts())
+    assert bool(found) is VIEWS[name].charted
+    for chart in found:
+        assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.x.label}")
+        assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.y.label}")
 
 
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
@@ -57,6 +73,9 @@ def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
     common = ("inspect", "all", tmp_path / "hard.npy", "--dataset", "mnist-5k", "--delta", 0)
     document = json.loads(cli(*common, "--format", "json").stdout, parse_constant=pytest.fail)
     assert document["views"]["confusion"]["ledger"][0]["cost"] is None
+    matrix = confusion(load_examples(tmp_path / "hard.npy", Selection(dataset="mnist-5k", delta=0))).parts()[0]
+    assert isinstance(matrix, Table)
+    np.testing.assert_array_equal(np.array(matrix.shades), np.eye(10, 12, 2) * (np.arange(10) == 3)[:, np.newaxis])
     assert "infinite" in cli(*common).stdout
 
 

@@ -26,6 +26,7 @@ _COMMANDS = {
     "gap": "Say how much worse a model is on the test split.",
     "inspect": "Look at predictions from one side each.",
     "explain": "Show why the loss, one example term by term, and learning.",
+    "report": "Write one page about predictions, to be looked at.",
     "losses": "List the losses with their formulas.",
     "datasets": "List the datasets with sizes, classes, licence and citation.",
     "cache": "Look at, verify or clear what is cached.",

@@ -34,13 +34,7 @@ if TYPE_CHECKING:
     help="Samples of the percentile interval.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of flips and samples.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals.",
-)
+@options.confidence
 @click.option(
     "--no-worse-than",
     "margin",

@@ -37,13 +37,7 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=click.IntRange(min=1), help="Also the losses of each batch of the partition.")
 @click.option("--top", multiple=True, type=click.IntRange(min=1), help="Also the top-K accuracy; repeatable.")
 @click.option("--per-class", is_flag=True, help="Also the losses and the accuracy by class.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals.",
-)
+@options.confidence
 @click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Resamples for percentile intervals.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of --bootstrap.  [default: 0]")
 @click.option(
@@ -121,9 +115,9 @@ def _parsed(gates: Sequence[str], losses: Sequence[str], top: Sequence[int], *, 
 
 def _print(results: list[Evaluation], format_: str) -> None:
     if format_ == "table":
-        from mnistloss.report import table
+        from mnistloss.report import scores
 
-        output.show(table.evaluation(results[0]) if len(results) == 1 else table.evaluations(results))
+        output.show(scores.evaluation(results[0]) if len(results) == 1 else scores.evaluations(results))
     elif format_ in ("json", "csv"):
         from mnistloss.report import machine
 

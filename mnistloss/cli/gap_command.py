@@ -19,13 +19,7 @@ from mnistloss.cli import options, output
 @click.option("--input", "input_", type=options.INPUT, default="probs", show_default=True, help="What they are.")
 @click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]")
 @click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals.",
-)
+@options.confidence
 @options.format_table_json
 @options.cache_dir
 @options.offline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +29,7 @@ class _Views(click.Group):
         if cmd_name == "all":
             return _command("all", "all views, each with its default options")
         view = VIEWS.get(cmd_name)
-        return None if view is None else _command(view.name, view.meaning, view.options)
+        return None if view is None else _command(view.name, view.meaning, view.options, charted=view.charted)
 
 
 @click.group("inspect", cls=_Views, invoke_without_command=True)
@@ -45,19 +46,21 @@ def command(ctx: click.Context) -> None:
         output.show(table.views(list(VIEWS.values())))
 
 
-def _command(name: str, meaning: str, chosen: Sequence[Option] = ()) -> click.Command:
+def _command(name: str, meaning: str, chosen: Sequence[Option] = (), *, charted: bool = True) -> click.Command:
     @options.predictions
     @options.selection
     @options.format_table_json
-    def run(predictions: str, selection: Selection, format_: str, **values: Any) -> None:
+    def run(predictions: str, selection: Selection, format_: str, plot: Path | None = None, **values: Any) -> None:
         from mnistloss.examples import load_examples
         from mnistloss.views import inspect
 
         examples = load_examples(output.source(predictions), selection)
         found = inspect(examples, name, **values)
         output.show_result("views", found, format_, found.where())
+        output.save_plot(plot, found.parts() if plot else ())
 
-    made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(run)
+    taken = options.plot(run) if charted else run
+    made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(taken)
     for option in chosen:
         kind = int if isinstance(option.default, int) else float
         flag = f"--{option.name.replace('_', '-')}"

@@ -65,6 +65,13 @@ FILE = _File(path_type=Path)
 dataset = click.option("--dataset", type=DATASET, default="mnist", show_default=True, help="Which dataset.")
 offline = click.option("--offline", is_flag=True, help="Never open a socket; so does MNISTLOSS_OFFLINE=1.")
 cache_dir = click.option("--cache-dir", type=FILE, help="Cache folder; default MNISTLOSS_CACHE or the platform's.")
+confidence = click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
 seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the draw; default a new one, which is shown.")
 
 

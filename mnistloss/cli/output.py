@@ -65,10 +65,10 @@ def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
     """Draw the charts among the parts to a file, if one is named, and say so."""
     if path is None:
         return
-    from mnistloss.document import Chart
+    from mnistloss.document import charts
     from mnistloss.report import plot
 
-    plot.save([part for part in parts if isinstance(part, Chart)], path)
+    plot.save(charts(parts), path)
     note(f"drawn to {shown(path)}")
 
 

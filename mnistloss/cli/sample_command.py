@@ -38,6 +38,9 @@ _SHOWN = 20
     type=options.Destination(".npz", ".pkl", ""),
     help="Save: one batch as .npz or .pkl, several as a new folder of .npz.",
 )
+@click.option(
+    "--picture", type=options.Destination(".png"), help="Also a contact sheet with index and label; needs [report]."
+)
 @options.cache_dir
 @options.offline
 def command(
@@ -55,6 +58,7 @@ def command(
     flatten: bool,
     one_hot: bool,
     out: Path | None,
+    picture: Path | None,
     cache_dir: Path | None,
     offline: bool,
 ) -> None:
@@ -80,6 +84,8 @@ def command(
         drawn = mini_batches(
             examples, batch_size, count=count, replace=replacement, stratified=stratified, seed=seed, form=form
         )
+    if picture:
+        _draw(picture, drawn)
     if out:
         _save(out, drawn)
     if partition:
@@ -104,3 +110,14 @@ def _save(out: Path, drawn: list[Batch]) -> None:
     with output.step_progress("saving", len(drawn)) as progress:
         save_batches(out, drawn, lambda done: progress(done, ""))
     output.note(f"saved {len(drawn):,} batch{'es' if len(drawn) > 1 else ''} to {shown(out)}")
+
+
+def _draw(picture: Path, drawn: list[Batch]) -> None:
+    import numpy as np
+
+    from mnistloss.report import raster
+
+    split, indices = drawn[0].split, np.concatenate([batch.indices for batch in drawn])
+    captions = [f"{index}: {split.labels[index]}" for index in indices]
+    raster.save_sheet(picture, split.images[indices], captions)
+    output.note(f"drawn to {shown(picture)}")

@@ -1,4 +1,4 @@
-"""What stands beside the numbers of an evaluation: constant predictions for reference, classes and batches."""
+"""An evaluation as tables: its numbers, constant predictions for reference, classes and batches; and several files."""
 
 from __future__ import annotations
 
@@ -6,37 +6,83 @@ from collections.abc import Sequence
 
 from mnistloss import numbers
 from mnistloss.document import Table
-from mnistloss.results import Evaluation
+from mnistloss.errors import shown
+from mnistloss.results import Evaluation, LossResult
 from mnistloss.statistics import Interval
 
 _SHOWN_BATCHES = 12
 
 
+def title(result: Evaluation) -> str:
+    """Whose numbers, on what."""
+    return f"{shown(result.predictions)} on {numbers.data(result.dataset, result.split)}, {numbers.examples(result.n)}"
+
+
+def measures(result: Evaluation) -> Table:
+    """The losses and the accuracy with their intervals, a row each."""
+    first, resampled = next(iter(result.losses.values())), bool(bootstrap(result))
+    reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
+    interval = f"{numbers.level(first.confidence)} interval{', bootstrap' if resampled else ''}"
+    rows = []
+    for name, loss in result.losses.items():
+        notes = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
+        notes += [f"{loss.infinite:,} infinite"] if loss.infinite else []
+        spread, ends = numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
+        rows.append((name, numbers.loss(loss.value), spread, ends, ", ".join(notes)))
+    for name, share in result.shares().items():
+        note = "Wilson" if resampled and share.interval == "wilson" else ""
+        rows.append((name, numbers.share(share.value, result.n), "", numbers.interval(share.ci), note))
+    return Table(title(result), ("measure", f">value{reduction}", ">std. error", interval, ""), tuple(rows))
+
+
+def bootstrap(result: Evaluation) -> str:
+    """How the intervals were resampled; empty where they were not."""
+    resampled = (loss for loss in result.losses.values() if loss.draws)
+    return next((f"Bootstrap: percentiles of {loss.draws:,} samples, seed {loss.seed}" for loss in resampled), "")
+
+
+def files(results: Sequence[Evaluation]) -> Table:
+    """Several files, a row each, with the standard errors of their losses."""
+    places = {(numbers.data(result.dataset, result.split), result.n) for result in results}
+    common = f"{numbers.data(results[0].dataset, results[0].split)}, {numbers.examples(results[0].n)}"
+    apart = ("data", ">n") if len(places) > 1 else ()
+    rows = []
+    for result in results:
+        where = (numbers.data(result.dataset, result.split), f"{result.n:,}") if apart else ()
+        shares = (numbers.share(share.value, result.n) for share in result.shares().values())
+        rows.append((shown(result.predictions), *where, *map(_with_error, result.losses.values()), *shares))
+    columns = ("predictions", *apart, *(f">{name}" for name in results[0].numbers()))
+    return Table("" if apart else common, columns, tuple(rows))
+
+
+def _with_error(loss: LossResult) -> str:
+    """A loss and its standard error, or how many of its terms are infinite."""
+    if loss.infinite:
+        return f"infinite ({loss.infinite:,})"
+    return f"{numbers.loss(loss.value)} ± {numbers.spread(loss.stderr)}"
+
+
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
     """The tables that an evaluation has beside its numbers; exact: at full precision, and every batch."""
-    tables = [references(result, exact=exact)] if next(iter(result.losses.values())).references else []
-    tables += [classes(result, exact=exact)] if result.per_class is not None else []
-    tables += [batches(result, exact=exact)] if result.batches is not None else []
-    return tables
+    return [table for make in (references, classes, batches) for table in make(result, exact=exact)]
 
 
-def references(result: Evaluation, *, exact: bool = False) -> Table:
+def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
     """What constant predictions cost by formula, and the skill: the share of the prior's loss that is saved."""
     losses = result.losses.values()
+    if not all(loss.references for loss in losses):
+        return []
     rows = [
         (label, *(_loss(loss.references[key], exact) for loss in losses))
         for key, label in (("uniform", "uniform guess"), ("prior", "class prior"))
     ]
     skills = (numbers.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:z.3f}" for loss in losses)
-    return Table(
-        "",
-        ("for reference", *(f">{name}" for name in result.losses)),
-        (*rows, ("skill against the prior", *skills)),
-    )
+    columns = ("for reference", *(f">{name}" for name in result.losses))
+    return [Table("", columns, (*rows, ("skill against the prior", *skills)))]
 
 
-def classes(result: Evaluation, *, exact: bool = False) -> Table:
-    """The losses by class, and what share of the total each class carries."""
+def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
+    """The losses by class, and what share of the total each class carries; nothing where not asked for."""
     names = list(result.losses)
     rows = []
     for row in result.per_class or ():
@@ -45,11 +91,12 @@ def classes(result: Evaluation, *, exact: bool = False) -> Table:
         accuracy = "-" if not row.n else repr(row.accuracy) if exact else numbers.share(row.accuracy, row.n)
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
     headings = [part for name in names for part in (f">{name}", ">share")]
-    return Table("by class; share: of the total loss", ("class", ">n", *headings, ">accuracy"), tuple(rows))
+    columns = ("class", ">n", *headings, ">accuracy")
+    return [Table("by class; share: of the total loss", columns, tuple(rows))] if rows else []
 
 
-def batches(result: Evaluation, *, exact: bool = False) -> Table:
-    """The losses of each batch of the partition; of many, the first and the last ones."""
+def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
+    """The losses of each batch of the partition; of many, the first and the last ones; nothing where not asked for."""
     found, names = result.batches or (), list(result.losses)
     rows = [
         (str(number), f"{batch.start:,}", f"{batch.n:,}", *(_loss(batch.losses[name], exact) for name in names))
@@ -59,7 +106,8 @@ def batches(result: Evaluation, *, exact: bool = False) -> Table:
         rows[_SHOWN_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
     count = numbers.counted(len(found), "batch", "batches")
     title = f"{count} in row order; weighted by size, their mean is the value above"
-    return Table(title, (">batch", ">first row", ">n", *(f">{name}" for name in names)), tuple(rows))
+    columns = (">batch", ">first row", ">n", *(f">{name}" for name in names))
+    return [Table(title, columns, tuple(rows))] if rows else []
 
 
 def _loss(value: float, exact: bool) -> str:

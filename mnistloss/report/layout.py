@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rich import box
@@ -31,9 +30,9 @@ def sentences(*texts: str) -> Iterator[Text]:
     return (Text(text, overflow="fold") for text in texts)
 
 
-def supported(value: float, stderr: float | None) -> Text:
-    """A loss with the digits that its standard error supports as they are, and the further ones dim."""
-    text = Text(numbers.loss(value))
-    if stderr and math.isfinite(value) and "e" not in text.plain:
-        text.stylize("dim", text.plain.index(".") + 1 + numbers.decimals(stderr))
+def supported(value: str, stderr: float | None) -> Text:
+    """A cell with the digits of its number that the standard error supports as they are, and the further ones dim."""
+    text, number = Text(value), value.partition(" ")[0]
+    if stderr and "." in number and "e" not in number:
+        text.stylize("dim", number.index(".") + 1 + numbers.decimals(stderr), len(number))
     return text

@@ -60,15 +60,15 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def svg(charts: Sequence[Chart]) -> str:
+def svg(charts: Sequence[Chart], name: str = "") -> str:
     """Charts under one another as one <svg class="chart">, as good in a file as within a page.
 
     Text is text, in the font of what is around it. Colours are attributes (fill="#222222"), which any viewer
     knows and a page's rules outdo: with `STYLE` they are those of the page's own variables. There is no style
-    within, so that a strict content security policy is no obstacle. Ids are made of the charts, so that several
-    pictures can stand in one page. <title> and <desc> say what is drawn. Without charts raises ArgumentError.
+    within, so that a strict content security policy is no obstacle. Ids are made of the charts and the name, so that
+    several pictures can stand in one page. <title> and <desc> say what is drawn. Without charts raises ArgumentError.
     """
-    salt = hashlib.sha256(repr(list(charts)).encode()).hexdigest()
+    salt = hashlib.sha256(f"{name}{list(charts)}".encode()).hexdigest()
     with _matplotlib({"svg.hashsalt": salt}):
         stream = io.BytesIO()
         _figure(charts).savefig(stream, format="svg", metadata={"Date": None})
@@ -152,6 +152,8 @@ def _look(curve: Curve, dashes: object) -> dict[str, Any]:
     match curve.drawn:
         case "points":
             return {"linestyle": "none", "marker": ".", "markersize": 3}
+        case "joined":
+            return {"linestyle": dashes, "linewidth": 1.4, "marker": "o", "markersize": 4}
         case "steps":
             return {"linestyle": dashes, "linewidth": 1.4, "drawstyle": "steps-post"}
         case _:

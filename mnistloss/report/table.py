@@ -1,8 +1,8 @@
-"""Results as rich tables."""
+"""What commands other than `eval` print, as rich tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -12,12 +12,9 @@ from mnistloss import numbers
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.errors import shown
-from mnistloss.hints import hint_lines
 from mnistloss.losses import LOSSES
 from mnistloss.report import picture
-from mnistloss.report.details import batches, classes, references
-from mnistloss.report.layout import grid, heading, sentences, supported
-from mnistloss.report.parts import render_table
+from mnistloss.report.layout import grid, heading, sentences
 
 if TYPE_CHECKING:  # the score of a file is printed without what learns, imports and draws samples
     from pathlib import Path
@@ -27,76 +24,8 @@ if TYPE_CHECKING:  # the score of a file is printed without what learns, imports
     from mnistloss.datasets.cache import Entry
     from mnistloss.datasets.catalog import Dataset
     from mnistloss.datasets.importing import Imported
-    from mnistloss.results import Evaluation, LossResult
     from mnistloss.samples import Batch
     from mnistloss.views.view import View
-
-
-def evaluation(result: Evaluation) -> RenderableType:
-    """The losses and the accuracy with their intervals, what constant predictions cost, signature and hints."""
-    data = numbers.data(result.dataset, result.split)
-    title = f"{shown(result.predictions)} on {data}, {numbers.examples(result.n)}"
-    first = next(iter(result.losses.values()))
-    reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
-    resampled = [loss for loss in result.losses.values() if loss.draws]
-    interval = f"{numbers.level(first.confidence)} interval{', bootstrap' if resampled else ''}"
-    table = grid("measure", f">value{reduction}", ">std. error", interval, "")
-    for name, loss in result.losses.items():
-        notes = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
-        notes += [f"{loss.infinite:,} infinite"] if loss.infinite else []
-        value, span = supported(loss.value, loss.stderr), numbers.interval(loss.ci, loss.stderr)
-        table.add_row(Text(name, style="bold"), value, numbers.spread(loss.stderr), span, ", ".join(notes))
-    for name, share in result.shares().items():
-        value = Text(numbers.share(share.value, result.n))
-        note = "Wilson" if resampled and share.interval == "wilson" else ""
-        table.add_row(Text(name, style="bold"), value, "", numbers.interval(share.ci), note)
-    parts: list[RenderableType] = [heading(title), table]
-    parts += [render_table(references(result))] if first.references else []
-    bootstrap = [f"Bootstrap: percentiles of {loss.draws:,} samples, seed {loss.seed}" for loss in resampled[:1]]
-    parts += sentences(*bootstrap, str(result.signature))
-    parts += [Text(f"\nHint: {hint}", style="yellow", overflow="fold") for hint in result.hints]
-    return Group(*parts, *_breakdowns(result))
-
-
-def _breakdowns(result: Evaluation) -> Iterator[RenderableType]:
-    """The tables by class and by batch, where asked for."""
-    for found, table in ((result.per_class, classes), (result.batches, batches)):
-        if found is not None:
-            yield from (Text(), render_table(table(result)))
-
-
-def evaluations(results: Sequence[Evaluation]) -> RenderableType:
-    """Several files, a row each, with the standard errors of the losses; then what was asked for of each."""
-    places = {(numbers.data(result.dataset, result.split), result.n) for result in results}
-    common = f"{numbers.data(results[0].dataset, results[0].split)}, {numbers.examples(results[0].n)}"
-    apart = ("data", ">n") if len(places) > 1 else ()
-    table = grid("predictions", *apart, *(f">{name}" for name in results[0].numbers()))
-    for result in results:
-        where = (numbers.data(result.dataset, result.split), f"{result.n:,}") if apart else ()
-        shares = (numbers.share(share.value, result.n) for share in result.shares().values())
-        name = Text(shown(result.predictions), overflow="fold")
-        table.add_row(name, *where, *map(_with_error, result.losses.values()), *shares)
-    first = next(iter(results[0].losses.values()))
-    kind = "" if first.reduction == "mean" else f" of the {first.reduction}"
-    lines = [f"± is the standard error{kind}; intervals and references: --format json or csv"]
-    lines += [str(result.signature) for result in results]
-    lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
-    parts: list[RenderableType] = [] if apart else [heading(common)]
-    breakdowns = [part for result in results for part in _named(result)]
-    return Group(*parts, table, *sentences(*lines), *breakdowns)
-
-
-def _named(result: Evaluation) -> list[RenderableType]:
-    """The tables by class and by batch under the file's name."""
-    found = list(_breakdowns(result))
-    return [Text(), heading(shown(result.predictions)), *found] if found else []
-
-
-def _with_error(loss: LossResult) -> Text:
-    """A loss and its standard error, or how many of its terms are infinite."""
-    if loss.infinite:
-        return Text(f"infinite ({loss.infinite:,})")
-    return supported(loss.value, loss.stderr).append(f" ± {numbers.spread(loss.stderr)}")
 
 
 def losses() -> RenderableType:

@@ -6,7 +6,9 @@ JSON (`as_dict`) and as parts of a document (`parts`); and a `View` that describ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mnistloss import numbers
@@ -14,12 +16,13 @@ from mnistloss.document import Heading, Lines, Part, Result
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.examples import Examples
 from mnistloss.hints import hint_lines
-from mnistloss.views import calibration, confusion, delta, labels, lens, others, power, worst
+from mnistloss.views import calibration, confusion, delta, histogram, labels, lens, others, power, worst
 from mnistloss.views.figures import main_loss
 from mnistloss.views.view import Refused, View
 
 VIEWS: dict[str, View] = {
-    module.VIEW.name: module.VIEW for module in (confusion, worst, labels, calibration, delta, lens, power, others)
+    module.VIEW.name: module.VIEW
+    for module in (confusion, worst, labels, calibration, histogram, delta, lens, power, others)
 }
 
 
@@ -68,11 +71,12 @@ def inspect(examples: Examples, name: str = "all", **options: Any) -> Inspection
     if name != "all":
         view = find(name)
         return Inspection(examples, {view.name: view.see(examples, **options)})
-    return Inspection(examples, {view.name: _tried(view, examples) for view in VIEWS.values()})
+    return Inspection(examples, {view.name: tried(partial(view.see, examples)) for view in VIEWS.values()})
 
 
-def _tried(view: View, examples: Examples) -> Result:
+def tried(run: Callable[[], Result]) -> Result:
+    """What is found, or, where such predictions have it not, why."""
     try:
-        return view.see(examples)
+        return run()
     except InputError as error:
         return Refused(str(error))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnistloss import numbers
-from mnistloss.document import Bars, Lines, Part, Table
+from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import InputError, shown
 from mnistloss.examples import Examples
 from mnistloss.numbers import finite
@@ -60,6 +60,7 @@ class Calibration:
             tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
             tuple(b.accuracy or 0.0 for b in filled),
             tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
+            self._chart(),
         )
         brier = Table(
             "Brier score of the top label, and the parts that it is made of",
@@ -67,6 +68,19 @@ class Calibration:
             (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
         )
         return [bars, brier, Lines(self._sentences())]
+
+    def _chart(self) -> Chart:
+        means = [(b.confidence, b.accuracy) for b in self.bins if b.confidence is not None and b.accuracy is not None]
+        found, right = zip(*means, strict=True)
+        return Chart(
+            "reliability: accuracy by confidence",
+            Axis("confidence, the mean of max y in the bin, a share"),
+            Axis("accuracy in the bin, a share"),
+            (
+                Curve("these predictions", found, right, "joined"),
+                Curve("as often right as sure", (0.0, 1.0), (0.0, 1.0)),
+            ),
+        )
 
     def _sentences(self) -> tuple[str, ...]:
         fitted, bins = self.tempering, numbers.counted(len(self.bins), "bin", "bins")
@@ -115,4 +129,5 @@ VIEW = View(
     "whether confidence is as large as accuracy, and what the difference costs",
     calibration,
     (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
+    charted=True,
 )

@@ -59,6 +59,7 @@ class Confusion:
                 )
                 for t, row in enumerate(self.counts)
             ),
+            tuple((0.0, *row, 0.0) for row in self._shades().tolist()),
         )
         wrong = [row for row in self.ledger() if row[0] != row[1]]
         ledger = Table(
@@ -67,6 +68,12 @@ class Confusion:
             tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in wrong[:_SHOWN]),
         )
         return [matrix, ledger]
+
+    def _shades(self) -> Floats:
+        """From 0 to 1, by the root of what a pair costs, so that cheap ones are seen too; 1 where that is infinite."""
+        costs = np.nan_to_num(np.maximum(self.costs, 0), posinf=np.inf)
+        top = costs.max() or 1.0
+        return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
 
 
 def confusion(examples: Examples) -> Confusion:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from mnistloss.arrays import Array
+from mnistloss.document import Curve
 from mnistloss.examples import Examples
 
 
@@ -22,3 +24,8 @@ def nats(value: float | None, decimals: int = 4) -> str:
     if value is None or math.isnan(value):
         return "-"
     return f"{value:z.{decimals}f}" if math.isfinite(value) else "infinite"
+
+
+def staircase(name: str, edges: Array, heights: Array) -> Curve:
+    """A histogram (n,) over its edges (n + 1,) as steps, from zero and back to it."""
+    return Curve(name, (float(edges[0]), *edges.tolist()), (0.0, *heights.tolist(), 0.0), "steps")

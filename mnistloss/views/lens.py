@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnistloss import numbers
 from mnistloss.arrays import Floats
-from mnistloss.document import Bars, Lines, Part, Table
+from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.examples import Examples
 from mnistloss.numbers import finite
 from mnistloss.sampling import Words, partition
 from mnistloss.statistics import Moments
-from mnistloss.views.figures import main_loss, nats
+from mnistloss.views.figures import main_loss, nats, staircase
 from mnistloss.views.view import Option, View
 
 _QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
-_BINS = 12
+_BINS = 20
+_POINTS = 101
 _AT_ONCE = 2**20
 
 
@@ -51,6 +54,20 @@ class Lens:
         values = np.quantile(self.means, _QUANTILES, method="inverted_cdf")
         return {f"{100 * q:g} %": float(value) for q, value in zip(_QUANTILES, values, strict=True)}
 
+    @cached_property
+    def counts(self) -> NDArray[np.intp]:
+        """How many of the finite means are in each of 20 bins of equal width."""
+        return np.histogram(self._finite, _BINS)[0]
+
+    @cached_property
+    def edges(self) -> Floats:
+        """The ends (21,) of those bins."""
+        return np.histogram_bin_edges(self._finite, _BINS)
+
+    @property
+    def _finite(self) -> Floats:
+        return self.means[np.isfinite(self.means)]
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it; what is infinite is null."""
         how = {"loss": self.loss, "batch_size": self.batch_size, "draws": len(self.means), "seed": self.seed}
@@ -60,6 +77,7 @@ class Lens:
             "quantiles": {name: finite(value) for name, value in self.quantiles.items()},
             "sd": self.sd,
             "predicted_sd": self.predicted,
+            "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist()},
             "partition": {"batches": self.batches, "last": self.last, "mean_of_batch_means": finite(self.batch_means)},
         }
 
@@ -72,12 +90,23 @@ class Lens:
         return [table, *self._histogram(), Lines((self._sentence(),))]
 
     def _histogram(self) -> Iterator[Bars]:
-        shown = self.means[np.isfinite(self.means)]
-        if len(shown):
-            counts, edges = np.histogram(shown, _BINS)
-            labels = tuple(f"{nats(low)} to {nats(high)}" for low, high in pairwise(edges))
-            notes = tuple(f"{n:,}" for n in counts)
-            yield Bars("how often which mean was drawn", labels, tuple(map(float, counts)), notes)
+        if self.counts.any():
+            labels = tuple(f"{nats(low)} to {nats(high)}" for low, high in pairwise(self.edges))
+            notes = tuple(f"{n:,}" for n in self.counts)
+            title = "how often which mean was drawn"
+            yield Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart(title))
+
+    def _chart(self, title: str) -> Chart:
+        curves = [staircase("mini-batches drawn", self.edges, self.counts)]
+        if self.predicted:
+            x = np.linspace(self.edges[0], self.edges[-1], _POINTS)
+            scale = len(self.means) * (self.edges[1] - self.edges[0]) / (self.predicted * math.sqrt(2 * math.pi))
+            y = scale * np.exp(-(((x - self.full) / self.predicted) ** 2) / 2)
+            curves += [Curve("normal, s / sqrt(B)", tuple(x.tolist()), tuple(y.tolist()))]
+        if math.isfinite(self.full):
+            curves += [Curve("all examples", (self.full, self.full), (0.0, float(self.counts.max())))]
+        x_axis = Axis(f"mean {self.loss} of {self.batch_size:,} examples{'' if self.loss == 'error' else ', in nats'}")
+        return Chart(title, x_axis, Axis("mini-batches in a bin"), tuple(curves))
 
     def _sentence(self) -> str:
         count = numbers.counted(self.batches, "batch", "batches")
@@ -129,4 +158,5 @@ VIEW = View(
         Option("draws", 10000, 1, "how many mini-batches are drawn", 10**6),
         Option("seed", 0, 0, "which mini-batches are drawn"),
     ),
+    charted=True,
 )

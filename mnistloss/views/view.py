@@ -50,12 +50,16 @@ class Option:
 
 @dataclass(frozen=True)
 class View:
-    """A view of the registry: what it is called, what it shows, and the function that takes Examples and options."""
+    """A view of the registry: what it is called, what it shows, and the function that takes Examples and options.
+
+    charted: whether there is a chart among what it shows.
+    """
 
     name: str
     meaning: str
     run: Callable[..., Result]
     options: tuple[Option, ...] = ()
+    charted: bool = False
 
     def see(self, examples: Examples, **options: Any) -> Result:
         """Run it with options, each checked."""

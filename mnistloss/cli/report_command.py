@@ -1,0 +1,57 @@
+"""`mnistloss report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnistloss.cli import options, output
+from mnistloss.errors import shown
+
+if TYPE_CHECKING:
+    from mnistloss.scoring import Selection
+
+
+@click.command("report")
+@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="PREDS.npy...")
+@click.option("-o", "--out", type=options.Destination(".html"), help="The page to write; needs [report].")
+@options.selection
+@options.confidence
+@click.option("--title", help="Title of the page.  [default: the name of the file]")
+@click.option("--note", help="A sentence below the title.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["html", "json"]),
+    default="html",
+    show_default=True,
+    help="A page, or its data on standard output.",
+)
+def command(
+    predictions: tuple[str, ...],
+    out: Path | None,
+    selection: Selection,
+    confidence: float,
+    title: str | None,
+    note: str | None,
+    format_: str,
+) -> None:
+    """Write one page about predictions, to be looked at.
+
+    With several files, they are compared with the first. The page needs neither a network nor a script.
+    """
+    from mnistloss.overview import gather
+    from mnistloss.report import machine, page
+
+    if (format_ == "html") != (out is not None):
+        raise click.UsageError("a page goes to a file: -o report.html; --format json is printed")
+    if "-" in predictions:
+        raise click.UsageError("a report reads its files more than once; save standard input to a file")
+    if out is None:
+        output.write(machine.document(report=gather(predictions, selection, confidence=confidence).as_dict()))
+    else:
+        page.check_installed()
+        page.save(gather(predictions, selection, confidence=confidence), out, title=title, note=note)
+        output.note(f"written to {shown(out)}")

@@ -1,0 +1,243 @@
+"""The report page: one file that needs nothing else, and says nothing that was not escaped."""
+
+import base64
+import hashlib
+import importlib.util
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+from pages import Page
+from PIL import Image
+
+from mnistloss.datasets.load import load_split
+from mnistloss.document import Bars, Lines, Pictures, Table
+from mnistloss.errors import ArgumentError, MissingExtraError
+from mnistloss.overview import Overview, gather
+from mnistloss.report import machine, page
+from mnistloss.scoring import Selection
+from mnistloss.views.view import Refused
+
+LABELS = np.arange(1000) % 10
+OWN = Selection(dataset="mnist-5k")
+HOSTILE = '<b onclick="x">\'&[v2]{{ 7*7 }}.npy'
+
+
+def fragment(part: object) -> str:
+    parts = page._environment().get_template("parts.html").module
+    return re.sub(r"\n+", "\n", str(parts.render(part))).strip()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def found(preds: Path) -> Overview:
+    return gather([preds], OWN)
+
+
+def test_table() -> None:
+    """A table has a caption that names it, headings with scopes, classes for numbers and shades, and is escaped."""
+    part = Table("costs of <b>", ("class", ">n", ""), (("0", "1", "&"),), ((0.0, 1.0, 0.26),))
+    assert fragment(part) == (
+        '<div class="scroll" role="group" tabindex="0" aria-labelledby="table-1">\n<table>\n'
+        '<caption id="table-1"><span>costs of &lt;b&gt;</span></caption>\n<thead>\n<tr>\n'
+        '<th scope="col">class</th>\n<th scope="col" class="number">n</th>\n<td></td>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
+        '<th scope="row" class="shade-0">0</th>\n<td class="number shade-10">1</td>\n<td class="shade-3">&amp;</td>\n'
+        "</tr>\n</tbody>\n</table>\n</div>"
+    )
+
+
+def test_lines_and_bars() -> None:
+    """Lines are paragraphs; bars without a chart are a table, each as long as its part of the largest."""
+    assert fragment(Lines(("a < b", "c\x1b"))) == "<p>a &lt; b</p>\n<p>c\\x1b</p>"
+    bars = fragment(Bars("how many", ("a", "b"), (1.0, 3.0), ("one", "three")))
+    assert "details" not in bars
+    assert re.findall(r'<rect width="([\d.]+)"', bars) == ["33.3", "100.0"]
+    assert re.findall(r'scope="row">(\w+)</th>|<td>(\w+)</td>', bars) == [
+        ("a", ""),
+        ("", "one"),
+        ("b", ""),
+        ("", "three"),
+    ]
+
+
+def test_pictures() -> None:
+    """A digit is a PNG within the page, with its size, and is said to those who do not see it."""
+    images = load_split("mnist-5k", "test").images[:1]
+    (picture,) = Page(fragment(Pictures(images, ("0: 7 as 1",), ("example 0, labelled 7",)))).named("img")
+    assert (picture["alt"], picture["width"], picture["height"]) == ("example 0, labelled 7", "84", "84")
+    content = base64.b64decode(picture["src"].removeprefix("data:image/png;base64,"))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), images[0])
+
+
+def test_policy(found: Overview) -> None:
+    """The content security policy allows pictures within the page, and its own style and script, by hash."""
+    read = Page(page.render(found))
+    (policy,) = (m["content"] for m in read.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    hashes = {
+        f"{name}-src": f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for name in ("style", "script")
+        for (text,) in [read.text[name]]
+    }
+    nothing = dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
+    assert rules == {**nothing, "img-src": "data:", **hashes}
+    for _, attributes in read.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+
+
+def test_nothing_is_requested(found: Overview) -> None:
+    """No element and no rule names anything outside of the page."""
+    read = Page(page.render(found))
+    for name, attributes in read.elements:
+        assert name not in ("iframe", "object", "embed", "base", "audio", "video")
+        for key in ("src", "href", "xlink:href", "srcset", "poster", "action"):
+            assert attributes.get(key, "#").startswith(("#", "data:")), (name, attributes)
+    assert not re.search(r"@import|url\(", read.text["style"][0])
+
+
+def test_links_and_labels_lead_somewhere(found: Overview) -> None:
+    """Ids are unique, and every reference within the page has its target, also where a file is named twice."""
+    twice = gather([found.files[0].evaluation.predictions] * 2, OWN)
+    for html in (page.render(found), page.render(twice)):
+        elements = Page(html).elements
+        ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        wanted = {a["href"][1:] for _, a in elements if a.get("href", "").startswith("#")}
+        wanted |= {word for _, a in elements for word in a.get("aria-labelledby", "").split()}
+        assert wanted <= set(ids)
+        assert len(wanted) > 10
+
+
+def test_hostile_names_and_notes(found: Overview) -> None:
+    """File names, titles and notes are text, whatever they hold; control characters are escapes."""
+    file = found.files[0]
+    found = Overview((replace(file, evaluation=replace(file.evaluation, predictions=f"{HOSTILE}\x1b")),))
+    html = page.render(found, note="</style><script>alert(1)</script>\x07")
+    read = Page(html)
+    assert len(read.named("script")) == 1
+    assert not read.named("b")
+    assert read.text["h1"] == [f"{HOSTILE}\\x1b"]
+    assert "</style><script>alert(1)</script>\\x07" in read.text["p"]
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", html)
+    assert Page(page.render(found, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
+
+
+def test_same_findings_same_bytes(found: Overview) -> None:
+    """The page holds no date, no random id and no path of this machine but the name that was given."""
+    first = page.render(found)
+    assert first == page.render(found)
+    assert str(Path.cwd()) not in first
+
+
+def test_what_is_not_defined_is_said(tmp_path: Path, cli: Cli) -> None:
+    """Predicted classes and soft targets have a page too, which says what cannot be on it, and why."""
+    np.save(tmp_path / "classes.npy", LABELS)
+    np.save(tmp_path / "y.npy", np.full((4, 2), 0.5))
+    np.save(tmp_path / "soft.npy", np.full((4, 2), 0.5))
+    hard = gather([tmp_path / "classes.npy"], replace(OWN, input="labels"))
+    assert [name for name, view in hard.files[0].views.items() if isinstance(view, Refused)] == [
+        "calibration",
+        "histogram",
+        "worst",
+    ]
+    assert len(re.findall("Not to be seen: .*predicted classes", page.render(hard))) == 3
+    soft = gather([tmp_path / "y.npy"], Selection(targets=tmp_path / "soft.npy"))
+    assert len(re.findall(r"Not to be seen: .*y\.npy: the targets are soft rows", page.render(soft))) == 3
+    assert "this needs a label for each example" in soft.as_dict()["files"][0]["views"]["worst"]["refused"]
+
+
+def test_infinite_losses(tmp_path: Path) -> None:
+    """A page can say infinite."""
+    np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
+    html = page.render(gather([tmp_path / "hard.npy"], replace(OWN, delta=0)))
+    assert "100 losses are infinite, and in no bin." in html
+    assert Page(html).text["strong"][0] == "infinite"
+    assert "nan" not in Page(html).text["main"][0]
+
+
+def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
+    """Files are compared with the first; of different examples there is no difference, and the page says so."""
+    np.save(tmp_path / "better.npy", (probs + np.eye(10, dtype=np.float32)[LABELS]) / 2)
+    np.save(tmp_path / "train.npy", np.full((4000, 10), 0.1))
+    read = Page(page.render(gather([preds, tmp_path / "better.npy"], OWN)))
+    assert "cee less that of the baseline; below zero is better" in read.text["caption"]
+    assert len(read.named("article")) == 2
+    assert len(read.named("img")) == 20 + 20 + 10
+    same = Page(page.render(gather([preds, preds], OWN)))
+    assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
+    apart = page.render(gather([preds, tmp_path / "train.npy"], OWN))
+    assert "paired differences need predictions of the same examples" in apart
+    with pytest.raises(ArgumentError, match="no predictions to report"):
+        gather([], OWN)
+
+
+def test_data_of_the_page(preds: Path, cli: Cli, found: Overview) -> None:
+    """`--format json` has all that is on the page; every bar and bin that is drawn among it."""
+    printed = cli("report", preds, "--dataset", "mnist-5k", "--format", "json").stdout
+    assert printed == machine.document(report=found.as_dict()) + "\n"
+    (file,) = json.loads(printed, parse_constant=pytest.fail)["report"]["files"]
+    assert file["evaluation"]["losses"]["cee"]["value"] == found.files[0].evaluation.losses["cee"].value
+    views = file["views"]
+    assert sum(b["count"] for b in views["histogram"]["bins"]) == 1000
+    assert sum(b["count"] for b in views["calibration"]["reliability"]) == 1000
+    assert sum(views["lens"]["histogram"]["counts"]) == 10000
+    assert np.sum(views["confusion"]["counts"]) == 1000
+    assert len(views["worst"]["worst"]) == 20
+
+
+def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
+    """The page is written and nothing printed but where; the confidence is that of its intervals."""
+    out = tmp_path / "report.html"
+    options = ("--dataset", "mnist-5k", "--confidence", 0.9, "--title", "T", "--note", "N", "-o", out)
+    result = cli("report", preds, *options)
+    assert (result.stdout, result.stderr) == ("", f"written to {out}\n")
+    text = out.read_text()
+    assert text == page.render(gather([preds], OWN, confidence=0.9), title="T", note="N")
+    assert "90 % interval" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "a page goes to a file: -o report.html; --format json is printed"),
+        (("-o", "r.htm"), "r.htm ends in .htm; expected .html"),
+        (("-o", "nowhere/r.html"), "nowhere does not exist"),
+        (("-o", "r.html", "--format", "json"), "--format json is printed"),
+        (("-", "-o", "r.html"), "a report reads its files more than once; save standard input to a file"),
+    ],
+)
+def test_usage(arguments: tuple[str, ...], message: str, preds: Path, cli: Cli) -> None:
+    """What cannot be done is refused before anything is read."""
+    result = cli("report", preds, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_without_the_extra(
+    tmp_path: Path, preds: Path, cli: Cli, found: Overview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its packages the command names the extra to install, and JSON needs none."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    result = cli("report", preds, "--dataset", "mnist-5k", "-o", tmp_path / "r.html")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: a report needs jinja2; install it with: pip install 'mnistloss[report]'\n"
+    assert not (tmp_path / "r.html").exists()
+    assert cli("report", preds, "--dataset", "mnist-5k", "--format", "json").exit_code == 0
+    with pytest.raises(MissingExtraError, match="needs jinja2"):
+        page.render(found)
+
+
+def test_book_network(real: Path, realdata: Path) -> None:
+    """The page of the book's network is a tenth of a megabyte and shows its loss, its accuracy and twenty digits."""
+    path = realdata / "predictions" / "book-network-probs.npy"
+    html = page.render(gather([path], Selection()))
+    read = Page(html)
+    assert 50_000 < len(html.encode()) < 200_000
+    assert read.text["strong"][:3] == ["0.2245437", "0.0495791", "0.9352"]
+    assert read.named("img")[0]["alt"] == "example 2293, labelled 9, predicted 6"
+    assert len(read.named("img")) == 20
+    assert [figure["class"] for figure in read.named("svg") if figure.get("role") == "img"] == ["chart"] * 3
