@@ -68,7 +68,7 @@ def test_everything_infinite() -> None:
 
 def test_predicted_classes_are_refused() -> None:
     """Predicted classes have no cee."""
-    with pytest.raises(InputError, match="predicted classes.*would need a probability"):
+    with pytest.raises(InputError, match=r"predicted classes.*would need a probability"):
         histogram(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
 
 
