@@ -1,5 +1,5 @@
 """`python -m mnistloss`."""
 
-from mnistloss.cli import main
+from mnistloss.cli import run
 
-main(prog_name="mnistloss")
+run()

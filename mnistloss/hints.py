@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ _ENOUGH, _MOST_CLASSES = 50, 1000
 _GAIN, _Z = 0.05, 6.0
 
 
-@dataclass(frozen=True)
-class Hint:
+class Hint(NamedTuple):
     """Something that looks wrong: what, by which evidence, and what to do."""
 
     name: str
@@ -30,7 +30,7 @@ class Hint:
 
     def as_dict(self) -> dict[str, str]:
         """As JSON has it."""
-        return asdict(self)
+        return self._asdict()
 
 
 def hint_lines(predictions: str, hints: Sequence[Hint]) -> tuple[str, ...]:

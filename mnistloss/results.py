@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnistloss.arrays import Floats
 from mnistloss.hints import Hint
@@ -66,8 +66,7 @@ class LossResult:
         }
 
 
-@dataclass(frozen=True)
-class Accuracy:
+class Accuracy(NamedTuple):
     """A share of examples that are right, by the predicted class or among the top k.
 
     ci: Wilson's interval; of soft targets, where examples are right in part, the normal one, None for one example.
@@ -87,8 +86,7 @@ class Accuracy:
         return {"value": self.value, "ci": ci, "signature": str(self.signature), "interval": self.interval}
 
 
-@dataclass(frozen=True)
-class BatchResult:
+class BatchResult(NamedTuple):
     """One batch of the partition: its first row, its size and its losses, reduced like the whole."""
 
     start: int
@@ -104,8 +102,7 @@ class BatchResult:
         }
 
 
-@dataclass(frozen=True)
-class ClassResult:
+class ClassResult(NamedTuple):
     """The examples of one class: how many, their mean losses, the share of the total of each loss, the accuracy."""
 
     label: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mnistloss.errors import ArgumentError
 
@@ -40,8 +41,7 @@ class Patience:
 PATIENCE = Patience()
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """How files are come by: where they are cached, and whether, from where and how patiently they are fetched.
 
     cache_dir: see `folder`. download: whether a socket may be opened; MNISTLOSS_OFFLINE=1 forbids it too.
