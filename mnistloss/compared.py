@@ -29,7 +29,7 @@ class File:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {**asdict(self), "signature": str(self.signature)}
+        return {**asdict(self), "signature": str(self.signature), "hints": [hint.as_dict() for hint in self.hints]}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The command line: within the process through click's runner, and as a real process."""
 
+import contextlib
 import csv
 import io
 import json
@@ -489,3 +490,13 @@ def test_a_delta_without_effect_is_refused(cli: Cli, preds: Path) -> None:
         result = cli(*command, "--loss", "nll", "--delta", "1e-5")
         assert (result.exit_code, "delta has no effect on nll" in result.stderr) == (2, True)
     assert cli("eval", preds, *ON_5K, "--loss", "nll", "--loss", "cee", "--delta", "1e-5").exit_code == 0
+
+
+def test_printing_into_something_else(preds: Path) -> None:
+    """What stands in for standard output, as in a notebook, is printed to as well."""
+    caught = io.StringIO()
+    with contextlib.redirect_stdout(caught):
+        main(["eval", str(preds), *ON_5K, "--format", "json"], standalone_mode=False)
+        main(["losses"], standalone_mode=False)
+    assert '"schema": 1' in caught.getvalue()
+    assert "half-sum squared error" in caught.getvalue()

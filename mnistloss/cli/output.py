@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import time
@@ -36,8 +37,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def show(*renderables: RenderableType) -> None:
     """Print results made by `report.table`, in whatever characters stdout can say."""
-    with _printing():
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # TextIO lacks it; sys.stdout has it
+    with _printing("replace"):
         console().print(*renderables, sep="\n")
 
 
@@ -83,16 +83,17 @@ def source(predictions: str) -> str | BinaryIO:
 
 def write(text: str) -> None:
     """Print text of a machine format as it is; bytes of a file name that are no text too."""
-    with _printing():
-        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # as above
+    with _printing("surrogateescape"):
         click.echo(text, color=True)  # else click takes escapes out of a file name
 
 
 @contextlib.contextmanager
-def _printing() -> Iterator[None]:
+def _printing(errors: str) -> Iterator[None]:
     """Turn what the system says against printing into an OutputError; a reader that went away is not told of it."""
     if sys.stdout is None:
         raise OutputError("cannot print: standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # and not what something else put in its place
+        sys.stdout.reconfigure(errors=errors)
     try:
         yield
         sys.stdout.flush()
