@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,29 @@ def test_interrupted(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
+
+
+def test_a_file_is_read_once_into_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass reads each byte of the array once, and holds some blocks of it at a time, however many there are."""
+    rows = 150 * BLOCK
+    with (tmp_path / "y.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
+        stream.truncate(stream.tell() + rows * 40)
+    counts: list[int] = []
+    read = os.preadv
+
+    def counted(*arguments: Any) -> int:
+        counts.append(read(*arguments))
+        return counts[-1]
+
+    monkeypatch.setattr(os, "preadv", counted)
+    labels = np.zeros(rows, np.uint8)
+    evaluate(np.zeros((BLOCK, 10)), targets=labels[:BLOCK], input="logits")
+    tracemalloc.start()
+    try:
+        evaluate(tmp_path / "y.npy", targets=labels, input="logits")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(counts) == rows * 40
+    assert 10 * BLOCK * 8 < peak < rows * 40 / 3
