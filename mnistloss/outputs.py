@@ -216,6 +216,6 @@ def _log_sum(p: Floats, delta: float, rest: Floats | float = 0.0) -> Floats:
     as T. J. Dekker (1971) does, in the order of the terms that holds near 1.
     """
     total = p + delta
-    rest = rest + (delta - (total - p) if delta <= 0.5 else p - (total - delta))
+    rest = rest + (delta - (total - p) if delta < 0.5 else p - (total - delta))
     with np.errstate(divide="ignore"):
         return np.log(np.maximum(total, 0.0)) + rest / np.maximum(total, 1.0)

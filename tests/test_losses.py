@@ -108,6 +108,16 @@ def test_fifty_digits(name: str, input: str) -> None:
     assert max(wrong) <= 1e-13
 
 
+@pytest.mark.parametrize("delta", [1e-15, 1e-7, 0.3, 0.5, 0.5000001, 0.9, 2.0])
+def test_fifty_digits_where_the_sum_is_near_one(delta: float) -> None:
+    """The log of p + delta keeps its digits wherever the sum is, for any delta: near 1 it is as small as rounding."""
+    near = [1 - delta + far for far in (-0.2, -1e-3, -1e-8, -1e-12, -1e-15, 0.0, 1e-9)]
+    for p in [*(p for p in near if 0 < p <= 1), 1e-300, 1e-9, 0.49999999, 0.5, 0.7, 1 - 1e-16]:
+        row = [p, 1 - p]
+        expected = oracle.exact("cee", row, [1.0, 0.0], delta)
+        assert abs(cross_entropy_error(row, 0, delta=delta) - expected) <= 1e-13 * abs(expected), p
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_fifty_digits_of_a_mean(name: str) -> None:
     """The mean over several blocks agrees with fifty digits to 1e-13, for soft targets too."""
