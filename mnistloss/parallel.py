@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
+_PR_SET_PDEATHSIG = 1
+"""From Linux's prctl.h: which signal this process gets when its parent ends."""
+
 _inherited: Callable[[Any], Any] = len
 """What a forked process works with: set before it is forked, so that nothing but items and results is pickled."""
 
@@ -64,11 +67,15 @@ def _pool(jobs: int) -> Executor:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    return ProcessPoolExecutor(jobs, get_context("fork"), initializer=_ignore_interrupts)
+    return ProcessPoolExecutor(jobs, get_context("fork"), initializer=_follow, initargs=(os.getpid(),))
 
 
-def _ignore_interrupts() -> None:
-    """Leave it to the process that forked this one to stop."""
+def _follow(leader: int) -> None:
+    """Leave it to the process that forked this one to be interrupted, and end when it ends, however it does."""
+    import ctypes
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != leader:
+        os._exit(1)

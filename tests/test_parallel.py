@@ -126,6 +126,21 @@ def test_interrupted(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_the_one_that_started_it(how: signal.Signals) -> None:
+    """A killed command leaves no others behind that would wait for ever."""
+    code = (
+        "import os, sys, time; from mnistloss.parallel import in_order\n"
+        "def work(item): print(os.getpid(), flush=True); time.sleep(60)\n"
+        "with in_order(work, range(2), 2) as results: list(results)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert len({process.stdout.readline() for _ in range(2)} - {str(process.pid)}) == 2
+        process.send_signal(how)
+        assert process.stdout.read() == ""  # which ends when all that could write to it have ended
+
+
 def test_a_file_is_read_once_into_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One pass reads each byte of the array once, and holds some blocks of it at a time, however many there are."""
     rows = 150 * BLOCK
