@@ -138,13 +138,17 @@ def score_all(
     jobs, finder, n = processors(jobs), selection.finder(), len(predictions)
     if n < _MANY:
         return [score(one, selection, wanted, jobs, finder=finder, progress=progress) for one in predictions]
-    found = [score(predictions[0], selection, wanted, finder=finder)]
-    with in_order(lambda i: score(predictions[i], selection, wanted, finder=finder), range(1, n), jobs) as results:
-        for result in results:
-            found.append(result)
+    # the first is scored here, so that the targets are found before processes are forked; what is no file, because
+    # a stream is this process's own
+    here = [i for i, one in enumerate(predictions) if i == 0 or not isinstance(one, (str, os.PathLike))]
+    found = {i: score(predictions[i], selection, wanted, finder=finder) for i in here}
+    others = [i for i in range(n) if i not in found]
+    with in_order(lambda i: score(predictions[i], selection, wanted, finder=finder), others, jobs) as results:
+        for i, result in zip(others, results, strict=True):
+            found[i] = result
             if progress is not None:
                 progress(len(found), n)
-    return found
+    return [found[i] for i in range(n)]
 
 
 def _chosen(losses: Sequence[str] | None, scoring: Scoring, *, asked: str) -> list[Loss]:

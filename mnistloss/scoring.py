@@ -98,6 +98,7 @@ class Scoring:
         size = 1 if jobs == 1 else max(1, min(_BLOCKS, _LARGEST // (BLOCK * self._row_bytes)))
         stretches = [blocks[start : start + size] for start in range(0, len(blocks), size)]
         seen = digest if jobs == 1 else None
+        self.source.rows(slice(0, 0))  # a stream is taken now, by this process
         try:
             with in_order(lambda stretch: work(self._blocks(stretch, seen)), stretches, jobs) as results:
                 if seen is None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -71,6 +72,23 @@ def test_many_files_are_scored_alike(tmp_path: Path, probs: np.ndarray, cli: Cli
     rows = list(csv.DictReader(io.StringIO(cli("eval", *paths, "--dataset", "mnist-5k", "--format", "csv").stdout)))
     values = [float(row["value"]) for row in rows if row["measure"] == "cee"]
     assert values == sorted(one.losses["cee"].value for one in alone)
+
+
+def test_standard_input_is_read_by_one_process(tmp_path: Path, probs: np.ndarray) -> None:
+    """A stream of many rows, or among many files, gives what the file gives."""
+    path, labels, run = tmp_path / "y.npy", tmp_path / "t.npy", [sys.executable, "-m", "mnistloss", "eval"]
+    np.save(path, PROBS)
+    np.save(labels, LABELS)
+    found = evaluate(path, targets=labels)
+    wanted = [*run, "-", "--targets", str(labels), "--jobs", "2", "--format", "json"]
+    done = subprocess.run(wanted, input=path.read_bytes(), capture_output=True, check=True)
+    assert json.loads(done.stdout)["evaluations"][0] == {**found.as_dict(), "predictions": "<stdin>"}
+    few = tmp_path / "few.npy"
+    np.save(few, probs)
+    wanted = [*run, *[str(few)] * 17, "-", *[str(few)] * 3, "--dataset", "mnist-5k", "--jobs", "2", "--format", "json"]
+    done = subprocess.run(wanted, input=few.read_bytes(), capture_output=True, check=True)
+    values = [one["losses"]["cee"]["value"] for one in json.loads(done.stdout)["evaluations"]]
+    assert values == [evaluate(few, dataset="mnist-5k").losses["cee"].value] * 21
 
 
 def test_one_bad_file_among_many_is_named(tmp_path: Path, probs: np.ndarray) -> None:
