@@ -17,6 +17,8 @@ any other exception is a bug of ours and stays a traceback.
 
 from __future__ import annotations
 
+import sys
+
 
 class MnistLossError(Exception):
     """The root: catch it to catch every refusal of this package."""
@@ -56,6 +58,15 @@ class DownloadError(DataError):
 
 class UnavailableError(DataError):
     """A file of a dataset is neither in the cache nor to be had."""
+
+
+def check_installed(what: str, *packages: str) -> None:
+    """Raise MissingExtraError where a package that `what` needs is not installed."""
+    import importlib.util
+
+    for package in packages:
+        if sys.modules.get(package, ...) is None or importlib.util.find_spec(package) is None:
+            raise MissingExtraError(f"{what} needs {package}; install it with: pip install 'mnistloss[report]'")
 
 
 def shown(name: object) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from conftest import Cli
 from rich.text import Text
 from test_report import printed
 
@@ -201,7 +202,7 @@ def test_bad_pictures(tmp_path: Path) -> None:
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"drawing needs matplotlib .*: pip install 'mnistloss\[report\]'"):
+    with pytest.raises(MissingExtraError, match=r"drawing needs matplotlib; .*pip install 'mnistloss\[report\]'"):
         plot.svg([ONE])
 
 
@@ -212,3 +213,13 @@ def test_save_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "a\n.svg").read_text() == plot.svg([ONE, FOUR])
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"drawn to {tmp_path}/a\\n.svg\n")
+
+
+def test_a_missing_extra_is_said_before_any_work(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is learnt, drawn or printed where the picture that is asked for cannot be made."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for words in (("explain", "accuracy", "--plot"), ("sample", "--dataset", "mnist-5k", "--picture")):
+        result = cli(*words, tmp_path / "x.png")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "pip install 'mnistloss[report]'" in result.stderr

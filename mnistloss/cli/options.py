@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mnistloss.errors import shown
+from mnistloss.errors import check_installed, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +55,19 @@ class Destination(click.Path):
         if not path.absolute().parent.is_dir():
             self.fail(f"the folder {shown(path.absolute().parent)} does not exist", param, ctx)
         return path
+
+
+class Drawing(Destination):
+    """A picture to write, refused before any work is done where what draws it is not installed."""
+
+    def __init__(self, package: str, *suffixes: str) -> None:
+        super().__init__(*suffixes)
+        self._package = package
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check the name, its folder and the package."""
+        check_installed("drawing", self._package)
+        return super().convert(value, param, ctx)
 
 
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
@@ -124,7 +137,9 @@ format_table_json = click.option(
 )
 
 plot = click.option(
-    "--plot", type=Destination(".svg", ".png"), help="Also draw the charts to a file, .svg or .png; needs [report]."
+    "--plot",
+    type=Drawing("matplotlib", ".svg", ".png"),
+    help="Also draw the charts to a file, .svg or .png; needs [report].",
 )
 
 

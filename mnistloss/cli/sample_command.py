@@ -39,7 +39,7 @@ _SHOWN = 20
     help="Save: one batch as .npz or .pkl, several as a new folder of .npz.",
 )
 @click.option(
-    "--picture", type=options.Destination(".png"), help="Also a contact sheet with index and label; needs [report]."
+    "--picture", type=options.Drawing("PIL", ".png"), help="Also a contact sheet with index and label; needs [report]."
 )
 @options.cache_dir
 @options.offline

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistloss import __version__
+from mnistloss import __version__, errors
 from mnistloss.document import Part, Pictures
-from mnistloss.errors import MissingExtraError, shown
+from mnistloss.errors import shown
 from mnistloss.files import replacing
 from mnistloss.losses import LOSSES
 from mnistloss.overview import Finding, Overview
@@ -85,9 +84,7 @@ class Section:
 
 def check_installed() -> None:
     """Raise MissingExtraError where a package that a page needs is not installed."""
-    for name in ("jinja2", "matplotlib", "PIL"):
-        if importlib.util.find_spec(name) is None:
-            raise MissingExtraError(f"a report needs {name}; install it with: pip install 'mnistloss[report]'")
+    errors.check_installed("a report", "jinja2", "matplotlib", "PIL")
 
 
 def save(found: Overview, path: Path, *, title: str | None = None, note: str | None = None) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mnistloss.document import Chart, Curve
-from mnistloss.errors import ArgumentError, MissingExtraError, shown
+from mnistloss.errors import ArgumentError, check_installed, shown
 from mnistloss.files import replacing
 
 if TYPE_CHECKING:
@@ -106,12 +106,9 @@ def _matplotlib(settings: dict[Any, Any]) -> Iterator[None]:
     logging.getLogger("matplotlib").addHandler(_SILENT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            import matplotlib
-        except ImportError as error:
-            raise MissingExtraError(
-                f"drawing needs matplotlib ({error}); install it with: pip install 'mnistloss[report]'"
-            ) from error
+        check_installed("drawing", "matplotlib")
+        import matplotlib
+
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(_SETTINGS | settings)

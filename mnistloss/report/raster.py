@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnistloss.arrays import Array
-from mnistloss.errors import ArgumentError, MissingExtraError
+from mnistloss.errors import ArgumentError, check_installed
 from mnistloss.files import replacing
 
 _MOST = 2500
@@ -33,12 +33,9 @@ def save_sheet(path: Path, images: Array, captions: Sequence[str]) -> None:
     """Images (N, 28, 28) of bytes in ink on paper, each above its caption; more than 2,500 raise ArgumentError."""
     if len(images) > _MOST:
         raise ArgumentError(f"a contact sheet has room for {_MOST:,} digits, not for {len(images):,}; draw fewer")
-    try:
-        from PIL import Image, ImageDraw, ImageFont
-    except ImportError as error:
-        raise MissingExtraError(
-            f"a contact sheet needs Pillow ({error}); install it with: pip install 'mnistloss[report]'"
-        ) from error
+    check_installed("a contact sheet", "PIL")
+    from PIL import Image, ImageDraw, ImageFont
+
     across = math.ceil(math.sqrt(2 * len(images)))
     wide, high = _SIDE + _GAP, _SIDE + _CAPTION + _GAP
     sheet = Image.new("L", (_GAP + across * wide, _GAP + math.ceil(len(images) / across) * high), _WHITE)
