@@ -217,7 +217,7 @@ def _mcnemar_cells(difference: Difference) -> tuple[str, ...]:
 
 
 def _p(p: float) -> str:
-    return f"{p:.4f}" if p >= 0.001 else f"{p:.1e}"
+    return f"{p:.4f}" if p >= 0.001 else f"{p:.1e}" if p > 1e-300 else "< 1e-300"
 
 
 def _losses(*values: float) -> tuple[str, ...]:

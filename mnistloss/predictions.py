@@ -87,7 +87,7 @@ def check_probabilities(name: str, input: str, n: int, what: str) -> None:
     if input == "labels":
         raise InputError(
             f"{name}: these are predicted classes, integers of shape ({n},): {what} would need a probability for"
-            " every class. Save the model's probabilities, or ask for --loss error"
+            " every class. Save the model's probabilities; classes have the loss error only"
         )
 
 

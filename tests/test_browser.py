@@ -136,7 +136,11 @@ def test_pictures_have_a_size(name: str, chromium: webdriver.Chrome, pages: dict
     assert len(images) == {"one": 20, "two": 50}[name]
     assert all(image[:3] == [True, 28, 84] and "predicted" in image[3] for image in images)
     charts = chromium.find_elements(By.CSS_SELECTOR, "svg.chart")
-    titles = ("reliability: accuracy by confidence ", "many examples, little loss ", "how often which mean was drawn ")
+    titles = (
+        "reliability: accuracy by confidence",
+        "examples and loss, by what an example costs",
+        "how often which mean was drawn ",
+    )
     assert len(charts) == {"one": 3, "two": 6}[name]
     assert all(chart.accessible_name.startswith(titles[place % 3]) for place, chart in enumerate(charts))
     assert all(chart.aria_role in ("img", "image") and min(chart.size.values()) > 200 for chart in charts)

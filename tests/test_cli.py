@@ -16,9 +16,11 @@ import click
 import numpy as np
 import pytest
 from conftest import Cli
+from rich.console import Console
 
 from mnistloss import LOSSES, __version__, cross_entropy_error, evaluate, one_hot
 from mnistloss.cli import main
+from mnistloss.cli.output import coloured
 from mnistloss.results import reported_names
 
 LABELS = np.arange(1000) % 10
@@ -500,3 +502,11 @@ def test_printing_into_something_else(preds: Path) -> None:
         main(["losses"], standalone_mode=False)
     assert '"schema": 1' in caught.getvalue()
     assert "half-sum squared error" in caught.getvalue()
+
+
+def test_no_colour_is_no_half_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal that is told to show no colour, digits are drawn in characters that need none."""
+    assert coloured(Console(force_terminal=True, color_system="truecolor"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not coloured(Console(force_terminal=True, color_system="truecolor"))
+    assert not coloured(Console(force_terminal=False))

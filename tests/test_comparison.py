@@ -122,7 +122,7 @@ def test_predicted_classes(probs: np.ndarray, better: np.ndarray) -> None:
     classes = better.argmax(axis=1)
     (found,) = compare(probs, classes, dataset="mnist-5k", loss="error", flips=10, bootstrap=10).differences
     assert found.mean == pytest.approx((classes != LABELS).mean() - (probs.argmax(axis=1) != LABELS).mean())
-    with pytest.raises(InputError, match=r"predicted classes.*cee would need a probability.*--loss error"):
+    with pytest.raises(InputError, match=r"predicted classes.*cee would need a probability.*the loss error only"):
         compare(probs, classes, dataset="mnist-5k")
 
 

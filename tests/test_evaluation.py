@@ -294,7 +294,7 @@ def test_predicted_classes() -> None:
         assert result.accuracy.value == 0.97
     assert "cee would need a probability for every class" in refused(classes, losses=["cee"])
     assert "cee and mse would need a probability for every class" in refused(classes)
-    assert "ask for --loss error" in refused(classes, input="labels", losses=["nll"])
+    assert "classes have the loss error only" in refused(classes, input="labels", losses=["nll"])
     assert "label 10 in row 999 is outside 0..9" in refused(np.append(classes[:-1], 10), input="labels")
     assert "expected predicted classes" in refused(np.ones((1000, 10)) / 10, input="labels")
 

@@ -60,8 +60,8 @@ share that is right
 
 Midway the loss tells gradient descent to go to the right; the accuracy, to stay
 where it is.
-The accuracy moves in jumps of 1/4, where an example changes sides; elsewhere it
-is constant.
+The accuracy jumps by multiples of 1/4, where examples change sides; elsewhere
+it is constant.
 """
 
 

@@ -35,6 +35,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=wide, height=wide and 25, highlight=False, markup=False, emoji=False)
 
 
+def coloured(console: Console) -> bool:
+    """Whether colours can be seen, which NO_COLOR forbids."""
+    return console.color_system is not None and not console.no_color
+
+
 def show(*renderables: RenderableType) -> None:
     """Print results made by `report.table`, in whatever characters stdout can say."""
     with _printing("replace"):
@@ -46,7 +51,7 @@ def show_parts(parts: Sequence[Part]) -> None:
     from mnistloss.report.parts import render
 
     out = console()
-    colour = out.color_system is not None
+    colour = coloured(out)
     for part in parts:
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
 

@@ -101,7 +101,7 @@ def _show(drawn: list[Batch], seed: int) -> None:
     for batch in drawn:
         output.show(table.sample(batch, _SHOWN, seed))
         if console.is_terminal:
-            output.show("", table.digits(batch, _SHOWN, console.width, colour=console.color_system is not None))
+            output.show("", table.digits(batch, _SHOWN, console.width, colour=output.coloured(console)))
 
 
 def _save(out: Path, drawn: list[Batch]) -> None:

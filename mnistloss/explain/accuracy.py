@@ -22,6 +22,7 @@ from mnistloss.sampling import Words, draw
 from mnistloss.statistics import Moments
 
 DIRECTIONS = ("gradient", "random")
+_MOST_STEPS = 100_000
 _FARTHEST = 1e6
 
 
@@ -48,7 +49,8 @@ class Move:
         return cls(weight, direction, range or (-1.0, 1.0), steps)
 
     def __post_init__(self) -> None:
-        whole(self.steps, "steps")
+        if whole(self.steps, "steps") > _MOST_STEPS:
+            raise ArgumentError(f"steps is {self.steps:,}; expected at most {_MOST_STEPS:,}")
         if (self.weight is None) == (self.direction is None):
             raise ArgumentError("weight moves one weight, direction moves all; give one of them")
         if self.direction not in (None, *DIRECTIONS):
@@ -168,7 +170,7 @@ class AccuracyPath:
             f"Midway the loss tells gradient descent to go to the {way}; the accuracy, to stay where it is."
             if self.slope
             else "Neither tells gradient descent anything midway: both derivatives are 0.",
-            f"The accuracy moves in jumps of 1/{self.n:,}, where an example changes sides; elsewhere it is constant.",
+            f"The accuracy jumps by multiples of 1/{self.n:,}, where examples change sides; elsewhere it is constant.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistloss.arrays import whole
+from mnistloss.arrays import Floats, whole
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
@@ -33,7 +33,8 @@ class Look:
 class LearningCurve:
     """The loss of each step's mini-batch before the step (steps,), and some hundred looks at the whole.
 
-    examples: how many of the training split are learnt from.
+    examples: how many of the training split are learnt from. rise_stderr: the standard error of how far the test loss
+    rose from where it was lowest to the end, example by example.
     """
 
     dataset: str
@@ -42,6 +43,13 @@ class LearningCurve:
     learning: Learning
     batches: tuple[float, ...] = field(repr=False)
     looks: tuple[Look, ...] = field(repr=False)
+    rise_stderr: float = 0.0
+
+    @property
+    def overfits(self) -> bool:
+        """Whether the test loss rose since it was lowest, by two standard errors or more, while the train loss fell."""
+        best, last = self.best, self.looks[-1]
+        return last.train < best.train and last.test - best.test > 2 * self.rise_stderr
 
     @property
     def best(self) -> Look:
@@ -69,6 +77,7 @@ class LearningCurve:
         """As JSON has it."""
         how = {key: getattr(self.learning, key) for key in ("epochs", "learning_rate", "batch_size", "seed")}
         found = {"noise": self.noise, "best": asdict(self.best), "last": asdict(self.looks[-1])}
+        found |= {"rise_stderr": self.rise_stderr, "overfits": self.overfits}
         data = {"dataset": self.dataset, "examples": self.examples, "test_examples": self.test_examples}
         return {**data, **how, "steps": len(self.batches), **found, "curve": self.columns()}
 
@@ -99,13 +108,13 @@ class LearningCurve:
     def _sentences(self) -> tuple[str, ...]:
         best, last = self.best, self.looks[-1]
         size = min(self.learning.batch_size, self.examples)
-        parted = last.train < best.train and last.test > best.test
         return (
             f"The loss of a mini-batch of {size:,} strays from that of the model by {nats(self.noise)} (r.m.s.).",
             f"Since step {best.step:,} the train loss fell by {nats(best.train - last.train)}"
             f" and the test loss rose by {nats(last.test - best.test)}: overfitting."
-            if parted
-            else "The two losses do not part: no overfitting yet. Fewer --examples or more --epochs make room for it.",
+            if self.overfits
+            else f"At the end the test loss is {nats(last.test - last.train)} above the train loss, yet it did not rise"
+            " by more than chance allows: no overfitting yet. Fewer --examples or more --epochs make room for it.",
         )
 
 
@@ -147,8 +156,13 @@ def run(examples: int, learning: Learning, dataset: str, access: Access) -> Lear
             on_train, on_test = (model.losses(*side) for side in sides)
         if not (np.isfinite(on_train).all() and np.isfinite(on_test).all()):
             raise learning.diverged(epoch)
-        return Look(step, Moments.over(on_train).mean, Moments.over(on_test).mean)
+        found = Look(step, Moments.over(on_train).mean, Moments.over(on_test).mean)
+        if not seen or found.test < seen[0][0].test:
+            seen[:] = [(found, on_test)]
+        seen[1:] = [(found, on_test)]
+        return found
 
+    seen: list[tuple[Look, Floats]] = []  # the best and the last
     in_epoch = -(-len(x) // learning.batch_size)
     total = learning.epochs * in_epoch
     batches, looks = [], [look(0, 0)]
@@ -158,4 +172,5 @@ def run(examples: int, learning: Learning, dataset: str, access: Access) -> Lear
             looks.append(look(step, epoch))
         if learning.progress is not None and step % in_epoch == 0:
             learning.progress(epoch, batches[-1])
-    return LearningCurve(dataset, len(x), len(test), learning, tuple(batches), tuple(looks))
+    rise = Moments.over(seen[-1][1] - seen[0][1]).stderr or 0.0
+    return LearningCurve(dataset, len(x), len(test), learning, tuple(batches), tuple(looks), rise)

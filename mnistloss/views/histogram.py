@@ -66,7 +66,12 @@ class Histogram:
         if not self.infinite:
             curves += [staircase("share of the loss", self.edges, 100 * np.array(self.shares, np.float64))]
         y = Axis("share in a bin, in %")
-        return Chart("many examples, little loss", Axis("cee of an example, in nats", log=True), y, tuple(curves))
+        return Chart(
+            "examples and loss, by what an example costs",
+            Axis("cee of an example, in nats", log=True),
+            y,
+            tuple(curves),
+        )
 
     def _sentences(self) -> tuple[str, ...]:
         sentences = [f"Half of the examples cost {nats(self.median, 6)} or less."]
