@@ -3,6 +3,7 @@
     MnistLossError
     ├── ArgumentError (ValueError)     an argument outside of what is defined
     ├── InputError (ValueError)        predictions, targets or indices that are refused
+    ├── WorkerError                    a process that shared the work and was ended from outside
     ├── OutputError (OSError)          a result that could not be written
     ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── DataError                      the dataset itself
@@ -30,6 +31,10 @@ class ArgumentError(MnistLossError, ValueError):
 
 class InputError(MnistLossError, ValueError):
     """Predictions, targets or indices that are refused; the message says what, where and what to do."""
+
+
+class WorkerError(MnistLossError):
+    """A process that shared the work was ended from outside."""
 
 
 class OutputError(MnistLossError, OSError):

@@ -17,7 +17,7 @@ from mnistloss.targets import Source, TargetFinder
 
 __all__ = ["REDUCTIONS", "Wanted", "default_losses", "evaluate", "score", "score_all"]
 
-_MANY = 16
+_MANY_FILES = 16
 """The least files that are worth several processes."""
 
 
@@ -136,18 +136,28 @@ def score_all(
     progress: called with what is done and all there is, of rows or, of several files, of files.
     """
     jobs, finder, n = processors(jobs), selection.finder(), len(predictions)
-    if n < _MANY:
-        return [score(one, selection, wanted, jobs, finder=finder, progress=progress) for one in predictions]
+    if n == 1:
+        return [score(predictions[0], selection, wanted, jobs, finder=finder, progress=progress)]
+    found: dict[int, Evaluation] = {}
+
+    def add(i: int, result: Evaluation) -> None:
+        found[i] = result
+        if progress is not None:
+            progress(len(found), n)
+
+    if n < _MANY_FILES:
+        for i, one in enumerate(predictions):
+            add(i, score(one, selection, wanted, jobs, finder=finder))
+        return list(found.values())
     # the first is scored here, so that the targets are found before processes are forked; what is no file, because
     # a stream is this process's own
     here = [i for i, one in enumerate(predictions) if i == 0 or not isinstance(one, (str, os.PathLike))]
-    found = {i: score(predictions[i], selection, wanted, finder=finder) for i in here}
+    for i in here:
+        add(i, score(predictions[i], selection, wanted, finder=finder))
     others = [i for i in range(n) if i not in found]
     with in_order(lambda i: score(predictions[i], selection, wanted, finder=finder), others, jobs) as results:
         for i, result in zip(others, results, strict=True):
-            found[i] = result
-            if progress is not None:
-                progress(len(found), n)
+            add(i, result)
     return [found[i] for i in range(n)]
 
 

@@ -80,7 +80,7 @@ class Facts:
             return None
         if not self.enough or 1 - self.accuracy < _GAIN:
             return None
-        return np.bincount(self.labels * k + self.predicted, minlength=k * k).reshape(k, k)
+        return np.bincount(self.labels.astype(np.intp) * k + self.predicted, minlength=k * k).reshape(k, k)
 
     @property
     def sure(self) -> float:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mnistloss.arrays import whole
+from mnistloss.errors import WorkerError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -24,58 +26,73 @@ _PR_SET_PDEATHSIG = 1
 """From Linux's prctl.h: which signal this process gets when its parent ends."""
 
 _inherited: Callable[[Any], Any] = len
-"""What a forked process works with: set before it is forked, so that nothing but items and results is pickled."""
+"""What this process works with, if it was forked to work: handed over by the fork, so that it need not be pickled."""
+
+_CHUNK = 4
+"""The most items that a process is handed at once: as long does it take to stop."""
 
 
 def processors(jobs: int | None = None) -> int:
-    """How many processes are worth having: `jobs`, or the processors that this process may use."""
-    if jobs is not None:
-        return whole(jobs, "jobs")
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processes are worth having: `jobs`, or the processors that this process may use.
+
+    Only one where other threads run: what they are in the midst of would stand still for ever in a forked process.
+    """
+    if (jobs is not None and whole(jobs, "jobs") == 1) or threading.active_count() > 1:
+        return 1
+    return jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 @contextlib.contextmanager
 def in_order(work: Callable[[Item], Done], items: Sequence[Item], jobs: int) -> Iterator[Iterator[Done]]:
     """The results for all items, in their order: `jobs` of them are in work while the block runs; with 1, on demand.
 
-    Items and results are pickled. What `work` raises is raised where its result is asked for.
+    Items and results are pickled. What `work` raises is raised where its result is asked for, and WorkerError where
+    a process was ended from outside.
     """
     if jobs == 1:
         yield map(work, items)
         return
-    global _inherited
-    _inherited = work
-    pool = _pool(jobs)
+    from concurrent.futures.process import BrokenProcessPool
+
+    pool, run = _pool(work, jobs)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # on forking beside BLAS's threads, which are idle
-            results = pool.map(_work, items, chunksize=max(1, len(items) // (8 * jobs)))
+            results = pool.map(run, items, chunksize=min(_CHUNK, max(1, len(items) // (8 * jobs))))
         yield results
+    except BrokenProcessPool:
+        raise WorkerError(
+            "a process that shared the work was ended from outside, perhaps for want of memory; try --jobs 1"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pool(work: Callable[[Any], Any], jobs: int) -> tuple[Executor, Callable[[Any], Any]]:
+    """What runs the work, and how the work is called there."""
+    if not sys.platform.startswith("linux"):
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(jobs), work
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    return ProcessPoolExecutor(jobs, get_context("fork"), initializer=_follow, initargs=(os.getpid(), work)), _work
 
 
 def _work(item: Any) -> Any:
     return _inherited(item)
 
 
-def _pool(jobs: int) -> Executor:
-    if not sys.platform.startswith("linux"):
-        from concurrent.futures import ThreadPoolExecutor
-
-        return ThreadPoolExecutor(jobs)
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    return ProcessPoolExecutor(jobs, get_context("fork"), initializer=_follow, initargs=(os.getpid(),))
-
-
-def _follow(leader: int) -> None:
+def _follow(leader: int, work: Callable[[Any], Any]) -> None:
     """Leave it to the process that forked this one to be interrupted, and end when it ends, however it does."""
     import ctypes
     import signal
 
+    global _inherited
+    _inherited = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != leader:
         os._exit(1)

@@ -30,7 +30,7 @@ Done = TypeVar("Done")
 
 _BLOCKS, _LARGEST = 4, 1 << 24
 """How many blocks, and how many bytes of them at most, a process is handed at once."""
-_MANY = 16
+_MANY_BLOCKS = 16
 """The least blocks that are worth several processes."""
 
 
@@ -94,17 +94,18 @@ class Scoring:
         """
         np.empty(_LARGEST, np.uint8)  # from here on glibc keeps what is let go, as large as this, for the next block
         blocks = list(block_slices(self.layout.n))
-        jobs = 1 if self.classes is not None or len(blocks) < _MANY else jobs
+        jobs = 1 if self.classes is not None or len(blocks) < _MANY_BLOCKS else jobs
         size = 1 if jobs == 1 else max(1, min(_BLOCKS, _LARGEST // (BLOCK * self._row_bytes)))
         stretches = [blocks[start : start + size] for start in range(0, len(blocks), size)]
         seen = digest if jobs == 1 else None
         self.source.rows(slice(0, 0))  # a stream is taken now, by this process
         try:
             with in_order(lambda stretch: work(self._blocks(stretch, seen)), stretches, jobs) as results:
-                if seen is None:
-                    for rows in blocks:
-                        digest.add(as_block(self.source, rows))
-                yield from results
+                for stretch in stretches:
+                    if seen is None:
+                        for rows in stretch:
+                            digest.add(as_block(self.source, rows))
+                    yield next(results)
         except _UnacceptableError:
             raise refuse(self.source, self.layout, self._sums_within) from None
 

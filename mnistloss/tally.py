@@ -1,4 +1,4 @@
-"""What one pass over predictions collects: statistics that merge, so that any number of threads can gather them."""
+"""What one pass over predictions collects: statistics that merge, so that any number of processes can gather them."""
 
 from __future__ import annotations
 

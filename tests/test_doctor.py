@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from mnistloss import baseline, evaluate, one_hot, softmax
 from mnistloss.baselines import BASELINES, run
 from mnistloss.datasets.load import load_split
+from mnistloss.hints import Facts
 from mnistloss.placement import _assignment
 from mnistloss.regression import Learning
+from mnistloss.statistics import Moments
 
 
 @pytest.fixture
@@ -248,3 +250,19 @@ def test_assignment() -> None:
         found = _assignment(counts)
         assert sorted(found) == list(range(5))
         assert sum(counts[t, y] for t, y in enumerate(found)) == best
+
+
+@pytest.mark.parametrize("k", [20, 256, 300])
+def test_confusions_of_many_classes_are_counted(k: int) -> None:
+    """Labels are kept in a byte or two each; what is counted from them is not."""
+    rng = np.random.default_rng(k)
+    labels, predicted = rng.integers(0, k, 20_000), rng.integers(0, k, 20_000)
+    small = np.min_scalar_type(k - 1)
+    error = {"error": Moments.over((labels != predicted).astype(float))}
+    facts = Facts("labels", k, 0.0, error, {}, labels=labels.astype(small), predicted=predicted.astype(small))
+    expected = np.zeros((k, k), int)
+    np.add.at(expected, (labels, predicted), 1)
+    np.testing.assert_array_equal(facts.counts, expected)
+    y = np.full((20_000, k), 0.5 / (k - 1))
+    y[np.arange(20_000), predicted] = 0.5
+    assert evaluate(y, targets=labels).n == 20_000

@@ -1,14 +1,18 @@
 """Work that several processes share: the same bits, the same refusals, and nothing left behind."""
 
 import csv
+import functools
+import gc
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
-from mnistloss.errors import ArgumentError, InputError
+from mnistloss.errors import ArgumentError, InputError, WorkerError
 from mnistloss.evaluation import Wanted, score_all
 from mnistloss.outputs import BLOCK
 from mnistloss.parallel import in_order, processors
@@ -100,6 +104,63 @@ def test_one_bad_file_among_many_is_named(tmp_path: Path, probs: np.ndarray) -> 
         score_all(paths, Selection(dataset="mnist-5k"), Wanted(), 2)
 
 
+def test_two_threads_at_once_do_not_mix_their_work() -> None:
+    """Each of two evaluations in one process gets its own losses, however they overlap."""
+    wanted = {shift: np.roll(PROBS, shift, axis=1) for shift in (0, 1)}
+    alone = {shift: evaluate(y, targets=LABELS).losses["mse"].value for shift, y in wanted.items()}
+    wrong: list[tuple[int, float]] = []
+
+    def repeat(shift: int) -> None:
+        for _ in range(8):
+            value = evaluate(wanted[shift], targets=LABELS, jobs=2).losses["mse"].value
+            if value != alone[shift]:
+                wrong.append((shift, value))
+
+    threads = [threading.Thread(target=repeat, args=(shift,)) for shift in wanted]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_nothing_is_forked_beside_other_threads() -> None:
+    """What another thread is in the midst of, such as a lock held by BLAS, would never end in a forked process."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert processors(2) == processors() == 1
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_work_is_let_go_when_it_is_done() -> None:
+    """What the last parallel work was about does not stay in memory."""
+    held = np.ones(3)
+    kept = weakref.ref(held)
+    with in_order(functools.partial(np.add, held), range(20), 2) as results:
+        assert len(list(results)) == 20
+    del held, results
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_process_that_is_killed_is_an_error() -> None:
+    """It is said what happened and what to do, and no traceback of ours."""
+
+    def ended_from_outside(item: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    with (
+        pytest.raises(WorkerError, match=r"ended from outside.*try --jobs 1"),
+        in_order(ended_from_outside, [1], 2) as r,
+    ):
+        list(r)
+
+
 def test_in_order() -> None:
     """Results come in the order of the items, and an exception where its result would."""
     with in_order(lambda x: x * x, range(100), 4) as results:
@@ -141,6 +202,25 @@ def test_interrupted(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
+
+
+def test_terminated(tmp_path: Path) -> None:
+    """SIGTERM leaves no temporary file beside --out, and exits as the shell expects."""
+    rows = 300 * BLOCK
+    with (tmp_path / "y.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
+        stream.truncate(stream.tell() + rows * 40)
+    np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
+    command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --reduction none --out {tmp_path}/o.npz"
+    code = "from mnistloss.cli import run; run()"
+    with subprocess.Popen([sys.executable, "-c", code, *command.split()], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while process.poll() is None and not list(tmp_path.glob(".o.npz.*.tmp")):
+            time.sleep(0.001)
+        process.terminate()
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 143
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
 
 

@@ -161,10 +161,12 @@ def step_progress(what: str, total: int) -> Iterator[Callable[[int, str], None]]
     from rich import progress
 
     columns = (progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn())
-    with progress.Progress(*columns, progress.TextColumn("{task.description}"), console=console(stderr=True)) as bar:
+    remarks = progress.TextColumn("{task.description}")
+    # refreshed by hand: a thread that does it would keep the work from being shared by forked processes
+    with progress.Progress(*columns, remarks, console=console(stderr=True), auto_refresh=False) as bar:
         task = bar.add_task("", total=total)
 
         def update(step: int, remark: str) -> None:
-            bar.update(task, completed=step, description=remark)
+            bar.update(task, completed=step, description=remark, refresh=True)
 
         yield update
