@@ -35,9 +35,12 @@ _CHUNK = 4
 def processors(jobs: int | None = None) -> int:
     """How many processes are worth having: `jobs`, or the processors that this process may use.
 
-    Only one where other threads run: what they are in the midst of would stand still for ever in a forked process.
+    Only one where other threads run, as what they are in the midst of would stand still for ever in a forked process;
+    and in a daemonic process, which may have no children.
     """
-    if (jobs is not None and whole(jobs, "jobs") == 1) or threading.active_count() > 1:
+    several = jobs is None or whole(jobs, "jobs") > 1
+    used = sys.modules.get("multiprocessing")
+    if not several or threading.active_count() > 1 or (used is not None and used.current_process().daemon):
         return 1
     return jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 

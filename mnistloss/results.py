@@ -22,8 +22,8 @@ class LossResult:
     stderr, ci: of the value; None where not defined. confidence: of the interval, which is the normal one; where
     `draws` says of how many resamples, and `seed` of which, it is the percentile one of a bootstrap.
     references: what constant predictions cost by formula, "uniform" (1/K for every class) and "prior" (the share of
-    each class among the targets), empty for soft targets and for predicted classes. skill: 1 - value / prior, None
-    without a prior that costs anything.
+    each class among the targets), empty for soft targets, predicted classes and more than 1,000 classes. skill:
+    1 - value / prior, None without a prior that costs anything.
     """
 
     value: float

@@ -48,8 +48,8 @@ class Targets:
         return np.add.reduce(list(blocks))
 
     def references(self, loss: Loss, delta: float) -> dict[str, float]:
-        """What the uniform guess and the class prior cost, by formula; nothing where the targets are soft."""
-        if self.t.ndim == 2:
+        """What the uniform guess and the class prior cost, by formula; none for soft targets or very many classes."""
+        if self.t.ndim == 2 or self.classes > _MOST_PRICED:
             return {}
         if (loss.name, delta) not in self._references:
             share, k = self.counts / len(self.t), self.classes
@@ -90,6 +90,7 @@ class SavedIndices(NamedTuple):
 
 _SUMS_WITHIN = 1e-3
 _MOST_CLASSES = 1 << 16
+_MOST_PRICED = 1000
 
 
 def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -628,3 +629,17 @@ def test_hostile_batches(probs: np.ndarray, tmp_path: Path) -> None:
     assert "\x1b" not in refused(probs[:4], indices=path)
     np.savez(path, indices=np.arange(4), dataset=np.frombuffer(b"\xff" * 4, "<U1"), split=np.array("train"))
     assert "is not text" in refused(probs[:4], indices=path)
+
+
+def test_very_many_classes_take_little_memory() -> None:
+    """Ten thousand classes of a few rows are scored without a table of classes by classes; references are left out."""
+    y = np.full((20, 10_000), 1e-4)
+    tracemalloc.start()
+    try:
+        found = evaluate(y, targets=np.arange(20), losses=["nll"])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.losses["nll"].value == pytest.approx(np.log(1e4))
+    assert found.losses["nll"].references == {}
+    assert peak < 60e6

@@ -5,6 +5,7 @@ import functools
 import gc
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -134,6 +135,15 @@ def test_nothing_is_forked_beside_other_threads() -> None:
     finally:
         done.set()
         thread.join()
+
+
+def test_a_daemonic_process_works_alone(tmp_path: Path) -> None:
+    """A worker of somebody's own pool, which may have no children, gives the same bits by itself."""
+    np.save(tmp_path / "y.npy", PROBS)
+    np.save(tmp_path / "t.npy", LABELS)
+    score = functools.partial(evaluate, targets=tmp_path / "t.npy", jobs=2)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(score, [tmp_path / "y.npy"]) == [score(tmp_path / "y.npy")]
 
 
 def test_work_is_let_go_when_it_is_done() -> None:
