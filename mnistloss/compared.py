@@ -148,10 +148,9 @@ class Comparison:
         return Table(f"{self.loss} on {data}, n = {self.n:,}", columns, tuple(rows))
 
     def _table(self, title: str, columns: tuple[str, ...], cells: Callable[[Difference], tuple[str, ...]]) -> Part:
-        """A row for each difference, under the number that the ranking gives its file."""
-        places = {file.predictions: str(place) for place, file in enumerate(self.files, 1)}
-        rows = tuple((places[difference.predictions], *cells(difference)) for difference in self.differences)
-        return Table(title, (">", *columns), rows)
+        """A row for each difference, under the name of its file."""
+        rows = tuple((shown(difference.predictions), *cells(difference)) for difference in self.differences)
+        return Table(title, ("predictions", *columns), rows)
 
     def _means(self) -> Part:
         columns = (">difference", ">std. error", f">{numbers.level(self.confidence)} interval", ">bootstrap")
@@ -179,7 +178,8 @@ class Comparison:
         flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
         method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm for all comparisons"
         hints = (line for file in self.files for line in hint_lines(file.predictions, file.hints))
-        return (method, *(str(file.signature) for file in self.files), *hints)
+        signatures = (f"{shown(file.predictions)}: {file.signature}" for file in self.files)
+        return (method, *signatures, *hints)
 
     def _cases(self, difference: Difference) -> Part:
         rows = (

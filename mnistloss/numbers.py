@@ -18,8 +18,9 @@ def loss(value: float) -> str:
 
 
 def share(value: float, n: int) -> str:
-    """A share of n examples, with the decimals that one example can move."""
-    return f"{value:.{max(1, math.ceil(math.log10(n)))}f}"
+    """A share of n examples, with the decimals that one example can move; seven where it is of no whole number."""
+    counted = abs(value * n - round(value * n)) < 1e-3
+    return f"{value:.{max(1, math.ceil(math.log10(n))) if counted else 7}f}"
 
 
 def percent(value: float | None) -> str:

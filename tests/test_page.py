@@ -42,7 +42,7 @@ def test_table() -> None:
     """A table has a caption that names it, headings with scopes, classes for numbers and shades, and is escaped."""
     part = Table("costs of <b>", ("class", ">n", ""), (("0", "1", "&"),), ((0.0, 1.0, 0.26),))
     assert fragment(part) == (
-        '<div class="scroll" role="group" tabindex="0" aria-labelledby="table-1">\n<table>\n'
+        '<div class="scroll" role="group" tabindex="0" aria-labelledby="table-1">\n<table class="shaded">\n'
         '<caption id="table-1"><span>costs of &lt;b&gt;</span></caption>\n<thead>\n<tr>\n'
         '<th scope="col">class</th>\n<th scope="col" class="number">n</th>\n<td></td>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
         '<th scope="row" class="shade-0">0</th>\n<td class="number shade-10">1</td>\n<td class="shade-3">&amp;</td>\n'
@@ -167,6 +167,7 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
     assert "cee less that of the baseline; below zero is better" in read.text["caption"]
     assert len(read.named("article")) == 2
     assert len(read.named("img")) == 20 + 20 + 10
+    assert "90 % interval" in Page(page.render(gather([preds, preds], OWN, confidence=0.9))).text["table"][2]
     same = Page(page.render(gather([preds, preds], OWN)))
     assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
     apart = page.render(gather([preds, tmp_path / "train.npy"], OWN))

@@ -242,6 +242,7 @@ def test_markdown() -> None:
         (numbers.share(0.9352, 10000), "0.9352"),
         (numbers.share(0.93006667, 60000), "0.93007"),
         (numbers.share(1.0, 1), "1.0"),
+        (numbers.share(0.12345, 100), "0.1234500"),
         (numbers.spread(0.0067341), "0.0067"),
         (numbers.spread(12.3), "12"),
         (numbers.spread(0.0), "0"),

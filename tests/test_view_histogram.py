@@ -87,5 +87,5 @@ def test_book_network(real: Path, realdata: Path) -> None:
     assert isinstance(lines, Lines)
     assert lines.lines == (
         "Half of the examples cost 0.025572 or less.",
-        "The costliest 5 % of them make 59.7% of the loss.",
+        "The 500 costliest of them, 5.0%, make 59.7% of the loss.",
     )

@@ -15,7 +15,7 @@ from mnistloss.datasets.load import load_split
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import ArgumentError
 from mnistloss.losses import LOSSES
-from mnistloss.numbers import examples
+from mnistloss.numbers import counted, examples
 from mnistloss.outputs import Logits
 from mnistloss.regression import Learning, Regression
 from mnistloss.sampling import Words, draw
@@ -152,7 +152,7 @@ class AccuracyPath:
             self._chart("loss", "cross-entropy, nats", self.loss, "line"),
             self._chart("accuracy", "share that is right", self.accuracy, "steps"),
             Table(
-                f"{self.move.steps:,} steps from {low:g} to {high:g}",
+                f"{counted(self.move.steps, 'step', 'steps')} from {low:g} to {high:g}",
                 ("", ">values", ">steps that change it", ">stands still", ">derivative midway"),
                 tuple((name, *seen.cells()) for name, seen in self.seen.items()),
             ),
@@ -162,7 +162,7 @@ class AccuracyPath:
     def _chart(self, name: str, unit: str, values: Floats, drawn: str) -> Chart:
         title = f"{name}, {self.dataset} {self.split}, {examples(self.n)}"
         curve = Curve(name, tuple(self.at.tolist()), tuple(values.tolist()), drawn)
-        return Chart(title, Axis(str(self.move)), Axis(unit), (curve,))
+        return Chart(title, Axis(f"{self.move}, no unit"), Axis(unit), (curve,))
 
     def _sentences(self) -> tuple[str, ...]:
         way = "left" if self.slope > 0 else "right"

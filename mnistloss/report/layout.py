@@ -16,7 +16,9 @@ def grid(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for text in columns:
         right = text.startswith(">")
-        table.add_column(Text(text.removeprefix(">")), justify="right" if right else "left", no_wrap=right)
+        table.add_column(
+            Text(text.removeprefix(">")), justify="right" if right else "left", no_wrap=right, overflow="fold"
+        )
     return table
 
 

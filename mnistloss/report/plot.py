@@ -39,8 +39,8 @@ STYLE = "\n".join(
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
-_WIDTH, _HEIGHT = 7.0, 2.8
-_DOTS_PER_INCH = 150
+_WIDTH, _HEIGHT = 5.0, 2.8
+_DOTS_PER_INCH = 200
 _SILENT = logging.NullHandler()
 _SETTINGS: dict[Any, Any] = {
     "axes.edgecolor": INK,

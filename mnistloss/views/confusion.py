@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistloss import numbers
 from mnistloss.arrays import Array, Floats
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
@@ -62,8 +63,9 @@ class Confusion:
             tuple((0.0, *row, 0.0) for row in self._shades().tolist()),
         )
         wrong = [row for row in self.ledger() if row[0] != row[1]]
+        count = numbers.counted(len(wrong), "confusion", "confusions")
         ledger = Table(
-            f"the {min(_SHOWN, len(wrong))} costliest confusions of {len(wrong)}, by their part of the {self.loss}",
+            f"the costliest of {count}, by their part of the {self.loss}",
             (">true", ">predicted", ">examples", ">cost", ">share of the loss"),
             tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in wrong[:_SHOWN]),
         )

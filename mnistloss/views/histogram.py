@@ -66,9 +66,10 @@ class Histogram:
         if not self.infinite:
             curves += [staircase("share of the loss", self.edges, 100 * np.array(self.shares, np.float64))]
         y = Axis("share in a bin, in %")
+        below = f"{self.edges[1]:.2g}"
         return Chart(
             "examples and loss, by what an example costs",
-            Axis("cee of an example, in nats", log=True),
+            Axis(f"cee of an example, in nats; all below {below} in the first bin", log=True),
             y,
             tuple(curves),
         )
@@ -76,7 +77,9 @@ class Histogram:
     def _sentences(self) -> tuple[str, ...]:
         sentences = [f"Half of the examples cost {nats(self.median, 6)} or less."]
         if self.costly is not None:
-            sentences += [f"The costliest {100 / _COSTLY:g} % of them make {percent(self.costly)} of the loss."]
+            count = math.ceil(self.n / _COSTLY)
+            which, make = (f"{count:,} costliest", "make") if count > 1 else ("costliest", "makes")
+            sentences += [f"The {which} of them, {percent(count / self.n)}, {make} {percent(self.costly)} of the loss."]
         if self.infinite:
             sentences += [f"{self.infinite:,} losses are infinite, and in no bin."]
         return tuple(sentences)

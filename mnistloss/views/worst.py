@@ -11,7 +11,7 @@ from mnistloss.arrays import Array
 from mnistloss.datasets.label_errors import known_errors
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
-from mnistloss.numbers import finite, percent
+from mnistloss.numbers import counted, finite, percent
 from mnistloss.statistics import Moments
 from mnistloss.views.figures import nats, ratio
 from mnistloss.views.view import Option, View
@@ -54,7 +54,7 @@ class Worst:
         """A table, and the pictures where there are any."""
         looked = any(case.label_known_wrong is not None for case in self.cases)
         table = Table(
-            f"the {len(self.cases)} costliest of {self.examples.n:,} examples, by their part of the cee",
+            f"the costliest of {counted(self.examples.n, 'example', 'examples')}, by their part of the cee",
             (">index", ">label", ">predicted", ">p of the label", ">loss", ">share", ">cumulative")
             + (("label known to be wrong",) if looked else ()),
             tuple(self._cells(case)[: 7 + looked] for case in self.cases),

@@ -1,5 +1,9 @@
 
 "use strict";
+const reachable = () => {
+  for (const box of document.querySelectorAll(".scroll"))
+    box.scrollWidth > box.clientWidth ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+};
 const known = (text) => (text === "infinite" ? Infinity : text === "." ? 0 : parseFloat(text.replaceAll(",", "")));
 const compare = (a, b) => {
   const [x, y] = [known(a), known(b)];
@@ -24,3 +28,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+reachable();
+addEventListener("resize", reachable);
+addEventListener("toggle", reachable, true);
