@@ -104,10 +104,11 @@ def compare(
 
 def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws: Draws) -> Comparison:
     """Compare predictions with the first of them; see `compare`."""
-    first = load_examples(sources[0], selection)
+    needs = (loss.name, "error")
+    first = load_examples(sources[0], selection, needs)
     scored = [_score(first, loss)]
     for source in sources[1:]:
-        examples = load_examples(source, selection)
+        examples = load_examples(source, selection, needs)
         _check_same(first, examples)
         scored.append(_score(examples, loss))
     baseline, *others = _renamed(scored)

@@ -1,8 +1,11 @@
-"""Every example of checked predictions at once, for views that look at them one by one."""
+"""What is kept of every example of checked predictions, for views that look at them one by one."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,19 +19,29 @@ from mnistloss.errors import InputError, UnavailableError, shown
 from mnistloss.evaluation import default_losses
 from mnistloss.findings import Findings, Wanted
 from mnistloss.hints import Hint
-from mnistloss.losses import LOSSES, block_targets
+from mnistloss.losses import LOSSES, Loss, block_targets
 from mnistloss.outputs import OUTPUTS
 from mnistloss.predictions import check_probabilities
-from mnistloss.scoring import Digest, Predictions, Selection, open_scoring
+from mnistloss.scoring import Block, Digest, Predictions, Selection, open_scoring
 from mnistloss.signature import Signature
 from mnistloss.tally import Tally
+
+KEPT: Mapping[str, Callable[[Block], Array]] = {
+    "predicted": lambda block: block.outputs.predicted,
+    "p of the label": lambda block: block.outputs.p.reshape(-1).take(block.outputs.place(block.t)),
+    "outputs": lambda block: block.outputs.scores,
+}
+"""What can be kept of a block but losses: predicted classes (n,), probabilities (n,), and all outputs (K, n)."""
+
+ALL = ("p of the label", "outputs")
+"""To be kept where every loss, whatever its delta, and every probability is to be had."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N checked predictions in memory, with their targets.
+    """N checked predictions, of which is in memory what was asked for, with their targets.
 
-    t: labels (N,), or soft rows (N, K). outputs: see `losses.Outputs`, of all examples as one block, (K, N).
+    t: labels (N,), or soft rows (N, K). values: per-example losses (N,) by name. kept: see `KEPT`.
     signed: the signature of all losses; see `signature`.
     indices: which examples of the split these are; None for all of them in order, and for own targets.
     hints: what looks like a mistake, as `evaluate` finds it.
@@ -41,7 +54,8 @@ class Examples:
     input: str
     delta: float
     t: Array = field(repr=False)
-    outputs: Any = field(repr=False)
+    values: Mapping[str, Floats] = field(repr=False)
+    kept: Mapping[str, Array] = field(repr=False)
     signed: Signature
     indices: Array | None = field(default=None, repr=False)
     access: Access = field(default=ACCESS, repr=False)
@@ -59,6 +73,8 @@ class Examples:
         """
         if LOSSES[name].needs_probabilities:
             check_probabilities(shown(self.name), self.input, self.n, name)
+        if delta is None and name in self.values:
+            return self.values[name]
         targets = block_targets(self.t, slice(0, self.n))
         return LOSSES[name](self.outputs, targets, self.delta if delta is None else delta)
 
@@ -76,8 +92,12 @@ class Examples:
     @property
     def predicted(self) -> NDArray[np.intp]:
         """The predicted classes (N,)."""
-        classes: NDArray[np.intp] = self.outputs.predicted
-        return classes
+        return self.kept["predicted"]
+
+    @cached_property
+    def outputs(self) -> Any:
+        """All examples as one block, (K, N); see `outputs.Outputs`. They must have been kept."""
+        return OUTPUTS[self.input](self.kept["predicted" if self.input == "labels" else "outputs"])
 
     @property
     def labels(self) -> NDArray[np.intp]:
@@ -115,15 +135,22 @@ class Examples:
         return [] if images is None else [Pictures(images, captions, alts)]
 
 
-def load_examples(predictions: Predictions, selection: Selection) -> Examples:
-    """Check predictions as `evaluate` does, and keep all of them."""
+def load_examples(predictions: Predictions, selection: Selection, keep: Sequence[str] = ALL) -> Examples:
+    """Check predictions as `evaluate` does, and keep of each example the losses and what of `KEPT` is named.
+
+    What the predictions cannot have is left out.
+    """
     with open_scoring(predictions, selection) as scoring:
         layout, targets = scoring.layout, scoring.targets
-        losses = [LOSSES[name] for name in default_losses(layout.input)]
-        digest, tally, parts = Digest(), Tally(scoring, losses), []
+        losses = [loss for loss in _possible(layout.input) if loss.name in (*default_losses(layout.input), *keep)]
+        digest, tally = Digest(), Tally(scoring, losses, keep=[loss.name for loss in losses if loss.name in keep])
+        known = (name for name in keep if name in KEPT and _known(name, layout.input, targets.t))
+        columns = dict.fromkeys(("predicted", *known))
+        parts: dict[str, list[Array]] = {name: [] for name in columns}
         for blocks in scoring.run(list, digest):
             tally.add(blocks)
-            parts += [block.outputs for block in blocks]
+            for name, block in itertools.product(columns, blocks):
+                parts[name].append(KEPT[name](block))
         return Examples(
             name=scoring.name,
             dataset=targets.dataset,
@@ -132,7 +159,8 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
             input=layout.input,
             delta=scoring.delta,
             t=targets.t.astype(np.intp) if targets.t.ndim == 1 else targets.t,
-            outputs=_joined(layout.input, parts),
+            values=tally.values,
+            kept={name: np.concatenate(blocks, axis=-1) for name, blocks in parts.items()},
             signed=scoring.signature(tuple(LOSSES.values()), digest),
             indices=targets.chosen,
             access=selection.access,
@@ -140,7 +168,11 @@ def load_examples(predictions: Predictions, selection: Selection) -> Examples:
         )
 
 
-def _joined(input: str, blocks: list[Any]) -> Any:
-    """The outputs of all blocks as one."""
-    values = [block.predicted if input == "labels" else block.scores for block in blocks]
-    return OUTPUTS[input](np.concatenate(values, axis=-1))
+def _possible(input: str) -> list[Loss]:
+    """The losses that such predictions have."""
+    return [loss for loss in LOSSES.values() if input != "labels" or not loss.needs_probabilities]
+
+
+def _known(name: str, input: str, t: Array) -> bool:
+    """Whether it is to be had of such predictions beside such targets."""
+    return input != "labels" and (name != "p of the label" or t.ndim == 1)

@@ -56,7 +56,8 @@ class Wanted:
 
     def tally(self, scoring: Scoring, losses: Sequence[Loss]) -> Tally:
         """An empty tally that gathers this."""
-        return Tally(scoring, losses, keep=self.keep, top=self.top, by_class=self.per_class)
+        kept = [loss.name for loss in losses] if self.keep else []
+        return Tally(scoring, losses, keep=kept, top=self.top, by_class=self.per_class)
 
     @property
     def keep(self) -> bool:

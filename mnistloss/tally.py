@@ -20,7 +20,8 @@ EXAMINED = 10**6
 class Tally:
     """Moments, hits and signs of mistakes, sums by class, and what is kept of each example where it is needed.
 
-    n: the rows taken in. keep: whether per-example losses are. top: for which k hits among the k best are counted.
+    n: the rows taken in. keep: the losses that are kept of each example.
+    top: for which k hits among the k best are counted.
     """
 
     def __init__(
@@ -28,13 +29,13 @@ class Tally:
         scoring: Scoring,
         losses: Sequence[Loss],
         *,
-        keep: bool = False,
+        keep: Sequence[str] = (),
         top: Sequence[int] = (),
         by_class: bool = False,
     ) -> None:
         self._delta, self._classes = scoring.delta, scoring.targets.classes
         self._losses = {loss.name: loss for loss in (*losses, find("error"))}
-        self._kept = [loss.name for loss in losses] if keep else []
+        self._kept = keep
         self._by_class = by_class
         self._keeps_predicted = scoring.layout.n <= EXAMINED and scoring.targets.t.ndim == 1
         self.n = 0

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from conftest import Cli
 from mnistloss import evaluate
 from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.examples import Examples, load_examples
+from mnistloss.examples import ALL, Examples, load_examples
 from mnistloss.scoring import Selection
 from mnistloss.views import VIEWS, find
 from mnistloss.views.confusion import confusion
@@ -65,6 +66,27 @@ def test_charted_views_have_charts(name: str, examples: Examples) -> None:
     for chart in found:
         assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.x.label}")
         assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.y.label}")
+
+
+@pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.needs != ALL])
+def test_a_view_sees_the_same_of_what_it_needs(name: str, probs: np.ndarray, examples: Examples) -> None:
+    """With nothing kept but what it says that it needs, a view finds what it finds of everything."""
+    found = VIEWS[name].run(load_examples(probs, Selection(dataset="mnist-5k"), VIEWS[name].needs))
+    assert found.as_dict() == VIEWS[name].run(examples).as_dict()
+
+
+def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
+    """Per-example losses take a float64 each: the probabilities of 500,000 examples are never all in memory."""
+    np.save(tmp_path / "y.npy", np.full((500_000, 10), 0.1, np.float32))
+    np.save(tmp_path / "t.npy", np.zeros(500_000, np.uint8))
+    tracemalloc.start()
+    try:
+        found = load_examples(tmp_path / "y.npy", Selection(targets=tmp_path / "t.npy"), VIEWS["confusion"].needs)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.values.keys() == {"cee", "error"}
+    assert peak < 40e6  # what the probabilities alone would take
 
 
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:

@@ -24,12 +24,15 @@ class _Views(click.Group):
         return [*VIEWS, "all"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from mnistloss.examples import ALL
         from mnistloss.views import VIEWS
 
         if cmd_name == "all":
-            return _command("all", "all views, each with its default options")
+            return _command("all", "all views, each with its default options", ALL)
         view = VIEWS.get(cmd_name)
-        return None if view is None else _command(view.name, view.meaning, view.options, charted=view.charted)
+        return (
+            None if view is None else _command(view.name, view.meaning, view.needs, view.options, charted=view.charted)
+        )
 
 
 @click.group("inspect", cls=_Views, invoke_without_command=True)
@@ -46,7 +49,9 @@ def command(ctx: click.Context) -> None:
         output.show(table.views(list(VIEWS.values())))
 
 
-def _command(name: str, meaning: str, chosen: Sequence[Option] = (), *, charted: bool = True) -> click.Command:
+def _command(
+    name: str, meaning: str, needs: Sequence[str], chosen: Sequence[Option] = (), *, charted: bool = True
+) -> click.Command:
     @options.predictions
     @options.selection
     @options.format_table_json
@@ -54,7 +59,7 @@ def _command(name: str, meaning: str, chosen: Sequence[Option] = (), *, charted:
         from mnistloss.examples import load_examples
         from mnistloss.views import inspect
 
-        examples = load_examples(output.source(predictions), selection)
+        examples = load_examples(output.source(predictions), selection, needs)
         found = inspect(examples, name, **values)
         output.show_result("views", found, format_, found.where())
         output.save_plot(plot, found.parts() if plot else ())

@@ -11,7 +11,7 @@ import numpy as np
 from mnistloss import numbers
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import InputError, shown
-from mnistloss.examples import Examples
+from mnistloss.examples import ALL, Examples
 from mnistloss.numbers import finite
 from mnistloss.statistics import Moments
 from mnistloss.views.figures import nats
@@ -127,6 +127,7 @@ def calibration(examples: Examples, bins: int = 15) -> Calibration:
 VIEW = View(
     "calibration",
     "whether confidence is as large as accuracy, and what the difference costs",
+    ALL,
     calibration,
     (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
     charted=True,

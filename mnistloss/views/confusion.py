@@ -12,7 +12,7 @@ from mnistloss.arrays import Array, Floats
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
 from mnistloss.numbers import finite, percent
-from mnistloss.views.figures import nats, ratio
+from mnistloss.views.figures import MAIN_LOSS, main_loss, nats, ratio
 from mnistloss.views.view import View
 
 _SHOWN = 10
@@ -81,11 +81,11 @@ class Confusion:
 def confusion(examples: Examples) -> Confusion:
     """Count the pairs and add up what they cost, in cee, or in error where only classes are known."""
     k = examples.classes
-    loss = "error" if examples.input == "labels" else "cee"
+    loss = main_loss(examples)
     cells = examples.labels * k + examples.predicted
     counts = np.bincount(cells, minlength=k * k).reshape(k, k)
     costs = np.bincount(cells, weights=examples.losses(loss), minlength=k * k).astype(np.float64)
     return Confusion(loss, counts, costs.reshape(k, k))
 
 
-VIEW = View("confusion", "which true -> predicted pair costs how much of the loss", confusion)
+VIEW = View("confusion", "which true -> predicted pair costs how much of the loss", MAIN_LOSS, confusion)

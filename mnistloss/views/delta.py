@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnistloss.document import Lines, Part, Table
-from mnistloss.examples import Examples
+from mnistloss.examples import ALL, Examples
 from mnistloss.losses import DELTA
 from mnistloss.numbers import finite
 from mnistloss.statistics import Moments
@@ -87,4 +87,4 @@ def delta(examples: Examples) -> Delta:
     return Delta(rows, bool(np.all((p == 0) | (p == 1))), accuracy)
 
 
-VIEW = View("delta", "how much of the cee is delta", delta)
+VIEW = View("delta", "how much of the cee is delta", ALL, delta)

@@ -8,6 +8,9 @@ from mnistloss.arrays import Array
 from mnistloss.document import Curve
 from mnistloss.examples import Examples
 
+MAIN_LOSS = ("cee", "error")
+"""What a view about the main loss needs."""
+
 
 def main_loss(examples: Examples) -> str:
     """The loss that a view is about: cee, or error where only classes are known."""

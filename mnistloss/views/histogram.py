@@ -115,6 +115,7 @@ def _edges(losses: Floats, per_decade: int) -> Floats:
 VIEW = View(
     "histogram",
     "how the losses of single examples are spread, and which make the loss",
+    ("cee",),
     histogram,
     (Option("per_decade", 3, 1, "bins to a power of ten"),),
     charted=True,

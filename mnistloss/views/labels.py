@@ -9,7 +9,7 @@ import numpy as np
 
 from mnistloss.datasets.label_errors import RULE, SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
-from mnistloss.examples import Examples
+from mnistloss.examples import ALL, Examples
 from mnistloss.numbers import finite, percent
 from mnistloss.statistics import Moments
 from mnistloss.views.figures import main_loss, nats, ratio
@@ -100,7 +100,7 @@ def labels(examples: Examples) -> Labels:
     errors = [known.get(int(index)) for index in examples.positions()]
     wrong = np.array([error is not None for error in errors])
     suggested = np.array([t if e is None else e.suggestion for e, t in zip(errors, examples.labels, strict=True)])
-    relabelled = replace(examples, t=suggested)
+    relabelled = replace(examples, t=suggested, values={})
     main = main_loss(examples)
     losses = {name: (examples.losses(name), relabelled.losses(name)) for name in dict.fromkeys((main, "error"))}
     means = {
@@ -116,4 +116,4 @@ def labels(examples: Examples) -> Labels:
     return Labels(len(known), examples.n, cases, means, ratio(float(given[wrong].sum()), float(given.sum())))
 
 
-VIEW = View("labels", "what the labels that are known to be wrong do to the loss (MNIST test set)", labels)
+VIEW = View("labels", "what the labels that are known to be wrong do to the loss (MNIST test set)", ALL, labels)

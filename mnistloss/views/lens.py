@@ -19,7 +19,7 @@ from mnistloss.examples import Examples
 from mnistloss.numbers import finite
 from mnistloss.sampling import Words, partition
 from mnistloss.statistics import Moments
-from mnistloss.views.figures import main_loss, nats, staircase
+from mnistloss.views.figures import MAIN_LOSS, main_loss, nats, staircase
 from mnistloss.views.view import Option, View
 
 _QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -152,6 +152,7 @@ def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
 VIEW = View(
     "lens",
     "what a random mini-batch sees of the loss",
+    MAIN_LOSS,
     lens,
     (
         Option("batch_size", 100, 1, "how many examples a mini-batch has, drawn with replacement", 10**6),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnistloss.document import Part, Table
-from mnistloss.examples import Examples
+from mnistloss.examples import ALL, Examples
 from mnistloss.numbers import finite
 from mnistloss.statistics import Moments
 from mnistloss.views.figures import nats
@@ -63,4 +63,4 @@ def others(examples: Examples) -> Others:
         return Others(examples.n, {name: Moments.over(examples.losses(name)).mean for name in _TITLES}, values)
 
 
-VIEW = View("others", "what other tools print as cross-entropy or squared error", others)
+VIEW = View("others", "what other tools print as cross-entropy or squared error", ALL, others)

@@ -9,7 +9,7 @@ from typing import Any
 from mnistloss.document import Lines, Part, Table
 from mnistloss.examples import Examples
 from mnistloss.statistics import Moments, quantile
-from mnistloss.views.figures import main_loss
+from mnistloss.views.figures import MAIN_LOSS, main_loss
 from mnistloss.views.view import Option, View
 
 POWER = 0.8
@@ -106,6 +106,7 @@ def _design(correlation: float | None, s: float | None, n: int, difference: floa
 VIEW = View(
     "power",
     "how many examples it takes to see a difference in the loss",
+    MAIN_LOSS,
     power,
     (Option("difference", 0.005, 1e-9, "the difference of two means that is to be seen", 1e9),),
 )

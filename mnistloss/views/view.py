@@ -52,11 +52,13 @@ class Option:
 class View:
     """A view of the registry: what it is called, what it shows, and the function that takes Examples and options.
 
+    needs: what is to be kept of each example, as `load_examples` has it.
     charted: whether there is a chart among what it shows.
     """
 
     name: str
     meaning: str
+    needs: tuple[str, ...]
     run: Callable[..., Result]
     options: tuple[Option, ...] = ()
     charted: bool = False

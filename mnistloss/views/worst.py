@@ -74,7 +74,7 @@ class Worst:
 
 def worst(examples: Examples, k: int = 10) -> Worst:
     """The k examples with the largest cee; of equal ones, the first. Soft targets raise InputError."""
-    labels, p = examples.labels, examples.probabilities()
+    labels = examples.labels
     losses = examples.losses("cee")
     total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]
@@ -86,7 +86,7 @@ def worst(examples: Examples, k: int = 10) -> Worst:
             index=int(positions[row]),
             label=int(labels[row]),
             predicted=int(predicted[row]),
-            probability=float(p[labels[row], row]),
+            probability=float(examples.kept["p of the label"][row]),
             loss=float(losses[row]),
             share=ratio(float(losses[row]), total),
             cumulative=ratio(float(cost), total),
@@ -100,6 +100,7 @@ def worst(examples: Examples, k: int = 10) -> Worst:
 VIEW = View(
     "worst",
     "the examples that cost most, and their share of the loss",
+    ("cee", "p of the label"),
     worst,
     (Option("k", 10, 1, "how many examples"),),
 )
