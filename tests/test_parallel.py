@@ -234,6 +234,19 @@ def test_terminated(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
 
 
+def test_interrupted_at_the_start(tmp_path: Path) -> None:
+    """Ctrl-C while the program is still being imported leaves no traceback either."""
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    found = subprocess.run(
+        [sys.executable, "-m", "mnistloss", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (1, "", "")
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_the_one_that_started_it(how: signal.Signals) -> None:
     """A killed command leaves no others behind that would wait for ever."""
@@ -246,7 +259,7 @@ def test_no_process_outlives_the_one_that_started_it(how: signal.Signals) -> Non
         assert process.stdout is not None
         assert len({process.stdout.readline() for _ in range(2)} - {str(process.pid)}) == 2
         process.send_signal(how)
-        assert process.stdout.read() == ""  # which ends when all that could write to it have ended
+        assert process.communicate(timeout=30)[0] == ""  # which ends when all that could write to it have ended
 
 
 def test_a_file_is_read_once_into_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
