@@ -68,7 +68,7 @@ class _Group(click.Group):
             ctx.exit(2 if isinstance(error, ArgumentError) else 1)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, message="mnistloss %(version)s")
 def main() -> None:
     """The loss of predictions on MNIST: defined, checked, reproducible.

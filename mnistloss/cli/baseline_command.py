@@ -15,29 +15,11 @@ from mnistloss.cli import options, output
     "--out", type=options.Destination(".npy"), required=True, help="The .npy file to write the predictions to."
 )
 @options.dataset
-@click.option(
-    "--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="What to predict."
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="softmax: passes over the training split.",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="softmax: size of a step.",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="softmax: examples in a batch."
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="softmax: order of the examples."
-)
+@click.option("--split", type=options.SPLIT, default="test", help="What to predict.")
+@click.option("--epochs", type=options.FROM_ONE, default=10, help="softmax: passes over the training split.")
+@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="softmax: size of a step.")
+@click.option("--batch-size", type=options.FROM_ONE, default=100, help="softmax: examples in a batch.")
+@click.option("--seed", type=options.FROM_ZERO, default=0, help="softmax: order of the examples.")
 @click.option(
     "--weights-out", type=options.Destination(".npz"), help="softmax: also save its weights, W (784, 10) and b (10,)."
 )

@@ -22,7 +22,7 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command("list")
-@options.format_table_json
+@options.format_("table", "json")
 @options.cache_dir
 def list_(format_: str = "table", cache_dir: Path | None = None) -> None:
     """List the cached files, each read and verified."""
@@ -32,7 +32,7 @@ def list_(format_: str = "table", cache_dir: Path | None = None) -> None:
 
 
 @command.command("verify")
-@options.format_table_json
+@options.format_("table", "json")
 @options.cache_dir
 @click.pass_context
 def verify(ctx: click.Context, format_: str, cache_dir: Path | None) -> None:

@@ -17,23 +17,16 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="A.npy B.npy...")
-@click.option("--loss", type=options.LOSS, default="cee", show_default=True, help="Which loss is compared.")
+@click.option("--loss", type=options.LOSS, default="cee", help="Which loss is compared.")
 @options.selection
 @click.option(
     "--flips",
-    type=click.IntRange(min=1),
+    type=options.FROM_ONE,
     default=10_000,
-    show_default=True,
     help="Random sign patterns of the test; of few differences all are tried.",
 )
-@click.option(
-    "--bootstrap",
-    type=click.IntRange(min=1),
-    default=10_000,
-    show_default=True,
-    help="Samples of the percentile interval.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of flips and samples.")
+@click.option("--bootstrap", type=options.FROM_ONE, default=10_000, help="Samples of the percentile interval.")
+@click.option("--seed", type=options.FROM_ZERO, default=0, help="Of flips and samples.")
 @options.confidence
 @click.option(
     "--no-worse-than",
@@ -42,7 +35,7 @@ if TYPE_CHECKING:
     metavar="MARGIN",
     help="Exit with 3 unless the interval of every difference ends at or below this.",
 )
-@options.format_table_json
+@options.format_("table", "json")
 @click.pass_context
 def command(
     ctx: click.Context,

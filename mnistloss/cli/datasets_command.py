@@ -8,7 +8,7 @@ from mnistloss.cli import options, output
 
 
 @click.command("datasets")
-@options.format_table_json
+@options.format_("table", "json")
 @click.option("--cite", type=options.DATASET, metavar="NAME", help="Print the BibTeX entry of this dataset.")
 def command(format_: str, cite: str | None) -> None:
     """List the datasets with sizes, classes, licence and citation."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     "--reduction",
     type=options.OneOf("mnistloss.evaluation", "REDUCTIONS"),
     default="mean",
-    show_default=True,
     help="Over the examples; none keeps a loss for each, for --out.",
 )
 @click.option(
@@ -34,24 +33,19 @@ if TYPE_CHECKING:
     type=options.Destination(".npy", ".npz"),
     help="With --reduction none: losses of one kind as .npy, of several as .npz.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), help="Also the losses of each batch of the partition.")
-@click.option("--top", multiple=True, type=click.IntRange(min=1), help="Also the top-K accuracy; repeatable.")
+@click.option("--batch-size", type=options.FROM_ONE, help="Also the losses of each batch of the partition.")
+@click.option("--top", multiple=True, type=options.FROM_ONE, help="Also the top-K accuracy; repeatable.")
 @click.option("--per-class", is_flag=True, help="Also the losses and the accuracy by class.")
 @options.confidence
-@click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Resamples for percentile intervals.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of --bootstrap.  [default: 0]")
+@click.option(
+    "--bootstrap", type=options.FROM_ZERO, default=0, show_default=False, help="Resamples for percentile intervals."
+)
+@click.option("--seed", type=options.FROM_ZERO, help="Of --bootstrap.  [default: 0]")
 @click.option(
     "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit with 3 if so: 'cee>0.05', 'hints>0'; repeatable."
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: the processors there are]")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json", "csv", "markdown", "latex"]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
+@click.option("--jobs", type=options.FROM_ONE, help="Processes.  [default: the processors there are]")
+@options.format_("table", "json", "csv", "markdown", "latex", help="How to print the result.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -26,20 +26,8 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     return int(first), int(second)
 
 
-_dataset = click.option(
-    "--dataset", type=options.DATASET, default="mnist-5k", show_default=True, help="Which dataset is learnt."
-)
-_seed = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn at random."
-)
-_format = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+_dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="Which dataset is learnt.")
+_seed = click.option("--seed", type=options.FROM_ZERO, default=0, help="Of all that is drawn at random.")
 
 
 @click.group("explain")
@@ -63,12 +51,12 @@ def command() -> None:
     metavar="FROM TO",
     help="How far.  [default: -1 1 for one weight, -0.1 0.1 for all]",
 )
-@click.option("--steps", type=click.IntRange(min=1), default=200, show_default=True, help="In how many steps.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="On a mini-batch of so many, not the whole split.")
+@click.option("--steps", type=options.FROM_ONE, default=200, help="In how many steps.")
+@click.option("--batch-size", type=options.FROM_ONE, help="On a mini-batch of so many, not the whole split.")
 @_seed
 @_dataset
-@click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Which split.")
-@_format
+@click.option("--split", type=options.SPLIT, default="test", help="Which split.")
+@options.format_("table", "json", "csv")
 @options.plot
 @options.cache_dir
 @options.offline
@@ -110,23 +98,13 @@ def accuracy(
 
 
 @command.command("learning")
-@click.option(
-    "--examples", type=click.IntRange(min=1), default=1000, show_default=True, help="Of the training split, at random."
-)
-@click.option(
-    "--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over these examples."
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Size of a step.",
-)
-@click.option("--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="Examples in a batch.")
+@click.option("--examples", type=options.FROM_ONE, default=1000, help="Of the training split, at random.")
+@click.option("--epochs", type=options.FROM_ONE, default=100, help="Passes over these examples.")
+@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="Size of a step.")
+@click.option("--batch-size", type=options.FROM_ONE, default=100, help="Examples in a batch.")
 @_seed
 @_dataset
-@_format
+@options.format_("table", "json", "csv")
 @options.plot
 @options.cache_dir
 @options.offline
@@ -159,9 +137,9 @@ def learning(
 
 @command.command("example")
 @options.predictions
-@click.option("--index", type=click.IntRange(min=0), required=True, help="Which row of PREDS.npy, the first being 0.")
+@click.option("--index", type=options.FROM_ZERO, required=True, help="Which row of PREDS.npy, the first being 0.")
 @options.selection
-@options.format_table_json
+@options.format_("table", "json")
 def example(predictions: str, index: int, selection: Selection, format_: str) -> None:
     """Show the loss of one example, term by term."""
     from mnistloss.examples import load_examples

@@ -8,19 +8,17 @@ import click
 
 from mnistloss.cli import options, output
 
-_SECONDS = click.FloatRange(min=0, min_open=True)
-
 
 @click.command("fetch")
 @click.argument("datasets", nargs=-1, type=options.DATASET, metavar="[DATASET]...")
 @click.option("--from", "source", type=options.FILE, help="Import from this file, folder or archive.")
 @click.option("--mirror", "mirrors", multiple=True, metavar="URL", help="Mirror to use instead of the known ones.")
 @click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the digest decides all the same.")
-@click.option("--split", type=click.Choice(["train", "test"]), help="Only this split.")
+@click.option("--split", type=options.SPLIT, help="Only this split.")
 @click.option("--force", is_flag=True, help="Download again what the cache has.")
-@click.option("--connect-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a connection.")
-@click.option("--read-timeout", type=_SECONDS, default=30, show_default=True, help="Seconds of silence.")
-@click.option("--deadline", type=_SECONDS, default=600, show_default=True, help="Seconds for a file, in all.")
+@click.option("--connect-timeout", type=options.POSITIVE, default=10, help="Seconds for a connection.")
+@click.option("--read-timeout", type=options.POSITIVE, default=30, help="Seconds of silence.")
+@click.option("--deadline", type=options.POSITIVE, default=600, help="Seconds for a file, in all.")
 @click.option(
     "--export",
     type=options.Destination(".npz", ".pkl", ""),

@@ -16,11 +16,11 @@ from mnistloss.cli import options, output
     "--loss", "losses", multiple=True, type=options.LOSS, help="Which loss; repeatable.  [default: cee and mse]"
 )
 @options.dataset
-@click.option("--input", "input_", type=options.INPUT, default="probs", show_default=True, help="What they are.")
+@click.option("--input", "input_", type=options.INPUT, default="probs", help="What they are.")
 @click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]")
 @click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are.")
 @options.confidence
-@options.format_table_json
+@options.format_("table", "json")
 @options.cache_dir
 @options.offline
 def command(

@@ -54,7 +54,7 @@ def _command(
 ) -> click.Command:
     @options.predictions
     @options.selection
-    @options.format_table_json
+    @options.format_("table", "json")
     def run(predictions: str, selection: Selection, format_: str, plot: Path | None = None, **values: Any) -> None:
         from mnistloss.examples import load_examples
         from mnistloss.views import inspect
@@ -69,7 +69,5 @@ def _command(
     for option in chosen:
         kind = int if isinstance(option.default, int) else float
         flag = f"--{option.name.replace('_', '-')}"
-        made.params.append(
-            click.Option([flag], type=kind, default=option.default, show_default=True, help=option.meaning)
-        )
+        made.params.append(click.Option([flag], type=kind, default=option.default, help=option.meaning))
     return made

@@ -74,18 +74,17 @@ DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
 LOSS = OneOf("mnistloss.losses", "LOSSES")
 INPUT = OneOf("mnistloss.predictions", "INPUTS")
 FILE = _File(path_type=Path)
+SPLIT = click.Choice(["train", "test"])
+FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
+POSITIVE = click.FloatRange(min=0, min_open=True)
 
-dataset = click.option("--dataset", type=DATASET, default="mnist", show_default=True, help="Which dataset.")
+dataset = click.option("--dataset", type=DATASET, default="mnist", help="Which dataset.")
 offline = click.option("--offline", is_flag=True, help="Never open a socket; so does MNISTLOSS_OFFLINE=1.")
 cache_dir = click.option("--cache-dir", type=FILE, help="Cache folder; default MNISTLOSS_CACHE or the platform's.")
 confidence = click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals.",
+    "--confidence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, help="Of the intervals."
 )
-seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the draw; default a new one, which is shown.")
+seed = click.option("--seed", type=FROM_ZERO, help="Seed of the draw; default a new one, which is shown.")
 
 
 predictions = click.argument("predictions", type=click.Path(path_type=str), metavar="PREDS.npy")
@@ -99,12 +98,11 @@ def selection(command: F) -> F:
             "--split",
             type=click.Choice(["auto", "train", "test"]),
             default="auto",
-            show_default=True,
             help="Which split; auto chooses it by the number of predictions.",
         ),
         click.option("--targets", type=FILE, help="Own targets, a .npy of labels (N,) or rows (N, K)."),
         click.option("--indices", type=FILE, help="Which examples: a .npy of indices, or a batch saved by sample."),
-        click.option("--input", type=INPUT, default="probs", show_default=True, help="What the predictions are."),
+        click.option("--input", type=INPUT, default="probs", help="What the predictions are."),
         click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
         click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
         cache_dir,
@@ -127,14 +125,10 @@ def selection(command: F) -> F:
     return gathered  # type: ignore[return-value]  # click's decorators keep what they decorate
 
 
-format_table_json = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+def format_(*names: str, help: str = "How to print.") -> Callable[[F], F]:
+    """The choice of a format, of which the first is the default."""
+    return click.option("--format", "format_", type=click.Choice(names), default=names[0], help=help)
+
 
 plot = click.option(
     "--plot",
@@ -146,13 +140,9 @@ plot = click.option(
 def form(command: F) -> F:
     """The three choices of how examples are handed out, as `normalize`, `flatten` and `one_hot`."""
     for option in (
-        click.option(
-            "--flatten/--images", default=True, help="Images as (N, 784) or (N, 1, 28, 28).  [default: flatten]"
-        ),
-        click.option("--normalize/--raw", default=True, help="Pixels in [0, 1] or bytes.  [default: normalize]"),
-        click.option(
-            "--one-hot/--labels", default=False, help="Targets as rows (N, 10) or labels (N,).  [default: labels]"
-        ),
+        click.option("--flatten/--images", default=True, help="Images as (N, 784) or (N, 1, 28, 28)."),
+        click.option("--normalize/--raw", default=True, help="Pixels in [0, 1] or bytes."),
+        click.option("--one-hot/--labels", default=False, help="Targets as rows (N, 10) or labels (N,)."),
     ):
         command = option(command)
     return command

@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 @options.confidence
 @click.option("--title", help="Title of the page.  [default: the name of the file]")
 @click.option("--note", help="A sentence below the title.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["html", "json"]),
-    default="html",
-    show_default=True,
-    help="A page, or its data on standard output.",
-)
+@options.format_("html", "json", help="A page, or its data on standard output.")
 def command(
     predictions: tuple[str, ...],
     out: Path | None,

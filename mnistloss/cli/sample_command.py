@@ -18,20 +18,16 @@ _SHOWN = 20
 
 
 @click.command("sample")
-@click.option("--batch-size", type=click.IntRange(min=1), default=10, show_default=True, help="Examples in a batch.")
-@click.option(
-    "--batches", "count", type=click.IntRange(min=1), default=1, show_default=True, help="Mini-batches to draw."
-)
-@click.option(
-    "--replacement/--no-replacement", default=True, help="Whether an example may come twice.  [default: replacement]"
-)
+@click.option("--batch-size", type=options.FROM_ONE, default=10, help="Examples in a batch.")
+@click.option("--batches", "count", type=options.FROM_ONE, default=1, help="Mini-batches to draw.")
+@click.option("--replacement/--no-replacement", default=True, help="Whether an example may come twice.")
 @click.option("--stratified", is_flag=True, help="As many of each class as its share.")
 @click.option("--partition", is_flag=True, help="Split everything into disjoint batches instead of drawing.")
 @click.option("--shuffle", is_flag=True, help="With --partition: in random order.")
 @click.option("--drop-last", is_flag=True, help="With --partition: without the smaller last batch.")
 @options.seed
 @options.dataset
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which split.")
+@click.option("--split", type=options.SPLIT, default="train", help="Which split.")
 @options.form
 @click.option(
     "--out",

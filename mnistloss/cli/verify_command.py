@@ -15,7 +15,7 @@ from mnistloss.cli import options, output
 @click.option("--value", help="The number quoted with it; it must agree to its last digit.")
 @click.option("--targets", type=options.FILE, help="Own targets, where the signature is of such.")
 @click.option("--indices", type=options.FILE, help="Indices or a saved batch, where the signature is of such.")
-@options.format_table_json
+@options.format_("table", "json")
 @options.cache_dir
 @options.offline
 @click.pass_context
