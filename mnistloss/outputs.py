@@ -5,9 +5,10 @@ A block is transposed, (K, n): a row for each class, so that every reduction run
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,58 +19,35 @@ BLOCK = 10_000
 """Examples in a block. Part of the arithmetic: sums are made of sums over blocks, whoever computes them."""
 
 
-class Outputs(Protocol):
-    """One block of outputs, whatever they are. `t` picks the true class of each example; soft rows, or None, all."""
-
-    scores: Floats
-
-    @property
-    def best(self) -> Floats:
-        """The largest output (n,)."""
-        ...
-
-    @property
-    def predicted(self) -> NDArray[np.intp]:
-        """The class (n,) of the largest output; ties go to the lowest class."""
-        ...
-
-    @property
-    def confidence(self) -> Floats:
-        """The probability (n,) of that class."""
-        ...
-
-    @property
-    def p(self) -> Floats:
-        """Probabilities (K, n)."""
-        ...
-
-    def less_one(self, t: Array | None) -> Floats:
-        """p - 1."""
-        ...
-
-    def log(self, t: Array | None, delta: float) -> Floats:
-        """log(p + delta)."""
-        ...
-
-    def hits(self, t: Array) -> NDArray[np.bool_]:
-        """Whether the predicted class (n,) is the true one."""
-        ...
-
-    def place(self, t: Array) -> NDArray[np.intp]:
-        """Where the true class of each example lies in (K, n), counted through the rows."""
-        ...
-
-
-class _Scores:
-    """Outputs with a number for every class."""
+class Outputs(ABC):
+    """One block of outputs, a number for every class. `t` picks the true class of each; soft rows, or None, all."""
 
     def __init__(self, scores: Floats) -> None:
         self.scores = np.ascontiguousarray(scores)  # true classes are found by their place in memory
         self._placed: tuple[Any, Any] = (None, None)
         self._picked: tuple[Any, Any, Any] = (None, None, None)
 
+    @property
+    @abstractmethod
+    def confidence(self) -> Floats:
+        """The probability (n,) of the predicted class."""
+
+    @property
+    @abstractmethod
+    def p(self) -> Floats:
+        """Probabilities (K, n)."""
+
+    @abstractmethod
+    def less_one(self, t: Array | None) -> Floats:
+        """p - 1."""
+
+    @abstractmethod
+    def log(self, t: Array | None, delta: float) -> Floats:
+        """log(p + delta)."""
+
     @cached_property
     def best(self) -> Floats:
+        """The largest output (n,)."""
         best: Floats = self.scores.max(axis=0)
         return best
 
@@ -85,6 +63,7 @@ class _Scores:
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
+        """The class (n,) of the largest output; ties go to the lowest class."""
         k = len(self.scores)
         rank = np.arange(k, 0, -1).astype(np.min_scalar_type(k))[:, np.newaxis]
         return k - (self._reached * rank).max(axis=0).astype(np.intp)
@@ -94,11 +73,13 @@ class _Scores:
         return ~(self.scores < self.best)  # where NaN is too, so that there always is a class
 
     def hits(self, t: Array) -> NDArray[np.bool_]:
+        """Whether the predicted class (n,) is the true one."""
         if np.count_nonzero(self._reached) == self.scores.shape[1]:
             return self._pick(self.scores, t) == self.best
         return self.predicted == t
 
     def place(self, t: Array) -> NDArray[np.intp]:
+        """Where the true class of each example lies in (K, n), counted through the rows."""
         if self._placed[0] is not t:
             n = self.scores.shape[1]
             self._placed = t, np.asarray(t, np.intp) * n + np.arange(n)
@@ -114,7 +95,7 @@ class _Scores:
         return picked
 
 
-class Probabilities(_Scores):
+class Probabilities(Outputs):
     """Outputs that are probabilities."""
 
     @property
@@ -136,7 +117,7 @@ class Probabilities(_Scores):
             return np.log(np.maximum(p, 0.0))
 
 
-class LogProbabilities(_Scores):
+class LogProbabilities(Outputs):
     """Outputs that are log-probabilities."""
 
     @property
