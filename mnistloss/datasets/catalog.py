@@ -88,18 +88,25 @@ class Dataset(NamedTuple):
         }
 
 
-def _published(n: tuple[int, int], digests: dict[str, str]) -> dict[str, dict[Kind, File]]:
-    """The four files under the names of MNIST: `n` examples in train and test, held to their contents' digests."""
+def _published(n: tuple[int, int], *digests: str, archived: bool = False) -> dict[str, dict[Kind, File]]:
+    """The four files under the names of MNIST: `n` examples in train and test, images before labels.
+
+    The digests are of their contents or, if `archived`, of their .gz files.
+    """
+    held = [(None, digest) if archived else (digest, None) for digest in digests]
     return {
         split: {
-            "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), digests[f"{stem}-images"]),
-            "labels": File(f"{stem}-labels-idx1-ubyte", (count,), digests[f"{stem}-labels"]),
+            "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), *images),
+            "labels": File(f"{stem}-labels-idx1-ubyte", (count,), *labels),
         }
-        for (split, stem), count in zip((("train", "train"), ("test", "t10k")), n, strict=True)
+        for split, stem, count, images, labels in zip(SPLITS, ("train", "t10k"), n, held[::2], held[1::2], strict=True)
     }
 
 
 _DIGITS = tuple("0123456789")
+_ARTICLES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 _LECUN = """\
 @misc{lecun1998mnist,
   author = {LeCun, Yann and Cortes, Corinna and Burges, Christopher J. C.},
@@ -112,12 +119,10 @@ MNIST = Dataset(
     title="MNIST, handwritten digits",
     files=_published(
         (60000, 10000),
-        {
-            "train-images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "train-labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "t10k-images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "t10k-labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        },
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
     class_names=_DIGITS,
     mirrors=(
@@ -134,25 +139,12 @@ FASHION_MNIST = Dataset(
     title="Fashion-MNIST, articles of clothing",
     files=_published(
         (60000, 10000),
-        {
-            "train-images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "train-labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "t10k-images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "t10k-labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        },
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
-    class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    class_names=_ARTICLES,
     mirrors=(
         "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
@@ -171,28 +163,14 @@ FASHION_MNIST = Dataset(
 KMNIST = Dataset(
     name="kmnist",
     title="Kuzushiji-MNIST, cursive hiragana",
-    files={
-        split: {
-            "images": File(f"{stem}-images-idx3-ubyte", (n, 28, 28), None, archive_sha256=images),
-            "labels": File(f"{stem}-labels-idx1-ubyte", (n,), None, archive_sha256=labels),
-        }
-        for split, stem, n, images, labels in (
-            (
-                "train",
-                "train",
-                60000,
-                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-            ),
-            (
-                "test",
-                "t10k",
-                10000,
-                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-            ),
-        )
-    },
+    files=_published(
+        (60000, 10000),
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+        archived=True,
+    ),
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
     licence="CC BY-SA 4.0",
@@ -245,12 +223,10 @@ MNIST_5K = Dataset(
     title="5,000 digits of the MNIST training set, embedded",
     files=_published(
         (4000, 1000),
-        {
-            "train-images": "74422b12132c7d8b0957cdb994d971a505f77a57ddac808ef1ea84f4bb9e7a2e",
-            "train-labels": "5dbd7686910cb66a8a6303f16940c2fae43896243c187897cd3976aab00f4817",
-            "t10k-images": "39a5f23fe7320d50d2b650bd96c756db7999a84cb13541d939296ed59f1e0663",
-            "t10k-labels": "66e4c6deb5f2a061f7d8cd5ec53025fdb9dabb08265e449acb8cf64b8cd36cac",
-        },
+        "74422b12132c7d8b0957cdb994d971a505f77a57ddac808ef1ea84f4bb9e7a2e",
+        "5dbd7686910cb66a8a6303f16940c2fae43896243c187897cd3976aab00f4817",
+        "39a5f23fe7320d50d2b650bd96c756db7999a84cb13541d939296ed59f1e0663",
+        "66e4c6deb5f2a061f7d8cd5ec53025fdb9dabb08265e449acb8cf64b8cd36cac",
     ),
     class_names=_DIGITS,
     mirrors=(),
