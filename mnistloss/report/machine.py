@@ -9,30 +9,10 @@ from typing import Any
 from mnistloss.results import Evaluation
 
 _COLUMNS = (
-    "predictions",
-    "dataset",
-    "split",
-    "input",
-    "measure",
-    "class",
-    "batch",
-    "n",
-    "value",
-    "reduction",
-    "stderr",
-    "ci_low",
-    "ci_high",
-    "confidence",
-    "infinite",
-    "signature",
-    "uniform",
-    "prior",
-    "skill",
-    "share",
-    "interval",
-    "draws",
-    "seed",
-)
+    "predictions", "dataset", "split", "input", "measure", "class", "batch", "n", "value", "reduction", "stderr",
+    "ci_low", "ci_high", "confidence", "infinite", "signature", "uniform", "prior", "skill", "share", "interval",
+    "draws", "seed",
+)  # fmt: skip
 
 
 def document(**content: Any) -> str:
