@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,12 +44,7 @@ def command() -> None:
     help="Move all weights, down the gradient (the default) or in a random direction.",
 )
 @click.option(
-    "--range",
-    "range_",
-    type=float,
-    nargs=2,
-    metavar="FROM TO",
-    help="How far.  [default: -1 1 for one weight, -0.1 0.1 for all]",
+    "--range", type=float, nargs=2, metavar="FROM TO", help="How far.  [default: -1 1 for one weight, -0.1 0.1 for all]"
 )
 @click.option("--steps", type=options.FROM_ONE, default=200, help="In how many steps.")
 @click.option("--batch-size", type=options.FROM_ONE, help="On a mini-batch of so many, not the whole split.")
@@ -60,41 +55,14 @@ def command() -> None:
 @options.plot
 @options.cache_dir
 @options.offline
-def accuracy(
-    weights: Path | None,
-    weight: tuple[int, int] | None,
-    direction: str | None,
-    range_: tuple[float, float] | None,
-    steps: int,
-    batch_size: int | None,
-    seed: int,
-    dataset: str,
-    split: str,
-    format_: str,
-    plot: Path | None,
-    cache_dir: Path | None,
-    offline: bool,
-) -> None:
+def accuracy(format_: str, plot: Path | None, offline: bool, **values: Any) -> None:
     """Show why the loss is optimised and not the accuracy.
 
     The weights of a softmax regression move in fine steps: the loss changes on each, the accuracy on hardly any.
     """
     from mnistloss.explain.accuracy import explain_accuracy
 
-    found = explain_accuracy(
-        weights=weights,
-        weight=weight,
-        direction=direction,
-        range=range_,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        dataset=dataset,
-        split=split,
-        cache_dir=cache_dir,
-        download=not offline,
-    )
-    _print("accuracy", found, format_, plot)
+    _print("accuracy", explain_accuracy(**values, download=not offline), format_, plot)
 
 
 @command.command("learning")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,26 +16,14 @@ from mnistloss.cli import options, output
     "--loss", "losses", multiple=True, type=options.LOSS, help="Which loss; repeatable.  [default: cee and mse]"
 )
 @options.dataset
-@click.option("--input", "input_", type=options.INPUT, default="probs", help="What they are.")
+@click.option("--input", type=options.INPUT, default="probs", help="What they are.")
 @click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]")
 @click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are.")
 @options.confidence
 @options.format_("table", "json")
 @options.cache_dir
 @options.offline
-def command(
-    train: str,
-    test: str,
-    losses: tuple[str, ...],
-    dataset: str,
-    input_: str,
-    delta: float | None,
-    allow_unnormalized: bool,
-    confidence: float,
-    format_: str,
-    cache_dir: Path | None,
-    offline: bool,
-) -> None:
+def command(train: str, test: str, losses: tuple[str, ...], format_: str, offline: bool, **values: Any) -> None:
     """Say how much worse a model is on the test split.
 
     TRAIN.npy and TEST.npy hold what the same model says of all examples of each split. The generalisation gap is
@@ -46,17 +34,6 @@ def command(
 
     if train == test == "-":
         raise click.UsageError("standard input can be read once")
-    check_delta_matters(delta, losses)
-    found = gap(
-        output.source(train),
-        output.source(test),
-        losses=losses or None,
-        dataset=dataset,
-        input=input_,
-        delta=delta,
-        confidence=confidence,
-        allow_unnormalized=allow_unnormalized,
-        cache_dir=cache_dir,
-        download=not offline,
-    )
+    check_delta_matters(values["delta"], losses)
+    found = gap(output.source(train), output.source(test), losses=losses or None, download=not offline, **values)
     output.show_result("gap", found, format_)

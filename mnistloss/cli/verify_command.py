@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,15 +20,7 @@ from mnistloss.cli import options, output
 @options.offline
 @click.pass_context
 def command(
-    ctx: click.Context,
-    signature: str,
-    predictions: str,
-    value: str | None,
-    targets: Path | None,
-    indices: Path | None,
-    format_: str,
-    cache_dir: Path | None,
-    offline: bool,
+    ctx: click.Context, /, signature: str, predictions: str, format_: str, offline: bool, **values: Any
 ) -> None:
     """Say whether a file gives a number.
 
@@ -37,14 +29,6 @@ def command(
     """
     from mnistloss.verification import verify
 
-    found = verify(
-        signature,
-        output.source(predictions),
-        value=value,
-        targets=targets,
-        indices=indices,
-        cache_dir=cache_dir,
-        download=not offline,
-    )
+    found = verify(signature, output.source(predictions), download=not offline, **values)
     output.show_result("verification", found, format_)
     ctx.exit(0 if found.verified else 1)
