@@ -13,7 +13,6 @@ import io
 import math
 import os
 import struct
-import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -51,14 +50,8 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-class _Buffer(threading.local):
-    """Bytes of each thread's own."""
-
-    bytes: Array = np.empty(0, np.uint8)
-
-
 class NpyArray:
-    """An array in a .npy file, read by rows into buffers that are used again."""
+    """An array in a .npy file, read by rows into a buffer that is used again."""
 
     def __init__(self, stream: io.FileIO | _Lazy, header: Header, name: str) -> None:
         self.name = name
@@ -66,15 +59,15 @@ class NpyArray:
         self.dtype = header.dtype
         self._header = header
         self._stream = stream
-        self._local, self._lock = _Buffer(), threading.Lock()
+        self._buffer = np.empty(0, np.uint8)
 
     def rows(self, rows: slice) -> Array:
-        """Some rows; valid until the same thread's next call. A file that has shrunk meanwhile raises InputError."""
+        """Some rows; valid until the next call. A file that has shrunk meanwhile raises InputError."""
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         need = n * width * self.dtype.itemsize
-        if need > len(self._local.bytes):
-            self._local.bytes = np.empty(need, np.uint8)
-        raw = self._local.bytes[:need]
+        if need > len(self._buffer):
+            self._buffer = np.empty(need, np.uint8)
+        raw = self._buffer[:need]
         if not self._header.fortran or len(self.shape) != 2:
             self._read(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])
@@ -98,12 +91,11 @@ class NpyArray:
             raise InputError(f"{self.name}: the file became shorter while it was read")
 
     def _read_at(self, into: memoryview, position: int) -> int:
-        """Read from a position, by several threads at once."""
+        """Read from a position: the file's own is shared by the processes that share the work."""
         if isinstance(self._stream, io.FileIO) and hasattr(os, "preadv"):
             return os.preadv(self._stream.fileno(), [into], position)
-        with self._lock:
-            self._stream.seek(position)
-            return self._stream.readinto(into)
+        self._stream.seek(position)
+        return self._stream.readinto(into)
 
 
 class _Lazy:

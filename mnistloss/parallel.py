@@ -1,4 +1,4 @@
-"""Work on one item after another, by several processes where they can be forked, else by threads.
+"""Work on one item after another, by several processes where they can be forked, which is on Linux, else by this one.
 
 Threads would do, were the interpreter not locked between NumPy's many short calls: measured, two are as fast as one.
 """
@@ -11,13 +11,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from mnistloss.arrays import whole
 from mnistloss.errors import WorkerError
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -35,14 +32,14 @@ _CHUNK = 4
 def processors(jobs: int | None = None) -> int:
     """How many processes are worth having: `jobs`, or the processors that this process may use.
 
-    Only one where other threads run, as what they are in the midst of would stand still for ever in a forked process;
-    and in a daemonic process, which may have no children.
+    Only one on other systems than Linux; where other threads run, as what they are in the midst of would stand still
+    for ever in a forked process; and in a daemonic process, which may have no children.
     """
-    several = jobs is None or whole(jobs, "jobs") > 1
+    several = (jobs is None or whole(jobs, "jobs") > 1) and sys.platform == "linux"
     used = sys.modules.get("multiprocessing")
     if not several or threading.active_count() > 1 or (used is not None and used.current_process().daemon):
         return 1
-    return jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return jobs or len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager
@@ -55,13 +52,14 @@ def in_order(work: Callable[[Item], Done], items: Sequence[Item], jobs: int) -> 
     if jobs == 1:
         yield map(work, items)
         return
-    from concurrent.futures.process import BrokenProcessPool
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+    from multiprocessing import get_context
 
-    pool, run = _pool(work, jobs)
+    pool = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_follow, initargs=(os.getpid(), work))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # on forking beside BLAS's threads, which are idle
-            results = pool.map(run, items, chunksize=min(_CHUNK, max(1, len(items) // (8 * jobs))))
+            results = pool.map(_work, items, chunksize=min(_CHUNK, max(1, len(items) // (8 * jobs))))
         yield results
     except BrokenProcessPool:
         raise WorkerError(
@@ -69,18 +67,6 @@ def in_order(work: Callable[[Item], Done], items: Sequence[Item], jobs: int) -> 
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _pool(work: Callable[[Any], Any], jobs: int) -> tuple[Executor, Callable[[Any], Any]]:
-    """What runs the work, and how the work is called there."""
-    if not sys.platform.startswith("linux"):
-        from concurrent.futures import ThreadPoolExecutor
-
-        return ThreadPoolExecutor(jobs), work
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    return ProcessPoolExecutor(jobs, get_context("fork"), initializer=_follow, initargs=(os.getpid(), work)), _work
 
 
 def _work(item: Any) -> Any:

@@ -31,7 +31,7 @@ class Rows(Protocol):
     dtype: np.dtype[Any]
 
     def rows(self, rows: slice) -> Array:
-        """Some rows, valid until the same thread's next call."""
+        """Some rows, valid until the next call."""
         ...
 
 
