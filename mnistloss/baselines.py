@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays import Floats
 from mnistloss.datasets.access import ACCESS, Access
-from mnistloss.datasets.catalog import SPLITS
+from mnistloss.datasets.catalog import SPLITS, check_split
 from mnistloss.datasets.load import Split, load_split
-from mnistloss.datasets.verified import check_split
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation import evaluate
 from mnistloss.losses import softmax

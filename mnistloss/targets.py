@@ -18,7 +18,8 @@ from mnistloss.arrays import Array, Floats, as_real, as_targets
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.cache import State
-from mnistloss.datasets.verified import check_split, decode_labels, obtain
+from mnistloss.datasets.catalog import check_split
+from mnistloss.datasets.load import decode_labels, obtain
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.losses import Loss, block_slices
 from mnistloss.outputs import Probabilities
@@ -96,7 +97,8 @@ _MOST_PRICED = 1000
 def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
     """Targets from an array or a .npy file, for predictions of this layout."""
     array, what = _loaded(source, "targets")
-    t = as_targets(array, layout.n, _own_classes(array, layout, predictions, what), what)
+    classes = _own_classes(array, layout, predictions, what)
+    t = as_targets(array, layout.n, classes, what)
     if t.ndim == 2:
         sums = t.sum(axis=1)
         off = (t < 0).any(axis=1) | (np.abs(sums - 1) > _SUMS_WITHIN)
@@ -104,7 +106,6 @@ def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
             row = int(off.argmax())
             found = f"row {row} has values from {t[row].min():g} to {t[row].max():g} and sums to {sums[row]:.9g}"
             raise InputError(f"{what}: {found}; soft targets are probabilities that sum to 1")
-    classes = _own_classes(array, layout, predictions, what)
     return Targets(t, classes, None, None, _digest(t, "u1" if classes <= 256 else "<i8"))
 
 

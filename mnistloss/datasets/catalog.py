@@ -243,3 +243,10 @@ def find(name: str) -> Dataset:
         return DATASETS[name]
     except (KeyError, TypeError):
         raise ArgumentError(f"no dataset is named {name!r}; the datasets are {', '.join(DATASETS)}") from None
+
+
+def check_split(split: str) -> str:
+    """The name of a split; another name raises ArgumentError."""
+    if split not in SPLITS:
+        raise ArgumentError(f"no split is named {split!r}; the splits are {' and '.join(SPLITS)}")
+    return split

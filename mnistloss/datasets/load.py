@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays import Array, normalized, one_hot
-from mnistloss.datasets import catalog, idx
+from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.access import ACCESS, Access
-from mnistloss.datasets.verified import decode_labels, obtain
 
 Pair = tuple[Array, Array]
 
@@ -54,6 +53,18 @@ class Split:
     def take(self, indices: NDArray[np.intp] | slice, form: Form = FORM) -> Pair:
         """The examples at these indices, as (x, t) in the given form; only they are normalised."""
         return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
+
+
+def obtain(dataset: str, split: str, kind: catalog.Kind, access: Access = ACCESS) -> cache.Obtained:
+    """The verified file of the images or labels of a split; an unknown dataset or split raises ArgumentError."""
+    known = catalog.find(dataset)
+    return cache.obtain(known, known.files[catalog.check_split(split)][kind], access)
+
+
+def decode_labels(content: bytes | memoryview) -> NDArray[np.uint8]:
+    """Labels (N,) from a label file; where it has several columns (QMNIST), the first is the class."""
+    array = idx.decode(content)
+    return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
 
 
 def load_split(dataset: str, split: str, access: Access = ACCESS) -> Split:
