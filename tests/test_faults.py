@@ -55,7 +55,7 @@ Handler = BaseHTTPRequestHandler
 
 
 def get(mirror: Mirror, patience: Patience = HASTY) -> bytes:
-    return download(IMAGES, [mirror.url], patience=patience)
+    return download(IMAGES, [mirror.url], Access(patience=patience))
 
 
 def refused(mirror: Mirror, patience: Patience = HASTY) -> str:
@@ -195,7 +195,7 @@ def test_statuses(mirror: Mirror, status: int) -> None:
     """408, 429 and 5xx are asked again, every other status is not; the next mirror is asked in any case."""
     mirror.answers[f"/bad{PATH}"] = status
     mirror.answers[PATH] = BODY
-    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], patience=HASTY) == CONTENT
+    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], Access(patience=HASTY)) == CONTENT
     again = status in (408, 429) or status >= 500
     assert mirror.requests == [f"/bad{PATH}"] * (2 if again else 1) + [PATH]
 
@@ -348,7 +348,7 @@ def test_proxy(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy is used by the usual variable."""
     monkeypatch.setenv("http_proxy", mirror.url)
     mirror.answers[f"http://example.org{PATH}"] = BODY
-    assert download(IMAGES, ["http://example.org"], patience=HASTY, insecure_http=True) == CONTENT
+    assert download(IMAGES, ["http://example.org"], Access(patience=HASTY, insecure_http=True)) == CONTENT
 
 
 @pytest.mark.parametrize("way", ["argument", "variable"])
@@ -790,7 +790,7 @@ def test_own_mistakes_are_not_tried_again(mirror: Mirror, monkeypatch: pytest.Mo
 
 def _unavailable(mirrors: list[str]) -> UnavailableError:
     with pytest.raises(UnavailableError) as caught:
-        download(IMAGES, mirrors, patience=HASTY)
+        download(IMAGES, mirrors, Access(patience=HASTY))
     return caught.value
 
 

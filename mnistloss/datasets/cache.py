@@ -231,13 +231,7 @@ def _download(dataset: Dataset, file: File, access: Access) -> bytes:
     from mnistloss.datasets.download import download
 
     try:
-        return download(
-            file,
-            access.mirrors or dataset.mirrors,
-            patience=access.patience,
-            insecure_http=access.insecure_http,
-            progress=access.progress,
-        )
+        return download(file, access.mirrors or dataset.mirrors, access)
     except UnavailableError as error:
         raise UnavailableError(f"{error}\n{_ways_on(dataset)}") from error
 

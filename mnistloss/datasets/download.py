@@ -22,7 +22,7 @@ import requests
 import urllib3
 
 from mnistloss import __version__
-from mnistloss.datasets.access import PATIENCE, Patience, Progress
+from mnistloss.datasets.access import ACCESS, Access, Patience
 from mnistloss.datasets.catalog import File
 from mnistloss.datasets.content import Inflater, TruncatedError, check_digest, verify
 from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError, shown
@@ -58,24 +58,17 @@ def check_mirror(url: str, *, insecure_http: bool = False) -> str:
     raise ArgumentError(f"{_public(url)} is no address of a mirror; expected https://HOST/FOLDER/")
 
 
-def download(
-    file: File,
-    mirrors: Iterable[str],
-    *,
-    patience: Patience = PATIENCE,
-    insecure_http: bool = False,
-    progress: Progress | None = None,
-) -> bytes:
+def download(file: File, mirrors: Iterable[str], access: Access = ACCESS) -> bytes:
     """The content of `file` from the first mirror that delivers it, verified.
 
-    Never reads or inflates more than the published size and a byte, never takes longer than `patience`.
+    Never reads or inflates more than the published size and a byte, never takes longer than `access.patience`.
     Raises UnavailableError, with the reason of each mirror, where none delivers.
     """
-    deadline = time.monotonic() + patience.total
+    deadline = time.monotonic() + access.patience.total
     reasons = []
     urls = [f"{mirror.rstrip('/')}/{file.archive}" for mirror in mirrors]
-    for url in [check_mirror(url, insecure_http=insecure_http) for url in urls]:
-        attempt = _Attempt(url, file, patience, deadline, insecure_http, progress)
+    for url in [check_mirror(url, insecure_http=access.insecure_http) for url in urls]:
+        attempt = _Attempt(url, file, access, deadline)
         try:
             return _persist(attempt)
         except DownloadError as error:
@@ -85,7 +78,7 @@ def download(
 
 def _persist(attempt: _Attempt) -> bytes:
     """Ask one mirror, again where the failure may pass."""
-    patience, number = attempt.patience, 1
+    patience, number = attempt.access.patience, 1
     while True:
         try:
             return attempt.in_time()
@@ -104,10 +97,8 @@ class _Attempt:
 
     url: str
     file: File
-    patience: Patience
+    access: Access
     deadline: float
-    insecure_http: bool
-    progress: Progress | None
 
     def left(self) -> float:
         """Seconds until the deadline."""
@@ -146,17 +137,17 @@ class _Attempt:
         except IntegrityError as error:
             raise DownloadError(f"delivered something else: {error}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _reason(error, self.patience) from error
+            raise _reason(error, self.access.patience) from error
 
     def _follow(self, session: requests.Session) -> requests.Response:
         """The response behind redirects, each held to the same rules as a mirror, and never from https to http."""
-        url = self.url
+        url, patience = self.url, self.access.patience
         for _ in range(_REDIRECTS + 1):
             response = session.get(
                 url,
                 stream=True,
                 allow_redirects=False,
-                timeout=(self.patience.connect, self.patience.read),
+                timeout=(patience.connect, patience.read),
                 proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
                 verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
             )
@@ -165,7 +156,7 @@ class _Attempt:
             response.close()
             before, url = url, urljoin(url, response.headers["Location"])
             try:
-                check_mirror(url, insecure_http=self.insecure_http)
+                check_mirror(url, insecure_http=self.access.insecure_http)
             except ArgumentError as error:
                 raise DownloadError(f"redirects to a place that is not asked: {error}") from error
             if urlsplit(before).scheme == "https" and urlsplit(url).scheme != "https":
@@ -181,8 +172,8 @@ class _Attempt:
         while chunk := read(_CHUNK, decode_content=False):
             received += len(chunk)
             inflater.feed(chunk)
-            if self.progress is not None:
-                self.progress(self.file.name, received, total)
+            if self.access.progress is not None:
+                self.access.progress(self.file.name, received, total)
             if not self.left():
                 raise DownloadError(self._too_slow())
         content = inflater.finish()
@@ -192,7 +183,7 @@ class _Attempt:
         return content
 
     def _too_slow(self) -> str:
-        return f"too slow: not done within {self.patience.total:g} s for the file"
+        return f"too slow: not done within {self.access.patience.total:g} s for the file"
 
 
 def _check_status(response: requests.Response) -> None:
