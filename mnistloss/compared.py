@@ -28,7 +28,6 @@ class File:
     hints: tuple[Hint, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         return {**asdict(self), "signature": str(self.signature), "hints": [hint.as_dict() for hint in self.hints]}
 
 
@@ -81,7 +80,6 @@ class Difference:
     rows: tuple[int, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         found = asdict(self)
         del found["rows"]
         return found
@@ -108,7 +106,6 @@ class Comparison:
     examples: Examples = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         return {
             "baseline": self.baseline,
             "dataset": self.examples.dataset,

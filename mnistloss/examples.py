@@ -63,7 +63,6 @@ class Examples:
 
     @property
     def n(self) -> int:
-        """N."""
         return len(self.t)
 
     def losses(self, name: str, delta: float | None = None) -> Floats:

@@ -76,7 +76,6 @@ class Findings:
 
     @property
     def n(self) -> int:
-        """N."""
         return self.scoring.layout.n
 
     @property

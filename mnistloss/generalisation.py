@@ -43,7 +43,6 @@ class Gap:
     accuracy: SplitDifference
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         return {
             "dataset": self.test.dataset,
             "splits": {

@@ -29,7 +29,6 @@ class Hint(NamedTuple):
         return f"{self.evidence}; {self.advice}"
 
     def as_dict(self) -> dict[str, str]:
-        """As JSON has it."""
         return self._asdict()
 
 
@@ -64,7 +63,6 @@ class Facts:
 
     @property
     def n(self) -> int:
-        """N."""
         return self.losses["error"].count
 
     @property

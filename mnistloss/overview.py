@@ -37,7 +37,6 @@ class Finding:
     views: Mapping[str, Result]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         views = {name: result.as_dict() for name, result in self.views.items()}
         return {"evaluation": self.evaluation.as_dict(), "views": views}
 
@@ -50,7 +49,6 @@ class Overview:
     comparison: Result | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         compared = {} if self.comparison is None else {"comparison": self.comparison.as_dict()}
         return {"files": [file.as_dict() for file in self.files], **compared}
 

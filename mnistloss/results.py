@@ -81,7 +81,6 @@ class Accuracy(NamedTuple):
         return self.value
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         ci = list(self.ci) if self.ci else None
         return {"value": self.value, "ci": ci, "signature": str(self.signature), "interval": self.interval}
 

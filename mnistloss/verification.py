@@ -40,7 +40,6 @@ class Verification:
         return right and all(field == "version" for field, _, _ in self.differences)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         rows = [dict(zip(("field", "signature", "file"), row, strict=True)) for row in self.differences]
         claim = {"signature": str(self.claimed), "value": self.value, "agreeing": list(self.agreeing)}
         return {"verified": self.verified, **claim, "differences": rows, "evaluation": self.found.as_dict()}

@@ -75,7 +75,6 @@ class Entry(NamedTuple):
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         verified = self.state is State.VERIFIED
         found = {"bytes": self.file.size if verified else None, "verified": verified, "reason": self.reason or None}
         return {"dataset": self.dataset.name, "file": self.file.name, **found, "path": str(self.path)}

@@ -40,7 +40,6 @@ class File(NamedTuple):
         return f"{self.name}.gz"
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         digests = {"sha256": self.sha256, "gz_sha256": self.archive_sha256}
         return {"name": self.name, "bytes": self.size, "shape": self.shape, **digests}
 
@@ -75,7 +74,6 @@ class Dataset(NamedTuple):
         return [self.files[split][kind] for split in splits for kind in KINDS]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         return {
             "name": self.name,
             "title": self.title,

@@ -140,7 +140,6 @@ class AccuracyPath:
         return {"at": self.at.tolist(), "loss": self.loss.tolist(), "accuracy": self.accuracy.tolist()}
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         data = {"dataset": self.dataset, "split": self.split, "n": self.n, "batch_size": self.batch_size}
         seen = {name: asdict(seen) for name, seen in self.seen.items()}
         return {**data, "seed": self.seed, **asdict(self.move), **seen, "path": self.columns()}

@@ -74,7 +74,6 @@ class LearningCurve:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         how = {key: getattr(self.learning, key) for key in ("epochs", "learning_rate", "batch_size", "seed")}
         found = {"noise": self.noise, "best": asdict(self.best), "last": asdict(self.looks[-1])}
         found |= {"rise_stderr": self.rise_stderr, "overfits": self.overfits}

@@ -49,7 +49,6 @@ class Inspection:
         return {**where, "signature": str(found.signature(main_loss(found))), "hints": hints}
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         return {name: result.as_dict() for name, result in self.results.items()}
 
     def parts(self) -> list[Part]:

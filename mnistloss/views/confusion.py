@@ -38,7 +38,6 @@ class Confusion:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         keys = ("true", "predicted", "count", "cost", "share")
         return {
             "loss": self.loss,

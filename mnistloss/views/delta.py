@@ -29,7 +29,6 @@ class Row:
     infinite: int
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         numbers = {"delta": self.delta, "cee": finite(self.cee), "change": finite(self.change)}
         return {**numbers, "infinite": self.infinite, "of_the_course": self.delta == DELTA}
 

@@ -31,7 +31,6 @@ class Known:
     as_suggested: float
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         votes = dict(zip(("label", "suggestion", "neither"), self.error.votes, strict=True))
         losses = {"as_labelled": finite(self.as_labelled), "as_suggested": finite(self.as_suggested)}
         return {**asdict(self.error), "votes": votes, "predicted": self.predicted, **losses}
@@ -52,7 +51,6 @@ class Labels:
     noise: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         keys = [way.replace(" ", "_") for way in _WAYS]
         means = {name: dict(zip(keys, map(finite, values), strict=True)) for name, values in self.means.items()}
         found = {"known": self.known, "among_these": len(self.cases), "means": means, "share_of_loss": self.noise}

@@ -30,7 +30,6 @@ class Design:
     detectable: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         paired = {"paired": self.correlation is not None, "correlation": self.correlation}
         return {**paired, "examples_needed": self.needed, "detectable_difference": self.detectable}
 
@@ -49,7 +48,6 @@ class Power:
     designs: tuple[Design, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         test = {"power": POWER, "significance": round(1 - CONFIDENCE, 12), "sides": 2, "formula": FORMULA}
         what = {"loss": self.loss, "difference": self.difference, "n": self.n, "s": self.s}
         return {**what, **test, "designs": [design.as_dict() for design in self.designs]}

@@ -22,11 +22,9 @@ class Refused:
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
         return {"refused": self.reason}
 
     def parts(self) -> list[Part]:
-        """As people read it."""
         return [Lines((f"Not to be seen: {self.reason}",))]
 
 
