@@ -15,7 +15,7 @@ from mnistloss.errors import check_installed, shown
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class OneOf(click.Choice[str]):
+class OneOf(click.Choice):  # type: ignore[type-arg]  # before click 8.2 it takes none
     """A choice of the names in one of the library's registries, which is imported when they are needed."""
 
     def __init__(self, module: str, registry: str) -> None:
