@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 _NOISE = 1e-12
 """A standard error below this is what rounding leaves of equal losses."""
@@ -78,6 +80,8 @@ def data(dataset: str | None, split: str | None) -> str:
     return f"{dataset} {split}" if dataset else "own targets"
 
 
-def finite(value: float | None) -> float | None:
-    """A number as JSON can have it: None instead of infinity and NaN."""
-    return value if value is not None and math.isfinite(value) else None
+def finite(value: Any) -> Any:
+    """Something as JSON can have it: None instead of infinity and NaN, as values of mappings too."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -59,7 +59,7 @@ class LossResult:
             "confidence": self.confidence,
             "infinite": self.infinite,
             "signature": str(self.signature),
-            "references": {name: finite(value) for name, value in self.references.items()},
+            "references": finite(self.references),
             "skill": self.skill,
             "interval": self.interval,
             **({} if self.draws is None else {"draws": self.draws, "seed": self.seed}),
@@ -93,12 +93,7 @@ class BatchResult(NamedTuple):
     losses: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: null instead of infinity."""
-        return {
-            "start": self.start,
-            "n": self.n,
-            "losses": {name: finite(value) for name, value in self.losses.items()},
-        }
+        return finite(self._asdict())
 
 
 class ClassResult(NamedTuple):
@@ -111,14 +106,8 @@ class ClassResult(NamedTuple):
     accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: null instead of infinity and NaN."""
-        return {
-            "class": self.label,
-            "n": self.n,
-            "losses": {name: finite(value) for name, value in self.losses.items()},
-            "shares": {name: finite(value) for name, value in self.shares.items()},
-            "accuracy": finite(self.accuracy),
-        }
+        found = finite(self._asdict())
+        return {"class": found.pop("label"), **found}
 
 
 @dataclass(frozen=True)

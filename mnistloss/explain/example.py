@@ -66,12 +66,10 @@ class Explained:
         if self.scores is not None and self.exponentials is not None:
             columns |= {"score": self.scores, "exponential": self.exponentials}
         terms = [
-            {"class": k, **{name: finite(float(column[k])) for name, column in columns.items()}}
-            for k in range(len(self.y))
+            {"class": k, **{name: float(column[k]) for name, column in columns.items()}} for k in range(len(self.y))
         ]
-        sums = {name: finite(float(column.sum())) for name, column in columns.items() if name != "score"}
-        losses = {name: finite(value) for name, value in self.losses.items()}
-        return {**data, **said, "terms": terms, "sums": sums, "losses": losses}
+        sums = {name: float(column.sum()) for name, column in columns.items() if name != "score"}
+        return {**data, **said, "terms": list(map(finite, terms)), "sums": finite(sums), "losses": finite(self.losses)}
 
     def parts(self) -> list[Part]:
         """The digit, the softmax of scores, the terms with their sums, and the losses beside their formulas."""

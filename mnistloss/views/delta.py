@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,7 @@ class Row:
     infinite: int
 
     def as_dict(self) -> dict[str, Any]:
-        numbers = {"delta": self.delta, "cee": finite(self.cee), "change": finite(self.change)}
-        return {**numbers, "infinite": self.infinite, "of_the_course": self.delta == DELTA}
+        return {**finite(asdict(self)), "of_the_course": self.delta == DELTA}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Labels:
 
     def as_dict(self) -> dict[str, Any]:
         keys = [way.replace(" ", "_") for way in _WAYS]
-        means = {name: dict(zip(keys, map(finite, values), strict=True)) for name, values in self.means.items()}
+        means = finite({name: dict(zip(keys, values, strict=True)) for name, values in self.means.items()})
         found = {"known": self.known, "among_these": len(self.cases), "means": means, "share_of_loss": self.noise}
         return {**found, "errors": [case.as_dict() for case in self.cases], "source": SOURCE, "rule": RULE}
 

@@ -74,7 +74,7 @@ class Lens:
         return {
             **how,
             "full": finite(self.full),
-            "quantiles": {name: finite(value) for name, value in self.quantiles.items()},
+            "quantiles": finite(self.quantiles),
             "sd": self.sd,
             "predicted_sd": self.predicted,
             "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist()},

@@ -34,9 +34,8 @@ class Others:
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it; infinite values are null."""
         keys = ("name", "ours", "value", "difference", "why")
-        rows = [(tool.name, tool.ours, finite(v), finite(d), tool.why) for tool, v, d in self.rows()]
-        ours = {name: finite(value) for name, value in self.ours.items()}
-        return {"n": self.n, "ours": ours, "others": [dict(zip(keys, row, strict=True)) for row in rows]}
+        rows = [dict(zip(keys, (o.name, o.ours, v, d, o.why), strict=True)) for o, v, d in self.rows()]
+        return {"n": self.n, "ours": finite(self.ours), "others": list(map(finite, rows))}
 
     def parts(self) -> list[Part]:
         """A table for each of our losses."""

@@ -47,7 +47,7 @@ class Worst:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it; an infinite loss is null."""
-        cases = [{**asdict(case), "loss": finite(case.loss)} for case in self.cases]
+        cases = [finite(asdict(case)) for case in self.cases]
         return {"loss": "cee", "delta": self.delta, "total": finite(self.total), "worst": cases}
 
     def parts(self) -> list[Part]:
