@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,9 @@ from mnistloss.compared import Case, Comparison, Difference, File, McNemar, chec
 from mnistloss.datasets.access import Access
 from mnistloss.errors import InputError, shown
 from mnistloss.examples import Examples, load_examples
-from mnistloss.hints import Hint
 from mnistloss.losses import Loss, find
 from mnistloss.resampling import bootstrap_interval, holm, mcnemar_p, sign_flip_p
 from mnistloss.scoring import Predictions, Selection
-from mnistloss.signature import Signature
 from mnistloss.statistics import Moments, normal_interval, quantile
 from mnistloss.targets import Source
 
@@ -43,19 +41,12 @@ class Draws:
         quantile(self.confidence)
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """Predictions with their per-example losses and errors; errors are 0 or 1, but for soft targets."""
+class _Scored(NamedTuple):
+    """What predictions score, with their per-example losses and errors; errors are 0 or 1, but for soft targets."""
 
-    name: str
-    losses: Floats = field(repr=False)
-    errors: Floats = field(repr=False)
-    signature: Signature
-    hints: tuple[Hint, ...]
-
-    def file(self) -> File:
-        loss, accuracy = Moments.over(self.losses).mean, 1 - Moments.over(self.errors).mean
-        return File(self.name, loss, accuracy, self.signature, self.hints)
+    file: File
+    losses: Floats
+    errors: Floats
 
 
 def compare(
@@ -112,11 +103,10 @@ def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws:
         _check_same(first, examples)
         scored.append(_score(examples, loss))
     baseline, *others = _renamed(scored)
-    files = {other.name: other.file() for other in (baseline, *others)}
-    others.sort(key=lambda other: _rank(files[other.name]))
+    others.sort(key=_rank)
     differences = _adjusted([_difference(baseline, other, first, draws) for other in others])
     return Comparison(
-        baseline=baseline.name,
+        baseline=baseline.file.predictions,
         loss=loss.name,
         delta=first.delta if loss.uses_delta else None,
         n=first.n,
@@ -124,17 +114,18 @@ def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws:
         flips=draws.flips,
         bootstrap=draws.bootstrap,
         seed=draws.seed,
-        files=tuple(sorted(files.values(), key=_rank)),
+        files=tuple(one.file for one in sorted([baseline, *others], key=_rank)),
         differences=differences,
         examples=first,
     )
 
 
 def _score(examples: Examples, loss: Loss) -> _Scored:
-    losses = examples.losses(loss.name)
-    check_finite(examples.name, loss.name, Moments.over(losses).infinite)
-    errors, signature = examples.losses("error"), examples.signature(loss.name)
-    return _Scored(examples.name, losses, errors, signature, examples.hints)
+    losses, errors = examples.losses(loss.name), examples.losses("error")
+    found, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
+    check_finite(examples.name, loss.name, found.infinite)
+    file = File(examples.name, found.mean, accuracy, examples.signature(loss.name), examples.hints)
+    return _Scored(file, losses, errors)
 
 
 def _check_same(first: Examples, other: Examples) -> None:
@@ -145,15 +136,15 @@ def _check_same(first: Examples, other: Examples) -> None:
 
 def _renamed(scored: Sequence[_Scored]) -> list[_Scored]:
     """The same with distinct names: those that occur several times are numbered by their place."""
-    counts = Counter(one.name for one in scored)
+    names = [one.file.predictions for one in scored]
     return [
-        one if counts[one.name] == 1 else replace(one, name=f"{one.name} ({place})")
-        for place, one in enumerate(scored, 1)
+        one if names.count(name) == 1 else one._replace(file=replace(one.file, predictions=f"{name} ({place})"))
+        for place, (name, one) in enumerate(zip(names, scored, strict=True), 1)
     ]
 
 
-def _rank(file: File) -> tuple[float, str]:
-    return file.loss, file.predictions
+def _rank(one: _Scored) -> tuple[float, str]:
+    return one.file.loss, one.file.predictions
 
 
 def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Draws) -> Difference:
@@ -164,7 +155,7 @@ def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Dr
     rows = np.argsort(-np.abs(d), kind="stable")[:_SHOWN]
     rows = rows[d[rows] != 0]
     return Difference(
-        predictions=other.name,
+        predictions=other.file.predictions,
         mean=found.mean,
         stderr=found.stderr,
         ci=normal_interval(found.mean, found.stderr, draws.confidence),
