@@ -38,9 +38,6 @@ class Patience:
                 raise ArgumentError(f"the {what} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
 
 
-PATIENCE = Patience()
-
-
 class Access(NamedTuple):
     """How files are come by: where they are cached, and whether, from where and how patiently they are fetched.
 
@@ -53,7 +50,7 @@ class Access(NamedTuple):
     force: bool = False
     mirrors: Sequence[str] = ()
     insecure_http: bool = False
-    patience: Patience = PATIENCE
+    patience: Patience = Patience()
     progress: Progress | None = None
 
     @property

@@ -9,9 +9,8 @@ import base64
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mnistloss import __version__, errors
 from mnistloss.document import Part, Pictures
@@ -64,22 +63,13 @@ _HEADS = {
 }
 
 
-@dataclass(frozen=True)
-class Section:
-    """A part of the page under a heading of its own, which says what is to be seen."""
+class Section(NamedTuple):
+    """A part of the page under a heading of its own; the lead says what is to be seen."""
 
     key: str
+    title: str
+    lead: str
     parts: Sequence[Part]
-
-    @property
-    def title(self) -> str:
-        """The heading."""
-        return _HEADS[self.key][0]
-
-    @property
-    def lead(self) -> str:
-        """What is to be seen."""
-        return _HEADS[self.key][1]
 
 
 def check_installed() -> None:
@@ -118,19 +108,23 @@ def render(found: Overview, *, title: str | None = None, note: str | None = None
     )
 
 
+def _section(key: str, parts: Sequence[Part]) -> Section:
+    return Section(key, *_HEADS[key], parts)
+
+
 def _together(found: Overview) -> Iterator[Section]:
     """What several files are against each other."""
     if found.comparison is not None:
         table = details.files([file.evaluation for file in found.files])
-        yield Section("together", [table, *found.comparison.parts()])
+        yield _section("together", [table, *found.comparison.parts()])
 
 
 def _sections(file: Finding) -> Iterator[Section]:
     """What the page says of one file, below its scores; pictures come first."""
     if classes := details.classes(file.evaluation):
-        yield Section("classes", classes)
+        yield _section("classes", classes)
     for key, view in file.views.items():
-        yield Section(key, sorted(view.parts(), key=lambda part: not isinstance(part, Pictures)))
+        yield _section(key, sorted(view.parts(), key=lambda part: not isinstance(part, Pictures)))
 
 
 def _environment() -> Environment:
