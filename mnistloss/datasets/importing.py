@@ -15,7 +15,7 @@ import re
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -88,10 +88,9 @@ def import_files(
         if folder and len(done) == len(wanted):
             break
         alone = alone and item.where == shown(source)
-        file = None if isinstance(item, Refused) else _match(item, wanted)
         if isinstance(item, Refused):
             refused.append(item)
-        elif file is None:
+        elif (file := _match(item, wanted)) is None:
             refused.append(Refused(item.where, _recognised(item, wanted)))
         elif file not in done:
             path = cache.folder(cache_dir) / dataset.name / file.name
@@ -143,14 +142,8 @@ def _search(source: Path, limit: int) -> Iterator[Found | Refused]:
 
 def _read(path: Path, limit: int) -> Iterator[Found | Refused]:
     """Whatever one file holds, by its kind."""
-    name = path.name.lower()
-    kinds: list[tuple[tuple[str, ...], Callable[[Path, int], Iterator[Found | Refused]]]] = [
-        ((".npz",), _arrays),
-        ((".csv",), _table),
-        ((".zip",), _zip),
-        ((".tar.gz", ".tgz", ".tar"), _tar),
-    ]
-    reader = next((reader for suffixes, reader in kinds if name.endswith(suffixes)), _plain)
+    kinds = {".npz": _arrays, ".csv": _table, ".zip": _zip, ".tar.gz": _tar, ".tgz": _tar, ".tar": _tar}
+    reader = next((kinds[suffix] for suffix in kinds if path.name.lower().endswith(suffix)), _plain)
     try:
         yield from reader(path, limit)
     except (*npz.BROKEN_ARCHIVE, tarfile.TarError, IntegrityError) as error:
