@@ -1,17 +1,22 @@
-"""Work on one item after another, by several processes where they can be forked, which is on Linux, else by this one.
+"""Work on one item after another, shared by forked processes, which is on Linux, or done by this one alone.
 
 Threads would do, were the interpreter not locked between NumPy's many short calls: measured, two are as fast as one.
+The processes take turns, each has a pipe of its own, and nothing is locked: so nothing is left to wait for when one
+of them ends, however it does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
 from mnistloss.arrays import whole
 from mnistloss.errors import WorkerError
@@ -19,25 +24,19 @@ from mnistloss.errors import WorkerError
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
+_MOST = 256
 _PR_SET_PDEATHSIG = 1
 """From Linux's prctl.h: which signal this process gets when its parent ends."""
-
-_inherited: Callable[[Any], Any] = len
-"""What this process works with, if it was forked to work: handed over by the fork, so that it need not be pickled."""
-
-_CHUNK = 4
-"""The most items that a process is handed at once: as long does it take to stop."""
 
 
 def processors(jobs: int | None = None) -> int:
     """How many processes are worth having: `jobs`, or the processors that this process may use.
 
-    Only one on other systems than Linux; where other threads run, as what they are in the midst of would stand still
-    for ever in a forked process; and in a daemonic process, which may have no children.
+    Only one on other systems than Linux, and where other threads run, as what they are in the midst of would stand
+    still for ever in a forked process.
     """
     several = (jobs is None or whole(jobs, "jobs") > 1) and sys.platform == "linux"
-    used = sys.modules.get("multiprocessing")
-    if not several or threading.active_count() > 1 or (used is not None and used.current_process().daemon):
+    if not several or threading.active_count() > 1:
         return 1
     return jobs or len(os.sched_getaffinity(0))
 
@@ -46,42 +45,113 @@ def processors(jobs: int | None = None) -> int:
 def in_order(work: Callable[[Item], Done], items: Sequence[Item], jobs: int) -> Iterator[Iterator[Done]]:
     """The results for all items, in their order: `jobs` of them are in work while the block runs; with 1, on demand.
 
-    Items and results are pickled. What `work` raises is raised where its result is asked for, and WorkerError where
-    a process was ended from outside.
+    Results are pickled. What `work` raises is raised where its result is asked for, and WorkerError where a process
+    was ended from outside. Where the system has no processes to give, this one does the work.
     """
-    if jobs == 1:
-        yield map(work, items)
-        return
-    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-    from multiprocessing import get_context
+    workers: list[_Worker] = []
+    try:
+        if jobs > 1:
+            _start(workers, work, items, min(jobs, len(items), _MOST))
+        yield _results(workers, len(items)) if workers else map(work, items)
+    finally:
+        _end(workers)
 
-    pool = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_follow, initargs=(os.getpid(), work))
+
+class _Worker(NamedTuple):
+    """A forked process, and the pipe on which it sends a pickle of each of its results."""
+
+    process: int
+    results: BinaryIO
+
+
+def _start(workers: list[_Worker], work: Callable[[Any], Any], items: Sequence[Any], count: int) -> None:
+    """Fork so many processes, of which each does every count-th item; or none, where there are not so many."""
+    with _undisturbed():
+        try:
+            for place in range(count):
+                workers.append(_forked(work, items[place::count]))
+        except OSError:
+            _end(workers)
+
+
+def _forked(work: Callable[[Any], Any], items: Sequence[Any]) -> _Worker:
+    leader = os.getpid()
+    source, sink = os.pipe()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # on forking beside BLAS's threads, which are idle
-            results = pool.map(_work, items, chunksize=min(_CHUNK, max(1, len(items) // (8 * jobs))))
-        yield results
-    except BrokenProcessPool:
-        raise WorkerError(
-            "a process that shared the work was ended from outside, perhaps for want of memory; try --jobs 1"
-        ) from None
+            process = os.fork()
+    except OSError:
+        os.close(source)
+        os.close(sink)
+        raise
+    if not process:
+        _serve(work, items, sink, leader)
+    os.close(sink)
+    return _Worker(process, open(source, "rb"))
+
+
+def _serve(work: Callable[[Any], Any], items: Sequence[Any], sink: int, leader: int) -> NoReturn:
+    """Send what comes of each item, leave it to the leader to be interrupted, and end when it ends, however it does."""
+    try:
+        import ctypes
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == leader:
+            with open(sink, "wb") as results:
+                for item in items:
+                    results.write(_pickled(work, item))
+                    results.flush()
     finally:
-        pool.shutdown(cancel_futures=True)
+        os._exit(0)
 
 
-def _work(item: Any) -> Any:
-    return _inherited(item)
+def _pickled(work: Callable[[Any], Any], item: Any) -> bytes:
+    """The result and None, or None and what was raised."""
+    try:
+        return pickle.dumps((work(item), None))
+    except Exception as error:
+        error.add_note(f"In a process that shared the work:\n{traceback.format_exc()}")
+        return pickle.dumps((None, error))
 
 
-def _follow(leader: int, work: Callable[[Any], Any]) -> None:
-    """Leave it to the process that forked this one to be interrupted, and end when it ends, however it does."""
-    import ctypes
-    import signal
+def _results(workers: Sequence[_Worker], count: int) -> Iterator[Any]:
+    for place in range(count):
+        try:
+            result, error = pickle.load(workers[place % len(workers)].results)
+        except (EOFError, pickle.UnpicklingError):
+            raise WorkerError(
+                "a process that shared the work was ended from outside, perhaps for want of memory; try --jobs 1"
+            ) from None
+        if error is not None:
+            raise error
+        yield result
 
-    global _inherited
-    _inherited = work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != leader:
-        os._exit(1)
+
+def _end(workers: list[_Worker]) -> None:
+    """End them whatever they are at, and forget them."""
+    with _undisturbed():
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.process, signal.SIGKILL)
+        while workers:
+            worker = workers.pop()
+            worker.results.close()
+            with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored, nobody is to be waited for
+                os.waitpid(worker.process, 0)
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until this is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
