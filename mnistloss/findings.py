@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -42,7 +42,7 @@ class Wanted:
         if self.reduction not in REDUCTIONS:
             raise ArgumentError(f"no reduction is named {self.reduction!r}; the reductions are {', '.join(REDUCTIONS)}")
         for what, value in (("losses", self.losses), ("top", self.top)):
-            if value is not None and (isinstance(value, str) or not isinstance(value, Iterable)):
+            if value is not None and (isinstance(value, str) or not isinstance(value, Collection)):
                 raise ArgumentError(f"{what} is {value!r}; expected a list, even of one")
         if self.batch_size is not None:
             whole(self.batch_size, "batch_size")

@@ -33,6 +33,8 @@ _IMPOSTORS = (
     (b"", "no .npy file; save the array with np.save"),
 )
 
+CHANGED = "the file was changed while it was read; try again when it is written"
+
 Path = str | os.PathLike[str]
 
 
@@ -88,7 +90,7 @@ class NpyArray:
         while count := self._read_at(view, position):
             view, position = view[count:], position + count
         if len(view):
-            raise InputError(f"{self.name}: the file became shorter while it was read")
+            raise InputError(f"{self.name}: {CHANGED}")
 
     def _read_at(self, into: memoryview, position: int) -> int:
         """Read from a position: the file's own is shared by the processes that share the work."""
@@ -131,14 +133,22 @@ def open_npy(
             found = os.fstat(stream.fileno())
             header = _checked(read_header(stream, name), name, kinds, most)
             _check_size(header, found.st_size - header.offset, name)
-            yield NpyArray(stream, header, name)
-            now = os.fstat(stream.fileno())
-            if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
-                raise InputError(f"{name}: the file was changed while it was read; try again when it is written")
+            try:
+                yield NpyArray(stream, header, name)
+            except InputError:
+                _check_same(found, stream, name)
+                raise
+            _check_same(found, stream, name)
     else:
         name = name or shown(getattr(source, "name", "stream"))
         header = _checked(read_header(source, name), name, kinds, most)
         yield NpyArray(_Lazy(source, header, name), header._replace(offset=0), name)
+
+
+def _check_same(before: os.stat_result, stream: io.FileIO, name: str) -> None:
+    now = os.fstat(stream.fileno())
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise InputError(f"{name}: {CHANGED}")
 
 
 def is_zip(path: Path) -> bool:
@@ -196,8 +206,11 @@ def opened(path: Path) -> io.FileIO:
 def exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:
     """`count` bytes, or fewer where the stream ends."""
     data = b""
-    while len(data) < count and (piece := stream.read(min(count - len(data), _PIECE))):
-        data += piece
+    try:
+        while len(data) < count and (piece := stream.read(min(count - len(data), _PIECE))):
+            data += piece
+    except (TypeError, ValueError) as error:  # of text, or closed
+        raise InputError(f"{shown(getattr(stream, 'name', 'stream'))}: no open binary stream ({error})") from error
     return data
 
 

@@ -14,13 +14,14 @@ from numpy.typing import ArrayLike
 from mnistloss.arrays import Array, Floats, as_real
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses import block_slices, transposed
-from mnistloss.npy import open_npy
+from mnistloss.npy import CHANGED, open_npy
 from mnistloss.outputs import OUTPUTS
 
 INPUTS = tuple(OUTPUTS)
 """What predictions can be: probs, logits, logprobs or labels (predicted classes)."""
 
 _SLACK = 1e-6
+_LOOKED_AT = 10**6
 
 
 class Rows(Protocol):
@@ -119,7 +120,9 @@ def _expected(source: Rows, classes: int | None) -> str:
 
 
 def _first_is_unused(source: Rows) -> bool:
-    """Whether no row has its largest value in the first column."""
+    """Whether no row, of not too many, has its largest value in the first column."""
+    if not 0 < source.shape[0] <= _LOOKED_AT:
+        return False
     blocks = (source.rows(rows) for rows in block_slices(source.shape[0]))
     return all(bool((block[:, 0] < block[:, 1:].max(axis=1)).all()) for block in blocks)
 
@@ -152,6 +155,8 @@ def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputErro
         scale = "[0, 1]" if layout.input == "probs" else "what logs of probabilities can be (at most 0)"
         return InputError(f"{source.name}: {span}, outside {scale}, in {census.outside}. {census.looks_like()}")
     _, row, total = census.worst
+    if sums_within is None or not census.off.rows:
+        return InputError(f"{source.name}: {CHANGED}")
     way_on = (
         census.looks_like()
         if layout.input == "logprobs"

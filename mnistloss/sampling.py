@@ -150,7 +150,7 @@ def _size(batch_size: Any) -> int:
 
 def _indexable(values: Any) -> Any:
     try:
-        return values if hasattr(values, "shape") else np.asarray(values)
+        return values if hasattr(values, "shape") and not hasattr(values, "iloc") else np.asarray(values)
     except ValueError as error:
         raise ArgumentError(f"not an array ({error})") from error
 

@@ -92,7 +92,7 @@ class Scoring:
 
         The first row that is not what it should be raises InputError, which is about all rows.
         """
-        np.empty(_LARGEST, np.uint8)  # from here on glibc keeps what is let go, as large as this, for the next block
+        _keep_what_is_let_go()
         blocks = list(block_slices(self.layout.n))
         jobs = 1 if self.classes is not None or len(blocks) < _MANY_BLOCKS else jobs
         size = 1 if jobs == 1 else max(1, min(_BLOCKS, _LARGEST // (BLOCK * self._row_bytes)))
@@ -154,6 +154,15 @@ class Scoring:
             indices=self.targets.indices,
             unnormalized=self.unnormalized,
         )
+
+
+def _keep_what_is_let_go() -> None:
+    """Let glibc keep what is let go for the next block: to ask the system for it anew takes as long as the work.
+
+    Its threshold rises to the size of whatever is let go.
+    """
+    with contextlib.suppress(MemoryError):
+        np.empty(_LARGEST, np.uint8)
 
 
 class _UnacceptableError(Exception):

@@ -97,6 +97,9 @@ _MOST_PRICED = 1000
 def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
     """Targets from an array or a .npy file, for predictions of this layout."""
     array, what = _loaded(source, "targets")
+    if array.shape[:1] == predictions.shape[1:2] != predictions.shape[:1]:
+        found = f"shape {predictions.shape} for {len(array):,} targets"
+        raise InputError(f"{predictions.name}: {found}; it is transposed: save predictions.T")
     classes = _own_classes(array, layout, predictions, what)
     t = as_targets(array, layout.n, classes, what)
     if t.ndim == 2:
@@ -115,7 +118,7 @@ def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> 
         return layout.classes
     if array.ndim == 2:
         return max(2, array.shape[1])
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iu" or array.size != layout.n:  # which is refused, whatever K
         return 2
     largest = max(int(array.max(initial=1)), int(predictions.rows(slice(0, layout.n)).max(initial=1)))
     if largest >= _MOST_CLASSES:

@@ -328,6 +328,33 @@ def test_full_disk_leaves_nothing() -> None:
     assert done.returncode != 0
 
 
+def test_stderr_that_is_closed_or_full(tmp_path: Path, preds: Path) -> None:
+    """It is missed by nobody: results are printed, and a gate that was crossed is."""
+    command = f"{sys.executable} -m mnistloss eval {preds} --dataset mnist-5k --format csv --fail-if 'n>0'"
+    for stderr in ("&-", "/dev/full"):
+        done = subprocess.run(f"{command} 2>{stderr}", shell=True, stdout=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stdout.count(b"\n")) == (3, 4)
+
+
+def test_without_a_home(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the platform knows no place for caches, it is said how to name one."""
+    monkeypatch.delenv("MNISTLOSS_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: Path("~no-such-user").expanduser())
+    result = cli("cache", "path")
+    assert (result.exit_code, "set MNISTLOSS_CACHE to one" in result.stderr) == (2, True)
+
+
+def test_current_folder_that_is_gone(tmp_path: Path, preds: Path) -> None:
+    """To write into it is an error in words."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    options = "--dataset mnist-5k --reduction none --loss cee --out x.npy"
+    command = f"cd {gone}; rmdir {gone}; {sys.executable} -m mnistloss eval {preds} {options}"
+    failed = subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert failed.returncode in (1, 2)
+    assert b"Traceback" not in failed.stderr
+
+
 def test_file_names_that_look_like_markup(tmp_path: Path, preds: Path) -> None:
     """Brackets of a file name are printed as they are, escape characters never reach the terminal."""
     path = tmp_path / "runs [v2]" / "pred[i]\x1b[31m.npy"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import mnistloss
 from mnistloss import cross_entropy_error, evaluate, mean_squared_error, one_hot, softmax
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
+from mnistloss.predictions import InMemory, Layout, refuse
 
 LABELS = np.arange(1000) % 10
 seeds = st.integers(0, 2**32 - 1)
@@ -282,6 +283,9 @@ def test_number_of_columns(probs: np.ndarray) -> None:
     assert "it is transposed: save predictions.T" in refused(probs.T)
     assert "save predictions.reshape(-1, 10)" in refused(probs[:, np.newaxis])
     assert "shape (0, 10) of float32 has no rows" in refused(probs[:0])
+    assert "counted from 1" not in refused(np.ones((0, 11)))
+    with pytest.raises(InputError, match=r"shape \(10, 1000\) for 1,000 targets; it is transposed: save predictions.T"):
+        evaluate(probs.T, targets=LABELS)
     assert "shape () of float64" in refused(np.float64(3))
 
 
@@ -404,6 +408,7 @@ def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
         ({"confidence": 1.0}, "confidence is 1.0; expected a number between 0 and 1"),
         ({"delta": -1.0}, "delta is -1.0"),
         ({"top": 5}, "top is 5; expected a list, even of one"),
+        ({"top": (k for k in [1, 2])}, "top is <generator .*; expected a list, even of one"),
         ({"top": [11]}, "top is 11; there are 10 classes"),
         ({"top": [0.5]}, "top is 0.5; expected a whole number"),
         ({"losses": 5}, "losses is 5; expected a list"),
@@ -629,6 +634,26 @@ def test_hostile_batches(probs: np.ndarray, tmp_path: Path) -> None:
     assert "\x1b" not in refused(probs[:4], indices=path)
     np.savez(path, indices=np.arange(4), dataset=np.frombuffer(b"\xff" * 4, "<U1"), split=np.array("train"))
     assert "is not text" in refused(probs[:4], indices=path)
+
+
+def test_lying_streams_are_not_believed() -> None:
+    """Of a stream whose header claims too much no row is taken before the claim is held against the targets."""
+    for shape, dtype in (((10**12,), "<i8"), ((10**9, 11), "<f4")):
+        stream = io.BytesIO()
+        np.lib.format.write_array_header_1_0(stream, {"descr": dtype, "fortran_order": False, "shape": shape})
+        start = stream.tell()
+        stream.write(bytes(1000))
+        stream.seek(0)
+        with pytest.raises(InputError, match=r"1,000 labels for 1,000,000,000,000 predictions|expected \(N, 10\)"):
+            evaluate(stream, **({"targets": LABELS} if len(shape) == 1 else {"dataset": "mnist-5k"}))
+        assert stream.tell() == start
+
+
+def test_rows_that_are_fine_at_the_second_look(probs: np.ndarray) -> None:
+    """A refusal that finds nothing wrong says that the file was changed meanwhile, whatever the input."""
+    for kind, sums_within in (("probs", 1e-3), ("probs", None), ("logits", None)):
+        error = refuse(InMemory(probs), Layout(1000, 10, kind), sums_within)
+        assert "was changed while it was read" in str(error)
 
 
 def test_very_many_classes_take_little_memory() -> None:

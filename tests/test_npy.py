@@ -152,8 +152,31 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
             os.truncate(path, 500)
             found.rows(slice(0, 100))
 
-    with pytest.raises(InputError, match="became shorter while it was read"):
+    with pytest.raises(InputError, match="was changed while it was read"):
         shrink_while_reading()
+
+
+def test_a_refusal_of_a_file_that_changes_says_that(tmp_path: Path) -> None:
+    """What looks wrong in a file that is being written is not what is wrong with it."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros((100, 3)))
+
+    def refuse_while_it_is_written() -> None:
+        with npy.open_npy(path):
+            os.utime(path, ns=(1, 1))
+            raise InputError("the sum is not 1")
+
+    with pytest.raises(InputError, match="was changed while it was read"):
+        refuse_while_it_is_written()
+
+
+def test_streams_of_text_or_closed() -> None:
+    """They are refused in words."""
+    closed = io.BytesIO()
+    closed.close()
+    for stream in (io.StringIO("text"), closed):
+        with pytest.raises(InputError, match="no open binary stream"), npy.open_npy(stream):  # type: ignore[arg-type]  # the refusal is the test
+            pass
 
 
 def test_names_are_safe_to_print(tmp_path: Path) -> None:

@@ -181,6 +181,38 @@ def test_in_order() -> None:
             next(results)
 
 
+def test_more_processes_than_work() -> None:
+    """No more are started than there are items, however many are asked for."""
+    with in_order(lambda _: os.getpid(), range(3), 10**6) as results:
+        assert len(set(results) | {os.getpid()}) == 4
+
+
+@pytest.mark.parametrize("missing", ["fork", "pipe"])
+def test_where_no_process_is_to_be_had(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system gives one process but no second one, this one does all of the work, and the first is ended."""
+    had, real = iter([True, False]), getattr(os, missing)
+
+    def refused() -> Any:
+        if next(had):
+            return real()
+        raise BlockingIOError("no more of them")
+
+    monkeypatch.setattr(os, missing, refused)
+    before = len(os.listdir("/proc/self/fd"))
+    with in_order(lambda x: (x, os.getpid()), range(3), 2) as results:
+        assert list(results) == [(x, os.getpid()) for x in range(3)]
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, 0)
+
+
+def test_an_error_says_where_it_was_raised() -> None:
+    """The traceback within the other process is a note of the exception."""
+    with in_order(lambda x: 1 // x, [0], 2) as results, pytest.raises(ZeroDivisionError) as caught:
+        list(results)
+    assert any("in <lambda>" in note for note in caught.value.__notes__)
+
+
 def test_processors() -> None:
     """By default as many as this process may use; nothing else than a whole number of 1 or more can be asked for."""
     assert processors() == len(os.sched_getaffinity(0))

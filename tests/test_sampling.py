@@ -112,6 +112,19 @@ def test_mini_batch_is_index_arithmetic() -> None:
     assert (mini_batch(x, t, 100, rng=5)[1] != t_batch).any()
 
 
+def test_what_is_indexed_by_names_is_taken_by_position() -> None:
+    """A pandas Series, whose square brackets look for a name, is an array of its values like any other."""
+
+    class Series:
+        shape, iloc = (8,), None
+
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            return 10 * np.arange(8)
+
+    x_batch, t_batch = mini_batch(np.arange(8), Series(), 20, rng=4)
+    np.testing.assert_array_equal(t_batch, 10 * x_batch)
+
+
 def test_mini_batch_takes_a_generator_and_moves_it_on() -> None:
     """Two draws from one Generator differ; two Generators of one seed agree."""
     x = t = np.arange(1000)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistloss import __version__
+from mnistloss.cli import output
 from mnistloss.errors import ArgumentError, MnistLossError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except MnistLossError as error:
-            click.echo(f"Error: {error}", err=True)
+            output.note(f"Error: {error}")
             ctx.exit(2 if isinstance(error, ArgumentError) else 1)
 
 

@@ -52,8 +52,8 @@ class Destination(click.Path):
         if path.suffix not in self._suffixes:
             expected = " or ".join(suffix or "no suffix, for a folder" for suffix in self._suffixes)
             self.fail(f"{shown(path)} ends in {path.suffix or 'no suffix'}; expected {expected}", param, ctx)
-        if not path.absolute().parent.is_dir():
-            self.fail(f"the folder {shown(path.absolute().parent)} does not exist", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"the folder {shown(path.parent)} does not exist", param, ctx)
         return path
 
 

@@ -109,14 +109,20 @@ def _printing(errors: str) -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Say something beside the results, on stderr."""
-    click.echo(text, err=True)
+    """Say something beside the results, on stderr, if it is to be had."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+def _watched() -> bool:
+    """Whether stderr, which may be closed, is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 @contextlib.contextmanager
 def download_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
     """A bar for each file that is downloaded, on stderr if it is a terminal; else None."""
-    if not sys.stderr.isatty():
+    if not _watched():
         yield None
         return
     from rich import progress
@@ -136,7 +142,7 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None] | Non
 @contextlib.contextmanager
 def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """A bar for work that takes longer than a second, on stderr if it is a terminal; else None."""
-    if not sys.stderr.isatty():
+    if not _watched():
         yield None
         return
     began, shown = time.monotonic(), contextlib.ExitStack()
@@ -155,7 +161,7 @@ def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
 @contextlib.contextmanager
 def step_progress(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
     """A bar of `total` steps, on stderr if it is a terminal; call what is yielded with the step and a remark."""
-    if not sys.stderr.isatty():
+    if not _watched():
         yield lambda *_: None
         return
     from rich import progress

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.content import inflate, read_hashed, verify
-from mnistloss.errors import IntegrityError, OutputError, UnavailableError, shown
+from mnistloss.errors import ArgumentError, IntegrityError, OutputError, UnavailableError, shown
 from mnistloss.files import expanded, open_regular, replacing, sweep
 
 FOLDER_VARIABLE = "MNISTLOSS_CACHE"
@@ -86,7 +86,10 @@ def folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
         return expanded(chosen)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("mnistloss", appauthor=False))
+    try:
+        return Path(platformdirs.user_cache_dir("mnistloss", appauthor=False))
+    except RuntimeError as error:
+        raise ArgumentError(f"there is no cache folder ({error}); set {FOLDER_VARIABLE} to one") from error
 
 
 def embedded_folder(dataset: Dataset) -> Path:
