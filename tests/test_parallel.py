@@ -190,6 +190,13 @@ def test_more_processes_than_work() -> None:
 @pytest.mark.parametrize("missing", ["fork", "pipe"])
 def test_where_no_process_is_to_be_had(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system gives one process but no second one, this one does all of the work, and the first is ended."""
+    forked, fork = list[int](), os.fork
+
+    def recorded() -> int:
+        forked.append(fork())
+        return forked[-1]
+
+    monkeypatch.setattr(os, "fork", recorded)
     had, real = iter([True, False]), getattr(os, missing)
 
     def refused() -> Any:
@@ -202,8 +209,9 @@ def test_where_no_process_is_to_be_had(missing: str, monkeypatch: pytest.MonkeyP
     with in_order(lambda x: (x, os.getpid()), range(3), 2) as results:
         assert list(results) == [(x, os.getpid()) for x in range(3)]
     assert len(os.listdir("/proc/self/fd")) == before
+    (process,) = forked
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, 0)
+        os.waitpid(process, 0)
 
 
 def test_an_error_says_where_it_was_raised() -> None:
