@@ -130,7 +130,7 @@ class Comparison:
         """The ranking, the differences, their tests, and the examples on which each pair differs most."""
         parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines(self._notes())]
         for difference in self.differences:
-            parts += [self._cases(difference), *self._pictures(difference)]
+            parts += [self._cases(difference), *self._pictures(difference)] if difference.differ_most else []
         return parts
 
     def _ranking(self) -> Part:

@@ -20,13 +20,13 @@ def examine(facts: Facts) -> tuple[Hint, ...]:
 
 
 def probabilities_as_logits(facts: Facts) -> Hint | None:
-    """Scores of which every row is a distribution already, perhaps in percent or as bytes."""
+    """Scores of which nearly every row is a distribution already, perhaps in percent or as bytes."""
     if facts.input != "logits" or facts.scale is None:
         return None
     scaled = "" if facts.scale == 1 else "save predictions / predictions.sum(axis=1, keepdims=True), and "
     return Hint(
         "probabilities-as-logits",
-        f"every row lies in [0, {facts.scale}] and sums to {facts.scale}, yet it was read as raw scores",
+        f"nearly every row lies in [0, {facts.scale}] and sums to {facts.scale}, yet it was read as raw scores",
         f"{scaled}score these with --input probs",
     )
 
@@ -36,13 +36,14 @@ def softmax_twice(facts: Facts) -> Hint | None:
     if facts.twice is None or not facts.enough or facts.twice < facts.sure:
         return None
     top = math.e / (math.e + facts.classes - 1)
-    logs = "predictions" if facts.input == "logprobs" else "np.log(predictions)"
+    logs = "np.float64(predictions)" if facts.input == "logprobs" else "np.log(np.float64(predictions))"
     return Hint(
         "softmax-twice",
         f"no probability exceeds {top:.3f}, the most that a softmax of probabilities can give, and undoing it"
         f" leaves distributions with a mean confidence of {facts.twice:.2f}",
-        f"save what goes into the last softmax, which is z + (1 - z.sum(axis=1, keepdims=True)) / {facts.classes}"
-        f" of z = {logs}, and score it with --input probs",
+        "save y / y.sum(axis=1, keepdims=True) of"
+        f" y = np.maximum(0, z + (1 - z.sum(axis=1, keepdims=True)) / {facts.classes}) of z = {logs},"
+        " which is what went into the last softmax, and score it with --input probs",
     )
 
 

@@ -15,7 +15,7 @@ from mnistloss.arrays import Array, Floats
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Part, Pictures
-from mnistloss.errors import InputError, UnavailableError, shown
+from mnistloss.errors import ArgumentError, InputError, UnavailableError, shown
 from mnistloss.evaluation import default_losses
 from mnistloss.findings import Findings, Wanted
 from mnistloss.hints import Hint
@@ -137,8 +137,10 @@ class Examples:
 def load_examples(predictions: Predictions, selection: Selection, keep: Sequence[str] = ALL) -> Examples:
     """Check predictions as `evaluate` does, and keep of each example the losses and what of `KEPT` is named.
 
-    What the predictions cannot have is left out.
+    What the predictions cannot have is left out; an unknown name raises ArgumentError.
     """
+    if unknown := set(keep) - LOSSES.keys() - KEPT.keys():
+        raise ArgumentError(f"nothing that can be kept is named {min(unknown)!r}")
     with open_scoring(predictions, selection) as scoring:
         layout, targets = scoring.layout, scoring.targets
         losses = [loss for loss in _possible(layout.input) if loss.name in (*default_losses(layout.input), *keep)]

@@ -137,17 +137,17 @@ class Findings:
         return self.scoring.targets.references(loss, self.scoring.delta)
 
     def per_class(self) -> tuple[ClassResult, ...]:
-        """The losses of the examples of each class, and what share of the total they carry."""
+        """The losses of the examples of each class, summed or else their means, and what share of all they carry."""
         sums = {
             name: [math.fsum(column) for column in zip(*parts, strict=True)] for name, parts in self.tally.sums.items()
         }
         totals = {name: math.fsum(column) for name, column in sums.items()}
-        names = [loss.name for loss in self.losses]
+        names, mean = [loss.name for loss in self.losses], self.wanted.reduction != "sum"
         return tuple(
             ClassResult(
                 label,
                 int(n),
-                {name: sums[name][label] / n if n else math.nan for name in names},
+                {name: sums[name][label] / (n if mean else 1) if n else math.nan for name in names},
                 {name: sums[name][label] / totals[name] if totals[name] else 0.0 for name in names},
                 1 - sums["error"][label] / n if n else math.nan,
             )

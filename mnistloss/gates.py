@@ -56,6 +56,6 @@ def parse_gates(texts: Sequence[str], losses: Sequence[str], top: Sequence[int],
     gates = [Gate.parse(text) for text in texts]
     names = reported_names(losses, top, per_class=per_class)
     for gate in gates:
-        if re.sub(r"\[\d+\]$", "[CLASS]", gate.name) not in names:
+        if re.sub(r"\[(0|[1-9]\d*)\]$", "[CLASS]", gate.name) not in names:
             raise ArgumentError(f"the gate {gate} looks at {gate.name!r}; reported are {', '.join(names)}")
     return gates

@@ -43,9 +43,9 @@ class Facts:
 
     losses: moments by name, of the error always. references: what constant predictions cost, by name of the loss.
     labels, predicted: (N,), None for soft targets or very many examples. confidence: the mean of the largest
-    probability, None for predicted classes. hard: every value is 0 or 1. scale: what every row of scores, none below
-    0, sums to, where that is 1, 100 or 255. twice: the confidence of what went into a softmax of probabilities, None
-    where this cannot be one. elsewhere: labels of other datasets by name.
+    probability, None for predicted classes. hard: every value is 0 or 1. scale: what nearly every row of scores, none
+    below 0, sums to, where that is 1, 100 or 255. twice: the confidence of what went into a softmax of probabilities,
+    None where this cannot be one. elsewhere: labels of other datasets by name.
     """
 
     input: str

@@ -12,9 +12,11 @@ from mnistloss.hints import Facts, Hint
 _SHIFTS = [shift for far in range(1, 11) for shift in (far, -far)]
 _MOST_CLASSES = 12
 _LOST = 0.5
-_LUCK = 4
+_LUCK, _TELLING = 2, 0.05
+_SURE = 0.75
 _HISTOGRAMS_APART = 0.1
 _EVIDENT = 20
+_ONE_OF_THEM = "do only one of these, as the labels come in turn, so that rows and columns explain it alike"
 
 
 def placement(facts: Facts) -> tuple[Hint, ...]:
@@ -22,6 +24,8 @@ def placement(facts: Facts) -> tuple[Hint, ...]:
     if facts.counts is None:
         return ()
     found = tuple(hint for check in (another_dataset, rows_shifted, columns_permuted) if (hint := check(facts)))
+    if {hint.name for hint in found} > {"rows-shifted"}:
+        found = tuple(hint._replace(advice=f"{hint.advice}; {_ONE_OF_THEM}") for hint in found)
     shuffled = None if found else rows_shuffled(facts, facts.counts)
     return found if shuffled is None else (shuffled,)
 
@@ -97,7 +101,8 @@ def rows_shuffled(facts: Facts, counts: Array) -> Hint | None:
     n = int(counts.sum())
     t, y = counts.sum(axis=1) / n, counts.sum(axis=0) / n
     chance = _chance(facts)
-    by_luck = abs(facts.accuracy - chance) <= _LUCK * math.sqrt(chance * (1 - chance) / n)
+    luck = _LUCK * math.sqrt(chance * (1 - chance) / n)
+    by_luck = abs(facts.accuracy - chance) <= luck <= _TELLING
     apart = float(np.abs(t - y).sum() / 2)
     if not by_luck or apart > _HISTOGRAMS_APART or not facts.explained(1 - apart, chance):
         return None
@@ -106,13 +111,13 @@ def rows_shuffled(facts: Facts, counts: Array) -> Hint | None:
     of_guesses = float(n * facts.classes * ((y - 1 / facts.classes) ** 2).sum())
     if facts.confidence is None and of_guesses - of_labels < _EVIDENT:
         return None
-    if facts.confidence is not None and facts.confidence < facts.sure:
+    if facts.confidence is not None and facts.confidence < 1 / facts.classes + _SURE * (1 - 1 / facts.classes):
         return None
     how = "" if facts.confidence is None else "the model is sure and "
     return Hint(
         "rows-shuffled",
-        f"the accuracy {facts.accuracy:.4f} is chance ({chance:.4f}), although {how}each class is predicted as often"
-        " as it occurs",
+        f"the accuracy {facts.accuracy:.4f} is chance ({chance:.4f} ± {luck:.4f}), although {how}each class is"
+        " predicted as often as it occurs",
         "predict without shuffling, or score these with --split SPLIT and --indices ORDER.npy, the index of the"
         " example of each row",
     )

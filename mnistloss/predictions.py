@@ -153,7 +153,9 @@ def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputErro
         return InputError(f"{source.name}: NaN or infinity in {census.not_finite}; expected finite numbers")
     if census.outside.rows:
         scale = "[0, 1]" if layout.input == "probs" else "what logs of probabilities can be (at most 0)"
-        return InputError(f"{source.name}: {span}, outside {scale}, in {census.outside}. {census.looks_like()}")
+        few = 2 * (census.outside.rows + census.off.rows) < layout.n
+        way_on = "The others are as they should be: correct it where it is made" if few else census.looks_like()
+        return InputError(f"{source.name}: {span}, outside {scale}, in {census.outside}. {way_on}")
     _, row, total = census.worst
     if sums_within is None or not census.off.rows:
         return InputError(f"{source.name}: {CHANGED}")

@@ -97,7 +97,7 @@ class BatchResult(NamedTuple):
 
 
 class ClassResult(NamedTuple):
-    """The examples of one class: how many, their mean losses, the share of the total of each loss, the accuracy."""
+    """The examples of one class: how many, their losses, reduced, the share of each loss's total, the accuracy."""
 
     label: int
     n: int

@@ -82,8 +82,9 @@ def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
 
 
 class SavedIndices(NamedTuple):
-    """Which examples were drawn; a batch that `sample` saved also says of what."""
+    """Which examples were drawn, and where that is said; a batch that `sample` saved also says of what."""
 
+    name: str
     indices: Array
     dataset: str | None = None
     split: str | None = None
@@ -139,7 +140,7 @@ class TargetFinder:
         if layout in self._found:
             return self._found[layout]
         if self._own is None:
-            self._found[layout] = split_targets(layout, *self._where)
+            self._found[layout] = split_targets(layout, predictions.name, *self._where)
             return self._found[layout]
         found = own_targets(self._own, layout, predictions)
         if layout.input != "labels":  # where both are classes, K is the largest class in either
@@ -147,23 +148,27 @@ class TargetFinder:
         return found
 
 
-def split_targets(layout: Layout, dataset: str, split: str, indices: Source | None, access: Access) -> Targets:
+def split_targets(
+    layout: Layout, name: str, dataset: str, split: str, indices: Source | None, access: Access
+) -> Targets:
     """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names."""
     known = catalog.find(dataset)
     if indices is None:
-        split = _fitting_split(known, split, layout)
+        split = _fitting_split(known, split, layout, name)
         file = obtain(dataset, split, "labels", access)
         return Targets(decode_labels(file.content).astype(np.uint8), known.classes, dataset, split, file.sha256)
     batch = load_indices(indices, layout.n)
     split = _split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
-        raise InputError(f"{layout.n:,} predictions, but {len(batch.indices):,} indices; expected one for each")
+        found = f"{layout.n:,} predictions, but {len(batch.indices):,} indices"
+        raise InputError(f"{name}: {found} in {batch.name}; expected one for each")
     file = obtain(dataset, split, "labels", access)
     labels = decode_labels(file.content)
     outside = (batch.indices < 0) | (batch.indices >= len(labels))
     if outside.any():
         at = int(outside.argmax())
-        raise InputError(f"index {batch.indices[at]} in row {at} is outside 0..{len(labels) - 1}, {split} of {dataset}")
+        found = f"index {batch.indices[at]} in row {at}"
+        raise InputError(f"{batch.name}: {found} is outside 0..{len(labels) - 1}, {split} of {dataset}")
     chosen = batch.indices.astype(np.intp)
     t = labels[chosen].astype(np.uint8)
     return Targets(t, known.classes, dataset, split, file.sha256, chosen)
@@ -197,7 +202,7 @@ def load_indices(source: Source, n: int) -> SavedIndices:
         array, what = _loaded(source, "indices")
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InputError(f"{what}: shape {array.shape} of {array.dtype}; expected indices, integers of shape (N,)")
-    return SavedIndices(array, dataset, split)
+    return SavedIndices(what, array, dataset, split)
 
 
 def _text(array: Array | None, what: str) -> str | None:
@@ -224,17 +229,19 @@ def _digest(array: Array, integers: str = "<i8") -> str:
 
 def _split_of(batch: SavedIndices, dataset: str, split: str) -> str:
     if batch.dataset not in (None, dataset):
-        raise InputError(f"the batch was drawn from {batch.dataset}, not {dataset}; add --dataset {batch.dataset}")
+        drawn = f"{batch.name}: the batch was drawn from {batch.dataset}"
+        raise InputError(f"{drawn}, not {dataset}; add --dataset {batch.dataset}")
     if split == "auto":
         if batch.split is None:
             raise ArgumentError("indices alone do not say of which split; add --split train or --split test")
         return check_split(batch.split)
     if batch.split not in (None, split):
-        raise InputError(f"the batch was drawn from {batch.split}, not {split}; add --split {batch.split}")
+        drawn = f"{batch.name}: the batch was drawn from {batch.split}"
+        raise InputError(f"{drawn}, not {split}; add --split {batch.split}")
     return check_split(split)
 
 
-def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout) -> str:
+def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout, name: str) -> str:
     n = layout.n
     fitting = [name for name in catalog.SPLITS if dataset.examples(name) == n]
     if split == "auto" and len(fitting) == 1:
@@ -242,9 +249,11 @@ def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout) -> str:
     if split != "auto" and check_split(split) in fitting:
         return split
     sizes = " and ".join(f"{name} {dataset.examples(name):,}" for name in catalog.SPLITS)
-    found = f"{n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
-    if fitting:
+    found = f"{name}: {n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
+    if fitting and split == "auto":
         raise InputError(f"{found}; for these add --split {' or --split '.join(fitting)}")
+    if fitting:
+        raise InputError(f"{found}; these are of --split {fitting[0]}, not of {split}")
     others = [
         f"--dataset {other.name} --split {name}"
         for other in catalog.DATASETS.values()

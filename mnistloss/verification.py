@@ -11,7 +11,7 @@ from typing import Any
 
 from mnistloss.datasets.access import Access
 from mnistloss.document import Lines, Part, Table
-from mnistloss.errors import ArgumentError, shown
+from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.evaluation import Wanted, score
 from mnistloss.results import Evaluation
 from mnistloss.scoring import Predictions, Selection
@@ -23,12 +23,14 @@ from mnistloss.targets import Source
 class Verification:
     """What a signature says and what the file gives; `differences` are (field, in the signature, of the file).
 
+    found: None where the file cannot be scored as the signature says, of which the one difference is why.
     value: the number that was claimed, if one was; agreeing: which of the signature's numbers are that, to the digits
     claimed.
     """
 
     claimed: Signature
-    found: Evaluation
+    predictions: str
+    found: Evaluation | None
     differences: tuple[tuple[str, str, str], ...]
     value: str | None = None
     agreeing: tuple[str, ...] = ()
@@ -36,21 +38,28 @@ class Verification:
     @property
     def verified(self) -> bool:
         """Whether the number, if one was claimed, is right, and nothing differs but, perhaps, the version."""
-        right = self.value is None or bool(self.agreeing)
+        right = self.found is not None and (self.value is None or bool(self.agreeing))
         return right and all(field == "version" for field, _, _ in self.differences)
 
     def as_dict(self) -> dict[str, Any]:
         rows = [dict(zip(("field", "signature", "file"), row, strict=True)) for row in self.differences]
         claim = {"signature": str(self.claimed), "value": self.value, "agreeing": list(self.agreeing)}
-        return {"verified": self.verified, **claim, "differences": rows, "evaluation": self.found.as_dict()}
+        return {
+            "verified": self.verified,
+            **claim,
+            "differences": rows,
+            "evaluation": self.found and self.found.as_dict(),
+        }
 
     def parts(self) -> list[Part]:
         """As people read it: what was checked, and what differs."""
-        verdict = Lines((f"{shown(self.found.predictions)} {self._verdict()}",))
+        verdict = Lines((f"{shown(self.predictions)} {self._verdict()}",))
         table = Table("what differs", ("field", "in the signature", "of the file"), self.differences)
         return [verdict, *([table] if self.differences else [])]
 
     def _verdict(self) -> str:
+        if self.found is None:
+            return "does not give this number; it cannot be scored as the signature says"
         numbers = _numbers(self.found, self.claimed)
         right = self.agreeing or numbers
         found = " and ".join(f"{name} {numbers[name]:.12g}" for name in right)
@@ -78,7 +87,8 @@ def verify(
 
     value: the number that was quoted with the signature, as it was written: it must agree to its last digit.
     targets, indices: the user's own, where the signature is of such.
-    Raises ArgumentError for a text that is no signature, and otherwise as `evaluate` does.
+    Raises ArgumentError for a text that is no signature, InputError for a file that is not to be had, and otherwise as
+    `evaluate` does.
     """
     claimed = Signature.parse(signature) if isinstance(signature, str) else signature
     dataset, split = _place(claimed, targets, indices)
@@ -94,10 +104,18 @@ def verify(
     )
     if value is not None and claimed.reduction == "none":
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
-    found = score(predictions, selection, _wanted(claimed))
+    wanted, name = _wanted(claimed), getattr(predictions, "name", predictions)
+    try:
+        found = score(predictions, selection, wanted)
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        said = f"{claimed.input}, n = {claimed.n:,}"
+        return Verification(claimed, str(name), None, (("predictions", said, str(error)),), value)
     ours, theirs = asdict(replace(found.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
-    return Verification(claimed, found, differences, value, _agreeing(_numbers(found, claimed), value))
+    agreeing = _agreeing(_numbers(found, claimed), value)
+    return Verification(claimed, found.predictions, found, differences, value, agreeing)
 
 
 def _place(claimed: Signature, targets: Source | None, indices: Source | None) -> tuple[str, str]:

@@ -45,6 +45,7 @@ def bytes_of(y: np.ndarray) -> np.ndarray:
 
 MENDED: dict[str, tuple[Planted, str, str]] = {
     "softmax twice": (softmax, "probs", "softmax-twice"),
+    "softmax twice, in half precision": (lambda y: softmax(y).astype(np.float16), "probs", "softmax-twice"),
     "log of a softmax too many": (lambda y: np.log(softmax(y)), "logprobs", "softmax-twice"),
     "probabilities as logits": (lambda y: y, "logits", "probabilities-as-logits"),
     "percent as logits": (lambda y: 100 * y, "logits", "probabilities-as-logits"),
@@ -70,7 +71,9 @@ def advised(advice: str, y: np.ndarray) -> tuple[np.ndarray, dict[str, object]]:
     names = {"np": np, "predictions": y}
     for assigned in re.findall(r"of z = (.+?),", advice):
         names["z"] = eval(assigned, names)
-    code = re.search(r"save (?:what goes into the last softmax, which is )?(.*?)(, and|, or| of z|$)", advice)
+    for assigned in re.findall(r"of y = (.+) of z", advice):
+        names["y"] = eval(assigned, names)
+    code = re.search(r"save (.*?)(, and|, or| of y|$)", advice)
     if code and not code[1].startswith("the model"):
         y = eval(code[1], names)
     options = dict(re.findall(r"--(input|loss|dataset) ([\w-]+)", advice))
@@ -153,6 +156,36 @@ def test_another_dataset(real: Path) -> None:
     y = 0.9 * one_hot(load_split("fashion-mnist", "test").labels) + 0.01
     assert "another-dataset" in hints(y)
     assert hints(y, dataset="fashion-mnist") == []
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "right", "sure"),
+    [(2, 500, 0.55, 0.8), (3, 300, 0.4, 0.7), (2, 200, 0.6, 0.76), (2, 1000, 0.55, 0.8), (2, 100, 0.66, 0.85)],
+)
+def test_weak_models_that_are_sure_are_not_shuffled(k: int, n: int, right: float, sure: float) -> None:
+    """A model of few classes that knows little and says much is a bad one, and its rows are where they should be."""
+    rng = np.random.default_rng(k * n)
+    for _ in range(50):
+        t = rng.integers(0, k, n)
+        y = np.where(rng.random(n) < right, t, (t + rng.integers(1, k, n)) % k)
+        rows = np.where(one_hot(y, k) == 1, sure, (1 - sure) / (k - 1))
+        assert "rows-shuffled" not in hints(rows, targets=t)
+
+
+def test_a_few_bad_rows_do_not_hide_probabilities(book: np.ndarray) -> None:
+    """Probabilities that were read as raw scores are recognised though a row of them is none."""
+    y = book.astype(np.float64)
+    y[3] *= 1.2
+    y[7, 2] -= 0.01
+    assert hints(y, input="logits") == ["probabilities-as-logits"]
+
+
+def test_rows_and_columns_that_explain_it_alike() -> None:
+    """Where the labels come in turn, both are said, and that only one of them is to be done."""
+    y = np.roll(baseline("softmax", dataset="mnist-5k", epochs=3), 1, axis=1)
+    found = evaluate(y, dataset="mnist-5k").hints
+    assert {hint.name for hint in found} == {"rows-shifted", "labels-from-one"}
+    assert all("do only one of these" in hint.advice for hint in found)
 
 
 @given(temperature=st.floats(0.2, 20), keep=st.sampled_from(np.linspace(0, 1, 51).tolist()), seed=st.integers(0, 99))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Cli
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,6 +192,7 @@ def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
     ("make", "message"),
     [
         (lambda p: np.log(p + 1e-9) * 2 + 3, "These look like raw scores: --input logits"),
+        (lambda p: np.vstack([p[:-1], p[-1:] - 0.1]), "in row 999. The others are as they should be"),
         (lambda p: np.log(np.maximum(p, 1e-30)), "These look like log-probabilities: --input logprobs"),
         (lambda p: np.rint(p * 255).astype(np.uint8), "integers 0..255"),
         (lambda p: np.hstack([p[:, :8], p[:, 8:9] + 2, p[:, 9:] - 2]), "The rows sum to 1, yet a probability"),
@@ -270,7 +272,7 @@ def test_float16_may_be_off_by_a_hundredth() -> None:
 def test_number_of_rows(probs: np.ndarray) -> None:
     """N that fits no split is refused with what would fit."""
     assert "999 predictions, but mnist-5k has train 4,000 and test 1,000; 999 would fit --indices" in refused(probs[1:])
-    assert "for these add --split test" in refused(probs, split="train")
+    assert "these are of --split test, not of train" in refused(probs, split="train")
     with pytest.raises(InputError, match="1,000 would fit --dataset mnist-5k --split test, or --indices"):
         evaluate(probs)
     with pytest.raises(InputError, match=r"4,000 predictions, but mnist has .* --dataset mnist-5k --split train"):
@@ -634,6 +636,29 @@ def test_hostile_batches(probs: np.ndarray, tmp_path: Path) -> None:
     assert "\x1b" not in refused(probs[:4], indices=path)
     np.savez(path, indices=np.arange(4), dataset=np.frombuffer(b"\xff" * 4, "<U1"), split=np.array("train"))
     assert "is not text" in refused(probs[:4], indices=path)
+
+
+def test_sums_by_class_and_batch(probs: np.ndarray, tmp_path: Path, cli: Cli) -> None:
+    """With --reduction sum the losses of classes and of batches are sums too, and say so."""
+    found = on_5k(probs, reduction="sum", per_class=True, batch_size=300)
+    for parts in (found.per_class, found.batches):
+        assert math.fsum(part.losses["cee"] for part in parts or ()) == pytest.approx(found.losses["cee"].value)
+    np.save(tmp_path / "y.npy", probs)
+    asked = (
+        "eval",
+        tmp_path / "y.npy",
+        "--dataset",
+        "mnist-5k",
+        "--reduction",
+        "sum",
+        "--per-class",
+        "--batch-size",
+        300,
+    )
+    printed = cli(*asked).stdout
+    assert "by class (sums); share: of the total loss" in printed
+    assert "4 batches in row order; their sum is the value above" in printed
+    assert cli(*asked, "--format", "csv").stdout.count(",sum,") == 2 * (1 + 10 + 4)
 
 
 def test_lying_streams_are_not_believed() -> None:

@@ -85,17 +85,17 @@ predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_
 runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,normal,,
 runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,normal,,
 runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,,,,,,,,,,,0.114,,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,,,,,,,,,,,,,,
+runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,mean,,,,,,,,,,0.114,,,
+runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,mean,,,,,,,,,,,,,
 runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,
 runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,
 runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,"""
 
 MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
 |---|---|---:|---|---:|---:|---:|---:|---:|---|
-| runs/[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0 | 0.0067341 | 0.211345 | 0.2377422 | normal |
-| runs/[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | 3 | - | - | - | normal |
-| runs/[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | - | 0.930206 | 0.939859 | wilson |
+| runs/\[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0 | 0.0067341 | 0.211345 | 0.2377422 | normal |
+| runs/\[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | 3 | - | - | - | normal |
+| runs/\[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | - | 0.930206 | 0.939859 | wilson |
 
 | for reference | cee | nll |
 |---|---:|---:|
@@ -115,7 +115,7 @@ by class; share: of the total loss
 |---:|---:|---:|---:|---:|
 | 0 | 0 | 10,000 | 0.22454365154002318 | infinite |
 
-- runs/[v2]/p\|.npy: something is odd; look at it
+- runs/\[v2]/p\|.npy: something is odd; look at it
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
 - `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
 - `accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0`"""
@@ -158,8 +158,10 @@ mnist test, n = 10,000
  b\\x1b.npy         0.2245437 ± 0.0067  infinite (3)    0.9352
 
 ± is the standard error; intervals and references: --format json or csv
+runs/[v2]/p|.npy:
 cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
 s:0.1.0
+b\\x1b.npy:
 cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
 s:0.1.0
 Hint: runs/[v2]/p|.npy: something is odd; look at it
@@ -224,6 +226,16 @@ def test_latex() -> None:
     """The evaluation as a paper shows it; what LaTeX would read as its own is escaped."""
     bare = {name: replace(loss, references={}) for name, loss in RESULT.losses.items()}
     assert typeset.to_latex([replace(RESULT, predictions="_#\\", n=1000, losses=bare, batches=None)]) == LATEX
+
+
+def test_names_that_mean_something_in_documents() -> None:
+    """Neither format takes a file's name for more than a name; of several files each signature has its own."""
+    both = [replace(PLAIN, predictions="[a]|<b>.npy"), replace(PLAIN, predictions="`*_x.npy")]
+    latex, markdown = typeset.to_latex(both), typeset.to_markdown(both)
+    assert "{[}a]\\textbar{}\\textless{}b\\textgreater{}.npy & mnist test" in latex
+    assert "| \\[a]\\|\\<b>.npy |" in markdown
+    assert "| \\`\\*\\_x.npy |" in markdown
+    assert "- \\`\\*\\_x.npy: `cee|mnist" in markdown
 
 
 def test_markdown() -> None:

@@ -12,7 +12,7 @@ from conftest import Cli
 
 from mnistloss import evaluate, verify
 from mnistloss.document import Lines
-from mnistloss.errors import ArgumentError
+from mnistloss.errors import ArgumentError, InputError
 
 LABELS = np.arange(1000) % 10
 
@@ -35,6 +35,26 @@ def test_numbers_of_the_book_network(written: str, agrees: bool, real: Path, rea
     """A value that was computed independently agrees though its last bits differ; a wrong last digit does not."""
     path = realdata / "predictions" / "book-network-probs.npy"
     assert verify(evaluate(path).losses["cee"].signature, path, value=written).verified is agrees
+
+
+def test_files_that_cannot_be_scored_like_that(tmp_path: Path, preds: Path, probs: np.ndarray, cli: Cli) -> None:
+    """Other numbers of rows or columns, and other input, are differences: no, and why, in JSON too; no file is none."""
+    signature = str(evaluate(preds, dataset="mnist-5k").signature)
+    for name, other in (("n", probs[:-1]), ("k", probs[:, :9]), ("z", np.log(probs) - 1), ("classes", LABELS)):
+        np.save(tmp_path / f"{name}.npy", other)
+        found = verify(signature, tmp_path / f"{name}.npy", value="0.5")
+        assert (found.verified, found.found, found.differences[0][:2]) == (
+            False,
+            None,
+            ("predictions", "probs, n = 1,000"),
+        )
+        result = cli("verify", signature, tmp_path / f"{name}.npy")
+        assert result.exit_code == 1
+        assert f"{name}.npy does not give this number; it cannot be scored as the signature says" in result.stdout
+        told = json.loads(cli("verify", signature, tmp_path / f"{name}.npy", "--format", "json").stdout)["verification"]
+        assert (told["verified"], told["evaluation"]) == (False, None)
+    with pytest.raises(InputError, match="No such file"):
+        verify(signature, tmp_path / "missing.npy")
 
 
 def test_any_loss_of_a_joint_signature(preds: Path) -> None:

@@ -89,6 +89,24 @@ def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
     assert peak < 40e6  # what the probabilities alone would take
 
 
+def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix that does not fit is left out, and says so; the costliest pairs are there."""
+    np.save(tmp_path / "y.npy", np.full((200, 100), 0.01))
+    np.save(tmp_path / "t.npy", np.arange(200) % 100)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli("inspect", "confusion", tmp_path / "y.npy", "--targets", tmp_path / "t.npy").stdout.splitlines()
+    assert "102 columns, which are too wide to be shown here: --format json has them" in lines
+    assert len(lines) < 25
+
+
+def test_what_is_not_there_to_be_asked_for(probs: np.ndarray, examples: Examples) -> None:
+    """An option that a view does not have, and a name of nothing that can be kept, are refused."""
+    with pytest.raises(ArgumentError, match="worst has no option kk"):
+        VIEWS["worst"].see(examples, kk=3)
+    with pytest.raises(ArgumentError, match="nothing that can be kept is named 'typo'"):
+        load_examples(probs, Selection(dataset="mnist-5k"), ("cee", "typo"))
+
+
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
     """Hard decisions at delta 0 cost an infinity, which every view can say, in JSON too."""
     np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])

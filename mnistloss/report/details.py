@@ -92,7 +92,8 @@ def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
     headings = [part for name in names for part in (f">{name}", ">share")]
     columns = ("class", ">n", *headings, ">accuracy")
-    return [Table("by class; share: of the total loss", columns, tuple(rows))] if rows else []
+    title = f"by class{' (sums)' if _summed(result) else ''}; share: of the total loss"
+    return [Table(title, columns, tuple(rows))] if rows else []
 
 
 def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
@@ -105,9 +106,14 @@ def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
     if len(rows) > _SHOWN_BATCHES and not exact:
         rows[_SHOWN_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
     count = numbers.counted(len(found), "batch", "batches")
-    title = f"{count} in row order; weighted by size, their mean is the value above"
+    whole = "their sum is" if _summed(result) else "weighted by size, their mean is"
+    title = f"{count} in row order; {whole} the value above"
     columns = (">batch", ">first row", ">n", *(f">{name}" for name in names))
     return [Table(title, columns, tuple(rows))] if rows else []
+
+
+def _summed(result: Evaluation) -> bool:
+    return next(iter(result.losses.values())).reduction == "sum"
 
 
 def _loss(value: float, exact: bool) -> str:

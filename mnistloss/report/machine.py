@@ -74,9 +74,10 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         yield {"measure": name, "ci_low": low, "ci_high": high, "confidence": confidence, **fields}
     for entry in (item.as_dict() for item in evaluation.per_class or ()):
         for name, value in {**entry["losses"], "accuracy": entry["accuracy"]}.items():
-            share_of_loss = entry["shares"].get(name)
             row = {"measure": name, "class": entry["class"], "n": entry["n"], "value": value}
-            yield {**row, "share": share_of_loss}
+            if name in evaluation.losses:
+                row["reduction"] = "sum" if evaluation.losses[name].reduction == "sum" else "mean"
+            yield {**row, "share": entry["shares"].get(name)}
     for number, batch in enumerate(evaluation.batches or ()):
         for name, value in batch.as_dict()["losses"].items():
             reduction = evaluation.losses[name].reduction

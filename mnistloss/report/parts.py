@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.rule import Rule
@@ -22,7 +24,7 @@ def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> 
             rule = Rule(Text(part.text, style="bold"), align="left", style="dim")
             return Group(Text(), Constrain(rule, min(width, _RULE)))
         case document.Table():
-            return render_table(part)
+            return render_table(part) if _least_width(part) <= width else Group(*_too_wide(part))
         case document.Lines():
             return Group(*sentences(*part.lines))
         case document.Bars():
@@ -31,6 +33,17 @@ def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> 
             return picture.digits(part.images, part.captions, width, colour=colour) if pictures else Group()
         case document.Chart():
             return curve.chart(part, width)
+
+
+def _least_width(table: document.Table) -> int:
+    """How wide the columns of numbers are, which are not folded, beside a character of each other one."""
+    columns = zip(table.columns, *table.rows, strict=True)
+    return sum(2 + (max(map(len, column)) - 1 if column[0].startswith(">") else 1) for column in columns)
+
+
+def _too_wide(table: document.Table) -> Iterator[Text]:
+    yield heading(table.title)
+    yield from sentences(f"{len(table.columns):,} columns, which are too wide to be shown here: --format json has them")
 
 
 def render_table(table: document.Table) -> RenderableType:

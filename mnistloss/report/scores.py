@@ -33,7 +33,7 @@ def evaluations(results: Sequence[Evaluation]) -> RenderableType:
     first = next(iter(results[0].losses.values()))
     kind = "" if first.reduction == "mean" else f" of the {first.reduction}"
     lines = [f"± is the standard error{kind}; intervals and references: --format json or csv"]
-    lines += [str(result.signature) for result in results]
+    lines += [f"{shown(result.predictions)}: {result.signature}" for result in results]
     lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
     errors = [[loss.stderr for loss in result.losses.values()] for result in results]
     at = len(table.columns) - len(results[0].numbers())

@@ -16,29 +16,36 @@ def to_markdown(evaluations: Sequence[Evaluation]) -> str:
         f"- {_markdown(f'{evaluation.predictions}: {hint}')}" for evaluation in evaluations for hint in evaluation.hints
     ]
     tables = [line for title, table in _tables(evaluations) for line in _markdown_table(title, table)]
-    return "\n".join([*tables, *hints, *(f"- `{signature}`" for signature in _signatures(evaluations))])
+    signatures = (f"- {_markdown(name)}`{signature}`" for name, signature in _signatures(evaluations))
+    return "\n".join([*tables, *hints, *signatures])
 
 
 def to_latex(evaluations: Sequence[Evaluation]) -> str:
     """A tabular of all evaluations, then the further ones of each, with hints and signatures as comments."""
     tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
     hints = [f"% {shown(evaluation.predictions)}: {hint}" for evaluation in evaluations for hint in evaluation.hints]
-    return "\n".join([*tables, *hints, *(f"% {signature}" for signature in _signatures(evaluations))])
+    signatures = (f"% {shown(name)}{signature}" for name, signature in _signatures(evaluations))
+    return "\n".join([*tables, *hints, *signatures])
 
 
 def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
     """Each table under its title, which names the file where there are several."""
     yield "", summary(evaluations)
     for evaluation in evaluations:
-        name = f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
         for table in details(evaluation, exact=True):
-            yield f"{name}{table.title}".removesuffix(": "), table
+            yield f"{_name(evaluation, evaluations)}{table.title}".removesuffix(": "), table
 
 
-def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str]]:
+    """Each signature behind the name of the file, where there are several."""
     for evaluation in evaluations:
-        yield from (str(loss.signature) for loss in evaluation.losses.values())
-        yield from (str(share.signature) for share in evaluation.shares().values())
+        name = _name(evaluation, evaluations)
+        yield from ((name, str(number.signature)) for number in evaluation.losses.values())
+        yield from ((name, str(share.signature)) for share in evaluation.shares().values())
+
+
+def _name(evaluation: Evaluation, evaluations: Sequence[Evaluation]) -> str:
+    return f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
 
 
 def _markdown_table(title: str, table: Table) -> Iterator[str]:
@@ -60,16 +67,23 @@ def _latex_table(title: str, table: Table) -> Iterator[str]:
 
 
 def _markdown(text: str) -> str:
-    return _escaped(shown(text).replace("\\", r"\\"), "|")
+    return _escaped(shown(text), "\\|`*_<[")
 
 
 def _latex(text: str) -> str:
-    pieces = (_escaped(piece, "&%$#_{}") for piece in shown(text).split("\\"))
-    return r"\textbackslash{}".join(pieces).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")
+    return "".join(_LATEX.get(c, c) for c in shown(text))
 
 
 def _escaped(text: str, special: str) -> str:
     return "".join(f"\\{c}" if c in special else c for c in text)
 
+
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    c: f"\\text{name}{{}}"
+    for c, name in {
+        "\\": "backslash", "~": "asciitilde", "^": "asciicircum", "|": "bar", "<": "less", ">": "greater"
+    }.items()
+} | {"[": "{[}"}  # fmt: skip
+"""What LaTeX would take for more than itself; after a line end, a bracket too."""
 
 FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {"markdown": to_markdown, "latex": to_latex}

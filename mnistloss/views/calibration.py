@@ -87,13 +87,14 @@ class Calibration:
         t = fitted.temperature
         how = "over-confident" if t > 1 else "under-confident" if t < 1 else "at their best as they are"
         edge = ", the edge of what is searched" if t in (LIMIT, 1 / LIMIT) else ""
-        ways = (("fitted to the same rows", fitted.in_sample), ("each half at the other half's", fitted.crossed))
+        ways = [("the temperature fitted to these rows", fitted.in_sample)]
+        ways += [("each half at the other half's temperature", fitted.crossed)] if fitted.crossed is not None else []
         return (
             f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}:"
             f" {bins} of equal width, (low, high], L1 norm, weighted by count.",
             f"Best temperature {t:.4f}{edge}: these predictions are {how}.",
             *(
-                f"nll {nats(self.nll, 6)} as given, {nats(at, 6)} at the temperature {way}: "
+                f"nll {nats(self.nll, 6)} as given, {nats(at, 6)} with {way}: "
                 f"miscalibration costs {nats(self._cost(at), 6)}."
                 for way, at in ways
             ),

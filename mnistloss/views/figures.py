@@ -26,7 +26,7 @@ def nats(value: float | None, decimals: int = 4) -> str:
     """A loss as text; - where there is none."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:z.{decimals}f}" if math.isfinite(value) else "infinite"
+    return f"{value:z.{decimals}f}" if math.isfinite(value) else "infinite" if value > 0 else "-infinite"
 
 
 def staircase(name: str, edges: Array, heights: Array) -> Curve:

@@ -117,6 +117,6 @@ VIEW = View(
     "how the losses of single examples are spread, and which make the loss",
     ("cee",),
     histogram,
-    (Option("per_decade", 3, 1, "bins to a power of ten"),),
+    (Option("per_decade", 3, 1, "bins to a power of ten", 100),),
     charted=True,
 )

@@ -63,6 +63,8 @@ class View:
 
     def see(self, examples: Examples, **options: Any) -> Result:
         """Run it with options, each checked."""
+        if unknown := options.keys() - {option.name for option in self.options}:
+            raise ArgumentError(f"{self.name} has no option {min(unknown)}")
         for option in self.options:
             option.check(options.get(option.name, option.default))
         return self.run(examples, **options)
