@@ -201,7 +201,7 @@ def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
         (lambda p: np.log10(np.maximum(p, 1e-30)), "base-10 logs of probabilities: save predictions * np.log(10), wh"),
         (lambda p: np.log2(np.maximum(p, 1e-30)), "base-2 logs of probabilities: save predictions * np.log(2), which"),
     ],
-    ids=["logits", "logprobs", "bytes", "negative", "percent", "floats up to 255", "log10", "log2"],
+    ids=["logits", "one row", "logprobs", "bytes", "negative", "percent", "floats up to 255", "log10", "log2"],
 )
 def test_outside_of_zero_to_one(probs: np.ndarray, make: Any, message: str) -> None:
     """Values that are no probabilities are refused, and what they look like is said."""
@@ -644,17 +644,8 @@ def test_sums_by_class_and_batch(probs: np.ndarray, tmp_path: Path, cli: Cli) ->
     for parts in (found.per_class, found.batches):
         assert math.fsum(part.losses["cee"] for part in parts or ()) == pytest.approx(found.losses["cee"].value)
     np.save(tmp_path / "y.npy", probs)
-    asked = (
-        "eval",
-        tmp_path / "y.npy",
-        "--dataset",
-        "mnist-5k",
-        "--reduction",
-        "sum",
-        "--per-class",
-        "--batch-size",
-        300,
-    )
+    options = "--dataset mnist-5k --reduction sum --per-class --batch-size 300"
+    asked = ("eval", tmp_path / "y.npy", *options.split())
     printed = cli(*asked).stdout
     assert "by class (sums); share: of the total loss" in printed
     assert "4 batches in row order; their sum is the value above" in printed
