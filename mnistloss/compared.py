@@ -137,7 +137,7 @@ class Comparison:
         where = self.examples
         data = numbers.data(where.dataset, where.split)
         rows = (
-            (str(place), shown(file.predictions), f"{file.loss:z.7f}", f"{file.accuracy:.4f}", role)
+            (str(place), shown(file.predictions), numbers.loss(file.loss), numbers.share(file.accuracy, self.n), role)
             for place, file in enumerate(self.files, 1)
             for role in ["baseline" if file.predictions == self.baseline else ""]
         )

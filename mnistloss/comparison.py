@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistloss import numbers
 from mnistloss.arrays import Floats, whole
 from mnistloss.compared import Case, Comparison, Difference, File, McNemar, check_finite
 from mnistloss.datasets.access import Access
@@ -163,11 +164,18 @@ def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Dr
         p=p,
         exact=exact,
         p_holm=p,
-        effect_size=found.mean / (found.stderr * math.sqrt(found.n)) if found.stderr else None,
+        effect_size=_effect_size(found),
         mcnemar=_mcnemar(baseline, other) if examples.t.ndim == 1 else None,
         differ_most=_cases(baseline, other, examples, rows),
         rows=tuple(rows.tolist()),
     )
+
+
+def _effect_size(d: Moments) -> float | None:
+    """The mean difference in standard deviations of the differences; None where these are all the same."""
+    if d.stderr is None or numbers.noise(d.stderr):
+        return None
+    return d.mean / (d.stderr * math.sqrt(d.n))
 
 
 def _mcnemar(baseline: _Scored, other: _Scored) -> McNemar:

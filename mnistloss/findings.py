@@ -148,7 +148,7 @@ class Findings:
                 label,
                 int(n),
                 {name: sums[name][label] / (n if mean else 1) if n else math.nan for name in names},
-                {name: sums[name][label] / totals[name] if totals[name] else 0.0 for name in names},
+                {name: _share(sums[name][label], totals[name]) for name in names},
                 1 - sums["error"][label] / n if n else math.nan,
             )
             for label, n in enumerate(self.scoring.targets.counts.tolist())
@@ -184,3 +184,8 @@ class Findings:
             elsewhere=lambda: labels_elsewhere(targets, access),
         )
         return doctor.examine(facts)
+
+
+def _share(part: float, whole: float) -> float:
+    """A part of a whole, 0 of nothing; NaN where the whole is infinite."""
+    return part / whole if whole and math.isfinite(whole) else 0.0 if not whole else math.nan

@@ -19,10 +19,18 @@ def loss(value: float) -> str:
     return f"{value:.6e}" if 0 < abs(value) < 1e-4 else f"{value:z.7f}"
 
 
-def share(value: float, n: int) -> str:
-    """A share of n examples, with the decimals that one example can move; seven where it is of no whole number."""
+def share(value: float, n: int, most: int = 0) -> str:
+    """A share of n examples, with the decimals that one example can move; seven where it is of no whole number.
+
+    most: of how many examples the shares are that stand beside it, if of more.
+    """
     counted = abs(value * n - round(value * n)) < 1e-3
-    return f"{value:.{max(1, math.ceil(math.log10(n))) if counted else 7}f}"
+    return f"{value:.{max(2, math.ceil(math.log10(max(n, most)))) if counted else 7}f}"
+
+
+def noise(stderr: float) -> bool:
+    """Whether a standard error, or another spread, is what rounding leaves of equal losses."""
+    return stderr < _NOISE
 
 
 def percent(value: float | None) -> str:

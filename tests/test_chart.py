@@ -113,10 +113,10 @@ def test_nothing_or_a_point(curves: tuple[Curve, ...]) -> None:
 
 
 def test_widths() -> None:
-    """A chart is never wider than 100 columns, and never wider than asked for while that can be."""
+    """A chart is never wider than 80 columns, and never wider than asked for while that can be."""
     for width in (30, 80, 100, 500):
         lines = printed(drawn(FOUR, width), width).split("\n")
-        assert max(map(len, lines)) == min(width, 100)
+        assert max(map(len, lines)) == min(width, 80)
 
 
 def test_svg_says_what_it_shows() -> None:

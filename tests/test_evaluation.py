@@ -647,7 +647,7 @@ def test_sums_by_class_and_batch(probs: np.ndarray, tmp_path: Path, cli: Cli) ->
     options = "--dataset mnist-5k --reduction sum --per-class --batch-size 300"
     asked = ("eval", tmp_path / "y.npy", *options.split())
     printed = cli(*asked).stdout
-    assert "by class (sums); share: of the total loss" in printed
+    assert "by class, sums" in printed
     assert "4 batches in row order; their sum is the value above" in printed
     assert cli(*asked, "--format", "csv").stdout.count(",sum,") == 2 * (1 + 10 + 4)
 

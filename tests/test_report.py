@@ -66,11 +66,11 @@ s:0.1.0
 
 Hint: something is odd; look at it
 
-by class; share: of the total loss
+by class
 
- class      n        cee  share       nll  share  accuracy
- ─────────────────────────────────────────────────────────
- 7      1,028  0.2500000  11.4%  infinite      -    0.9319
+ class      n        cee  share of cee       nll  share of nll  accuracy
+ ───────────────────────────────────────────────────────────────────────
+ 7      1,028  0.2500000         11.4%  infinite             -    0.9319
 
 
 1 batch in row order; weighted by size, their mean is the value above
@@ -103,9 +103,9 @@ MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. erro
 | class prior | 2.3008473899 | 2.3008473899 |
 | skill against the prior | 0.9024082811725369 | - |
 
-by class; share: of the total loss
+by class
 
-| class | n | cee | share | nll | share | accuracy |
+| class | n | cee | share of cee | nll | share of nll | accuracy |
 |---|---:|---:|---:|---:|---:|---:|
 | 7 | 1,028 | 0.25 | 0.114 | infinite | - | 0.9319066147859922 |
 
@@ -126,10 +126,10 @@ predictions & data & n & measure & value & infinite & std. error & 95 \% from & 
 \_\#\textbackslash{} & mnist test & 1,000 & nll & infinite & 3 & - & - & - & normal \\
 \_\#\textbackslash{} & mnist test & 1,000 & accuracy & 0.9352 & - & - & 0.930206 & 0.939859 & wilson \\
 \end{tabular}
-\par by class; share: of the total loss
+\par by class
 
 \begin{tabular}{lrrrrrr}
-class & n & cee & share & nll & share & accuracy \\ \hline
+class & n & cee & share of cee & nll & share of nll & accuracy \\ \hline
 7 & 1,028 & 0.25 & 0.114 & infinite & - & 0.9319066147859922 \\
 \end{tabular}
 % _#\: something is odd; look at it
@@ -168,11 +168,11 @@ Hint: runs/[v2]/p|.npy: something is odd; look at it
 
 runs/[v2]/p|.npy
 
-by class; share: of the total loss
+by class
 
- class      n        cee  share       nll  share  accuracy
- ─────────────────────────────────────────────────────────
- 7      1,028  0.2500000  11.4%  infinite      -    0.9319
+ class      n        cee  share of cee       nll  share of nll  accuracy
+ ───────────────────────────────────────────────────────────────────────
+ 7      1,028  0.2500000         11.4%  infinite             -    0.9319
 
 
 1 batch in row order; weighted by size, their mean is the value above
@@ -253,7 +253,9 @@ def test_markdown() -> None:
         (numbers.loss(float("inf")), "infinite"),
         (numbers.share(0.9352, 10000), "0.9352"),
         (numbers.share(0.93006667, 60000), "0.93007"),
-        (numbers.share(1.0, 1), "1.0"),
+        (numbers.share(1.0, 1), "1.00"),
+        (numbers.share(0.25, 4), "0.25"),
+        (numbers.share(0.9, 1000, 10000), "0.9000"),
         (numbers.share(0.12345, 100), "0.1234500"),
         (numbers.spread(0.0067341), "0.0067"),
         (numbers.spread(12.3), "12"),

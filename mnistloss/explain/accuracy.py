@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -107,9 +108,10 @@ class Seen:
         changes = int(np.count_nonzero(np.diff(values)))
         return cls(len(np.unique(values)), changes, 1 - changes / (len(values) - 1), derivative)
 
-    def cells(self) -> tuple[str, ...]:
-        """As a row of a table."""
-        return f"{self.distinct:,}", f"{self.changes:,}", f"{self.still:.1%}", f"{self.derivative:z.3g}"
+    def cells(self, steps: int) -> tuple[str, ...]:
+        """As a row of a table about so many steps."""
+        places = max(1, math.ceil(math.log10(steps)) - 2)  # which one step can move
+        return f"{self.distinct:,}", f"{self.changes:,}", f"{self.still:.{places}%}", f"{self.derivative:z.3g}"
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class AccuracyPath:
             Table(
                 f"{counted(self.move.steps, 'step', 'steps')} from {low:g} to {high:g}",
                 ("", ">values", ">steps that change it", ">stands still", ">derivative midway"),
-                tuple((name, *seen.cells()) for name, seen in self.seen.items()),
+                tuple((name, *seen.cells(self.move.steps)) for name, seen in self.seen.items()),
             ),
             Lines(self._sentences()),
         ]

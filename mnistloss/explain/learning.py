@@ -12,6 +12,7 @@ from mnistloss.arrays import Floats, whole
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
+from mnistloss.numbers import counted
 from mnistloss.regression import Learning, Regression
 from mnistloss.sampling import Words, draw
 from mnistloss.statistics import Moments
@@ -84,7 +85,7 @@ class LearningCurve:
         """The curves, the looks that matter, and what they say."""
         steps = tuple(float(look.step) for look in self.looks)
         chart = Chart(
-            f"softmax regression on {self.examples:,} examples of {self.dataset}",
+            f"softmax regression on {counted(self.examples, 'example', 'examples')} of {self.dataset}",
             Axis("steps, a mini-batch each"),
             Axis("cross-entropy, nats", log=True),
             (

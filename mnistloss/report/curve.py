@@ -20,7 +20,7 @@ from mnistloss.document import Axis, Chart, Curve
 from mnistloss.report.layout import heading, sentences
 
 _ROWS = 8
-_WIDEST = 100
+_WIDEST = 80
 _NARROWEST = 20
 _BRAILLE = 0x2800
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])

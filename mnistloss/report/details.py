@@ -84,15 +84,15 @@ def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
 def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
     """The losses by class, and what share of the total each class carries; nothing where not asked for."""
     names = list(result.losses)
-    rows = []
+    rows, most = [], max((row.n for row in result.per_class or ()), default=0)
     for row in result.per_class or ():
         shares = {name: numbers.exact(share) if exact else numbers.percent(share) for name, share in row.shares.items()}
         cells = [part for name in names for part in (_loss(row.losses[name], exact), shares[name])]
-        accuracy = "-" if not row.n else repr(row.accuracy) if exact else numbers.share(row.accuracy, row.n)
+        accuracy = "-" if not row.n else repr(row.accuracy) if exact else numbers.share(row.accuracy, row.n, most)
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
-    headings = [part for name in names for part in (f">{name}", ">share")]
+    headings = [part for name in names for part in (f">{name}", f">share of {name}")]
     columns = ("class", ">n", *headings, ">accuracy")
-    title = f"by class{' (sums)' if _summed(result) else ''}; share: of the total loss"
+    title = f"by class{', sums' if _summed(result) else ''}"
     return [Table(title, columns, tuple(rows))] if rows else []
 
 

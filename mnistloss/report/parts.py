@@ -13,7 +13,7 @@ from mnistloss import document
 from mnistloss.report import curve, picture
 from mnistloss.report.layout import grid, heading, sentences
 
-_BAR = 30
+_BAR, _SHORTEST = 30, 10
 _RULE = 80
 
 
@@ -28,7 +28,7 @@ def render(part: document.Part, width: int, *, pictures: bool, colour: bool) -> 
         case document.Lines():
             return Group(*sentences(*part.lines))
         case document.Bars():
-            return _bars(part)
+            return _bars(part, width)
         case document.Pictures():
             return picture.digits(part.images, part.captions, width, colour=colour) if pictures else Group()
         case document.Chart():
@@ -54,10 +54,12 @@ def render_table(table: document.Table) -> RenderableType:
     return Group(*([heading(table.title)] if table.title else []), drawn)
 
 
-def _bars(bars: document.Bars) -> RenderableType:
+def _bars(bars: document.Bars, width: int) -> RenderableType:
+    room = width - max(map(len, bars.labels)) - max(map(len, bars.notes)) - 6
+    longest = max(_SHORTEST, min(_BAR, room))
     top = max(bars.values, default=0.0) or 1.0
     drawn = grid(">", "", "")
     drawn.show_header = False
     for label, value, note in zip(bars.labels, bars.values, bars.notes, strict=True):
-        drawn.add_row(Text(label), Text("█" * round(_BAR * value / top)), Text(note))
+        drawn.add_row(Text(label), Text("█" * round(longest * value / top)), Text(note))
     return Group(heading(bars.title), drawn)

@@ -22,6 +22,7 @@ from mnistloss.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as MplAxis
     from matplotlib.figure import Figure
 
 INK, FAINT, PAPER = "#222222", "#cccccc", "#ffffff"
@@ -41,6 +42,14 @@ _LINK = "{http://www.w3.org/1999/xlink}href"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
 _WIDTH, _HEIGHT = 5.0, 2.8
 _DOTS_PER_INCH = 200
+_TICKS, _FEW_DECADES = 5, 200.0
+_LEGEND: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 9,
+    "borderaxespad": 0.2,
+    "columnspacing": 1,
+    "handlelength": 1.6,
+}
 _SILENT = logging.NullHandler()
 _SETTINGS: dict[Any, Any] = {
     "axes.edgecolor": INK,
@@ -127,22 +136,38 @@ def _figure(charts: Sequence[Chart]) -> Figure:
 
 
 def _draw(axes: Axes, chart: Chart) -> None:
-    axes.set_title(shown(chart.title), loc="left", fontsize=11)
+    axes.set_title(shown(chart.title), loc="left", fontsize=11, pad=22 if len(chart.curves) > 1 else 6)
     axes.set_xlabel(shown(chart.x.label))
     axes.set_ylabel(shown(chart.y.label))
     for axis, scaled, set_scale in ((chart.x, axes.xaxis, axes.set_xscale), (chart.y, axes.yaxis, axes.set_yscale)):
         if axis.log:
             set_scale("log")
             scaled.set_major_formatter("{x:g}")
-            scaled.set_minor_formatter("")
     axes.grid(linewidth=0.5)
     axes.set_axisbelow(True)
     lines = []
     for place, curve in enumerate(chart.curves):
         dashes = _DASHES[sum(other.drawn != "points" for other in chart.curves[:place]) % len(_DASHES)]
         lines += axes.plot(curve.x, curve.y, color=CURVES[place % len(CURVES)], **_look(curve, dashes))
+    for axis, scaled in ((chart.x, axes.xaxis), (chart.y, axes.yaxis)):
+        _tick(scaled, log=axis.log)
     if len(lines) > 1:
-        axes.legend(lines, [shown(curve.name) for curve in chart.curves], frameon=False, fontsize=9)
+        names = [shown(curve.name) for curve in chart.curves]
+        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines), **_LEGEND)
+
+
+def _tick(axis: MplAxis, *, log: bool) -> None:
+    """Few numbers, so that none overlap; between powers of ten where these are fewer still."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    if not log:
+        axis.set_major_locator(MaxNLocator(_TICKS))
+        return
+    low, high = axis.get_view_interval()
+    few = high < _FEW_DECADES * low
+    axis.set_major_locator(LogLocator(numticks=_TICKS))
+    axis.set_minor_locator(LogLocator(subs=(2, 5) if few else "auto"))
+    axis.set_minor_formatter("{x:g}" if few else "")
 
 
 def _look(curve: Curve, dashes: object) -> dict[str, Any]:

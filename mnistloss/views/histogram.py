@@ -55,7 +55,7 @@ class Histogram:
 
     def parts(self) -> list[Part]:
         """Bars of the counts with each bin's part of the loss, and what that says."""
-        ends = [f"{edge:.2g}" for edge in self.edges]
+        ends = [_said(edge) for edge in self.edges]
         labels = (f"below {ends[1]}", *(f"{low} to {high}" for low, high in pairwise(ends[1:])))
         notes = tuple(f"{n:,}, {percent(share)} of the loss" for n, share in zip(self.counts, self.shares, strict=True))
         title = "examples by their cee, in nats"
@@ -66,7 +66,7 @@ class Histogram:
         if not self.infinite:
             curves += [staircase("share of the loss", self.edges, 100 * np.array(self.shares, np.float64))]
         y = Axis("share in a bin, in %")
-        below = f"{self.edges[1]:.2g}"
+        below = _said(self.edges[1])
         return Chart(
             "examples and loss, by what an example costs",
             Axis(f"cee of an example, in nats; all below {below} in the first bin", log=True),
@@ -83,6 +83,10 @@ class Histogram:
         if self.infinite:
             sentences += [f"{self.infinite:,} losses are infinite, and in no bin."]
         return tuple(sentences)
+
+
+def _said(edge: float) -> str:
+    return f"{edge:.2g}" if edge < 99 else f"{edge:.0f}"
 
 
 def histogram(examples: Examples, per_decade: int = 3) -> Histogram:

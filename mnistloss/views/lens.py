@@ -56,13 +56,23 @@ class Lens:
 
     @cached_property
     def counts(self) -> NDArray[np.intp]:
-        """How many of the finite means are in each of 20 bins of equal width."""
-        return np.histogram(self._finite, _BINS)[0]
+        """How many of the finite means are in each bin."""
+        return np.histogram(self._finite, self.edges)[0]
 
     @cached_property
     def edges(self) -> Floats:
-        """The ends (21,) of those bins."""
-        return np.histogram_bin_edges(self._finite, _BINS)
+        """The ends of at most 20 bins of equal width; where means count hits, the bins are of so many hits each."""
+        means, size = self._finite, self.batch_size
+        if not len(means):
+            return np.zeros(1)
+        low, high = float(means[0]), float(means[-1])
+        if self.loss == "error" and np.array_equal(means * size, np.rint(means * size)):
+            step = math.ceil((round(high * size) - round(low * size) + 1) / _BINS)
+            return (np.arange(round(low * size), round(high * size) + step + 1, step) - 0.5) / size
+        if numbers.noise(high - low):
+            margin = abs(low) / 10 or 1.0
+            return np.linspace(low - margin, high + margin, 2)
+        return np.linspace(low, high, _BINS + 1)
 
     @property
     def _finite(self) -> Floats:
@@ -77,7 +87,11 @@ class Lens:
             "quantiles": finite(self.quantiles),
             "sd": self.sd,
             "predicted_sd": self.predicted,
-            "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist()},
+            "histogram": {
+                "edges": self.edges.tolist(),
+                "counts": self.counts.tolist(),
+                "infinite": len(self.means) - len(self._finite),
+            },
             "partition": {"batches": self.batches, "last": self.last, "mean_of_batch_means": finite(self.batch_means)},
         }
 
@@ -87,7 +101,7 @@ class Lens:
         heads = ("full value", *self.quantiles, "sd", "s / sqrt(B)")
         values = (self.full, *self.quantiles.values(), self.sd, self.predicted)
         table = Table(title, tuple(f">{head}" for head in heads), (tuple(nats(value) for value in values),))
-        return [table, *self._histogram(), Lines((self._sentence(),))]
+        return [table, *self._histogram(), Lines((*self._infinite(), self._sentence()))]
 
     def _histogram(self) -> Iterator[Bars]:
         if self.counts.any():
@@ -98,15 +112,20 @@ class Lens:
 
     def _chart(self, title: str) -> Chart:
         curves = [staircase("mini-batches drawn", self.edges, self.counts)]
-        if self.predicted:
+        if self.predicted and not numbers.noise(self.predicted):
             x = np.linspace(self.edges[0], self.edges[-1], _POINTS)
             scale = len(self.means) * (self.edges[1] - self.edges[0]) / (self.predicted * math.sqrt(2 * math.pi))
             y = scale * np.exp(-(((x - self.full) / self.predicted) ** 2) / 2)
             curves += [Curve("normal, s / sqrt(B)", tuple(x.tolist()), tuple(y.tolist()))]
         if math.isfinite(self.full):
             curves += [Curve("all examples", (self.full, self.full), (0.0, float(self.counts.max())))]
-        x_axis = Axis(f"mean {self.loss} of {self.batch_size:,} examples{'' if self.loss == 'error' else ', in nats'}")
+        size = numbers.counted(self.batch_size, "example", "examples")
+        x_axis = Axis(f"mean {self.loss} of {size}{', a share' if self.loss == 'error' else ', in nats'}")
         return Chart(title, x_axis, Axis("mini-batches in a bin"), tuple(curves))
+
+    def _infinite(self) -> Iterator[str]:
+        if count := len(self.means) - len(self._finite):
+            yield f"{count:,} of the means are infinite, and in no bin."
 
     def _sentence(self) -> str:
         count = numbers.counted(self.batches, "batch", "batches")

@@ -42,7 +42,7 @@ class Option:
         """Raise ArgumentError unless the value is of the type and between the least and the most."""
         number = whole(value, self.name, int(self.least)) if isinstance(self.default, int) else value
         if not (isinstance(number, (int, float, np.floating)) and self.least <= number <= self.most):
-            limits = f"at least {self.least:g}" if math.isinf(self.most) else f"{self.least:g} to {self.most:,g}"
+            limits = f"at least {self.least:g}" if math.isinf(self.most) else f"{self.least:g} to {self.most:,.0f}"
             raise ArgumentError(f"{self.name} is {value!r}; expected {limits}")
 
 
