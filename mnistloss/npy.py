@@ -87,8 +87,11 @@ class NpyArray:
 
     def _read(self, into: Array, first: int) -> None:
         view, position = into.data, self._header.offset + first * self.dtype.itemsize
-        while count := self._read_at(view, position):
-            view, position = view[count:], position + count
+        try:
+            while count := self._read_at(view, position):
+                view, position = view[count:], position + count
+        except OSError as error:
+            raise InputError(f"{self.name}: cannot be read ({error})") from error
         if len(view):
             raise InputError(f"{self.name}: {CHANGED}")
 
@@ -154,7 +157,7 @@ def _check_same(before: os.stat_result, stream: io.FileIO, name: str) -> None:
 def is_zip(path: Path) -> bool:
     """Whether a regular file starts like a zip archive; raises InputError as `open_npy` does."""
     with opened(path) as stream:
-        return exactly(stream, 4).startswith(b"PK")
+        return exactly(stream, 4, shown(path)).startswith(b"PK")
 
 
 def load(source: Path) -> Array:
@@ -165,17 +168,17 @@ def load(source: Path) -> Array:
 
 def read_header(stream: io.RawIOBase | BinaryIO, name: str) -> Header:
     """The header at the start of a stream; raises InputError where it is none, or one that lies."""
-    start = exactly(stream, 8)
+    start = exactly(stream, 8, name)
     if len(start) < 8 or not start.startswith(_MAGIC):
         raise InputError(f"{name}: {_impostor(start)}")
     if start[6] not in (1, 2, 3):
         raise InputError(f"{name}: .npy version {start[6]}.{start[7]}; expected 1.0, 2.0 or 3.0")
     width, code = (2, "<H") if start[6] == 1 else (4, "<I")
-    prefix = exactly(stream, width)
+    prefix = exactly(stream, width, name)
     length = struct.unpack(code, prefix)[0] if len(prefix) == width else 0
     if length > _LONGEST_HEADER:
         raise InputError(f"{name}: the .npy header claims {length:,} bytes; an honest one has about a hundred")
-    text = exactly(stream, length)
+    text = exactly(stream, length, name)
     if not text or len(text) < length:
         raise InputError(f"{name}: the file ends within its .npy header")
     return Header(*_parse(text.decode("latin1"), name), offset=8 + width + length)
@@ -203,24 +206,33 @@ def opened(path: Path) -> io.FileIO:
         raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{hint}") from error
 
 
-def exactly(stream: io.RawIOBase | BinaryIO, count: int) -> bytes:
+def exactly(stream: io.RawIOBase | BinaryIO, count: int, name: str) -> bytes:
     """`count` bytes, or fewer where the stream ends."""
     data = b""
-    try:
-        while len(data) < count and (piece := stream.read(min(count - len(data), _PIECE))):
-            data += piece
-    except (TypeError, ValueError) as error:  # of text, or closed
-        raise InputError(f"{shown(getattr(stream, 'name', 'stream'))}: no open binary stream ({error})") from error
+    while len(data) < count and (piece := _piece(stream, count - len(data), name)):
+        data += piece
     return data
 
 
 def _slurp(stream: BinaryIO, header: Header, name: str) -> bytearray:
     """The array's bytes from a stream that cannot be sought, taken in pieces and held against the header."""
     data = bytearray()
-    while len(data) <= header.size and (piece := stream.read(min(_PIECE, header.size + 1 - len(data)))):
+    while len(data) <= header.size and (piece := _piece(stream, header.size + 1 - len(data), name)):
         data += piece
     _check_size(header, len(data), name)
     return data
+
+
+def _piece(stream: io.RawIOBase | BinaryIO, most: int, name: str) -> bytes:
+    """Some bytes, of which there are none at the end only."""
+    try:
+        piece = stream.read(min(most, _PIECE))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot be read ({error})") from error
+    if not isinstance(piece, bytes):
+        found = type(piece).__name__
+        raise InputError(f"{name}: reading gives {found}; expected bytes, of a binary stream that waits for them")
+    return piece
 
 
 def _checked(header: Header, name: str, kinds: str, most: int | None) -> Header:

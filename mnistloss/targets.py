@@ -98,7 +98,7 @@ _MOST_PRICED = 1000
 def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
     """Targets from an array or a .npy file, for predictions of this layout."""
     array, what = _loaded(source, "targets")
-    if array.shape[:1] == predictions.shape[1:2] != predictions.shape[:1]:
+    if _transposed(array, predictions.shape):
         found = f"shape {predictions.shape} for {len(array):,} targets"
         raise InputError(f"{predictions.name}: {found}; it is transposed: save predictions.T")
     classes = _own_classes(array, layout, predictions, what)
@@ -111,6 +111,12 @@ def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
             found = f"row {row} has values from {t[row].min():g} to {t[row].max():g} and sums to {sums[row]:.9g}"
             raise InputError(f"{what}: {found}; soft targets are probabilities that sum to 1")
     return Targets(t, classes, None, None, _digest(t, "u1" if classes <= 256 else "<i8"))
+
+
+def _transposed(t: Array, shape: tuple[int, ...]) -> bool:
+    """Whether labels fit predictions with a column for each example and a row for each class."""
+    labels = t.ndim == 1 and t.dtype.kind in "iu"
+    return labels and t.shape == shape[1:] and 1 < shape[0] != len(t) and int(t.max(initial=0)) < shape[0]
 
 
 def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> int:

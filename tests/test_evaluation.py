@@ -288,6 +288,12 @@ def test_number_of_columns(probs: np.ndarray) -> None:
     assert "counted from 1" not in refused(np.ones((0, 11)))
     with pytest.raises(InputError, match=r"shape \(10, 1000\) for 1,000 targets; it is transposed: save predictions.T"):
         evaluate(probs.T, targets=LABELS)
+    with pytest.raises(InputError, match="10 labels for 5 predictions"):
+        evaluate(probs[:5], targets=LABELS[:10])
+    with pytest.raises(InputError, match=r"expected .* labels"):
+        evaluate([1, 2, 3], targets=np.array(3))
+    for row in (np.eye(10)[3], np.eye(10, dtype=int)[3]):
+        assert evaluate(np.full((1, 10), 0.1), targets=row).n == 1
     assert "shape () of float64" in refused(np.float64(3))
 
 

@@ -171,11 +171,25 @@ def test_a_refusal_of_a_file_that_changes_says_that(tmp_path: Path) -> None:
 
 
 def test_streams_of_text_or_closed() -> None:
-    """They are refused in words."""
-    closed = io.BytesIO()
+    """They are refused in words, and so are streams that do not wait, and those that fail."""
+    closed, reading = io.BytesIO(), "expected bytes, of a binary stream that waits"
     closed.close()
-    for stream in (io.StringIO("text"), closed):
-        with pytest.raises(InputError, match="no open binary stream"), npy.open_npy(stream):  # type: ignore[arg-type]  # the refusal is the test
+
+    class Impatient(io.RawIOBase):
+        def read(self, size: int = -1) -> None:
+            return None
+
+    class Failing(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    for stream, message in (
+        (io.StringIO("text"), f"reading gives str; {reading}"),
+        (Impatient(), f"reading gives NoneType; {reading}"),
+        (closed, "cannot be read .I/O operation on closed file"),
+        (Failing(), "cannot be read .*Input/output error"),
+    ):
+        with pytest.raises(InputError, match=message), npy.open_npy(stream):  # type: ignore[arg-type]  # the refusal is the test
             pass
 
 

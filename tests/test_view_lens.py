@@ -10,7 +10,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
-from mnistloss.document import Bars, Lines
+from mnistloss.document import Bars, Lines, charts
 from mnistloss.errors import ArgumentError
 from mnistloss.examples import Examples, load_examples
 from mnistloss.sampling import Words
@@ -105,7 +105,8 @@ def test_infinite_losses(cli: Cli, tmp_path: Path) -> None:
     assert (view["full"], view["sd"], view["predicted_sd"]) == (None, None, None)
     assert view["quantiles"]["50 %"] == pytest.approx(math.log(10), rel=1e-12)
     assert view["quantiles"]["97.5 %"] is None
-    assert "infinite" in cli(*arguments).stdout
+    assert view["histogram"]["infinite"] + sum(view["histogram"]["counts"]) == 10_000
+    assert f"{view['histogram']['infinite']:,} of the means are infinite, and in no bin." in cli(*arguments).stdout
 
 
 def test_predicted_classes_and_bad_options(examples: Examples) -> None:
@@ -117,6 +118,25 @@ def test_predicted_classes_and_bad_options(examples: Examples) -> None:
         lens(examples, batch_size=0)
     with pytest.raises(ArgumentError, match="rng is -1"):
         lens(examples, seed=-1)
+
+
+def test_bins_of_hits(probs: np.ndarray) -> None:
+    """Where the means are of hits, of which a mini-batch has whole numbers, every bin is of equally many of these."""
+    classes = np.where(np.arange(1000) % 7 == 0, (LABELS + 1) % 10, LABELS)
+    for size, hits in ((50, 1), (1000, 4)):
+        given = Selection(dataset="mnist-5k", input="labels")
+        found = lens(load_examples(classes, given), batch_size=size, draws=2000)
+        np.testing.assert_allclose(np.diff(found.edges) * size, hits)
+        assert found.counts.sum() == 2000
+        assert len(found.counts) <= 20
+
+
+def test_equal_losses() -> None:
+    """Means that are all the same are one bin around them, and no normal curve as high as rounding makes it."""
+    found = lens(load_examples(np.full((1000, 10), 0.1), Selection(dataset="mnist-5k")), draws=100)
+    assert found.counts.tolist() == [100]
+    (chart,) = charts(found.parts())
+    assert [curve.name for curve in chart.curves] == ["mini-batches", "all examples"]
 
 
 def test_book_network(real: Path, realdata: Path) -> None:

@@ -45,10 +45,11 @@ _DOTS_PER_INCH = 200
 _TICKS, _FEW_DECADES = 5, 200.0
 _LEGEND: dict[str, Any] = {
     "frameon": False,
-    "fontsize": 9,
+    "fontsize": 8.5,
     "borderaxespad": 0.2,
     "columnspacing": 1,
     "handlelength": 1.6,
+    "handletextpad": 0.5,
 }
 _SILENT = logging.NullHandler()
 _SETTINGS: dict[Any, Any] = {

@@ -66,7 +66,7 @@ class Lens:
         if not len(means):
             return np.zeros(1)
         low, high = float(means[0]), float(means[-1])
-        if self.loss == "error" and np.array_equal(means * size, np.rint(means * size)):
+        if self.loss == "error" and np.allclose(means * size, np.rint(means * size), rtol=0, atol=1e-6):
             step = math.ceil((round(high * size) - round(low * size) + 1) / _BINS)
             return (np.arange(round(low * size), round(high * size) + step + 1, step) - 0.5) / size
         if numbers.noise(high - low):
@@ -111,7 +111,7 @@ class Lens:
             yield Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart(title))
 
     def _chart(self, title: str) -> Chart:
-        curves = [staircase("mini-batches drawn", self.edges, self.counts)]
+        curves = [staircase("mini-batches", self.edges, self.counts)]
         if self.predicted and not numbers.noise(self.predicted):
             x = np.linspace(self.edges[0], self.edges[-1], _POINTS)
             scale = len(self.means) * (self.edges[1] - self.edges[0]) / (self.predicted * math.sqrt(2 * math.pi))
