@@ -65,7 +65,8 @@ def evaluate(
     per_class: also the losses by class, as `.per_class`; needs labels.
     bootstrap, seed: so many resamples for percentile intervals of the losses instead; 0 for none.
     allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
-    jobs: processes that share the work on many rows. The result is the same bits for any number.
+    jobs: processes that share the work on many rows, on Linux and where no other thread runs. The result is the same
+        bits for any number.
     cache_dir, download: as in `load_mnist`.
 
     Raises InputError for predictions, targets or indices that are refused, ArgumentError for other

@@ -50,11 +50,14 @@ def in_order(work: Callable[[Item], Done], items: Sequence[Item], jobs: int) -> 
     """
     workers: list[_Worker] = []
     try:
-        if jobs > 1:
+        if jobs > 1 and threading.active_count() == 1:
             _start(workers, work, items, min(jobs, len(items), _MOST))
         yield _results(workers, len(items)) if workers else map(work, items)
     finally:
-        _end(workers)
+        try:
+            _end(workers)
+        finally:
+            _end(workers)  # which is nothing, unless it was interrupted before it began
 
 
 class _Worker(NamedTuple):
@@ -94,28 +97,41 @@ def _forked(work: Callable[[Any], Any], items: Sequence[Any]) -> _Worker:
 def _serve(work: Callable[[Any], Any], items: Sequence[Any], sink: int, leader: int) -> NoReturn:
     """Send what comes of each item, leave it to the leader to be interrupted, and end when it ends, however it does."""
     try:
-        import ctypes
-
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == leader:
-            with open(sink, "wb") as results:
-                for item in items:
-                    results.write(_pickled(work, item))
-                    results.flush()
-    finally:
+        _follow(leader)
+        with open(sink, "wb") as results:
+            for item in items:
+                results.write(_answer(work, item))
+                results.flush()
         os._exit(0)
+    finally:
+        os._exit(1)
 
 
-def _pickled(work: Callable[[Any], Any], item: Any) -> bytes:
-    """The result and None, or None and what was raised."""
+def _follow(leader: int) -> None:
+    """Be ended by the system when the leader ends, where it does such; elsewhere the next result finds no reader."""
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != leader:
+        os._exit(1)
+
+
+def _answer(work: Callable[[Any], Any], item: Any) -> bytes:
+    """A pickle of the result and None, or of None and what was raised: in words, if it cannot be pickled."""
     try:
         return pickle.dumps((work(item), None))
-    except Exception as error:
-        error.add_note(f"In a process that shared the work:\n{traceback.format_exc()}")
-        return pickle.dumps((None, error))
+    except BaseException as error:
+        text = f"In a process that shared the work:\n{traceback.format_exc()}"
+        try:
+            error.add_note(text)
+            answer = pickle.dumps((None, error))
+            pickle.loads(answer)
+        except Exception:
+            return pickle.dumps((None, RuntimeError(text)))
+        return answer
 
 
 def _results(workers: Sequence[_Worker], count: int) -> Iterator[Any]:
@@ -135,23 +151,32 @@ def _end(workers: list[_Worker]) -> None:
     """End them whatever they are at, and forget them."""
     with _undisturbed():
         for worker in workers:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ChildProcessError, ProcessLookupError):
+                os.waitid(os.P_PID, worker.process, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # is it still ours?
                 os.kill(worker.process, signal.SIGKILL)
         while workers:
             worker = workers.pop()
             worker.results.close()
-            with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored, nobody is to be waited for
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(worker.process, 0)
-
-
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until this is over."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    """Ctrl-C and SIGTERM wait until this is over; to block them would leave them to the threads of BLAS."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    interrupt, terminate = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: waiting.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            signal.signal(signal.SIGINT, interrupt)
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+    if waiting:
+        signal.raise_signal(waiting[0])

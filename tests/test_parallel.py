@@ -255,8 +255,9 @@ def test_interrupted(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
 
 
-def test_terminated(tmp_path: Path) -> None:
-    """SIGTERM leaves no temporary file beside --out, and exits as the shell expects."""
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated(how: signal.Signals, tmp_path: Path) -> None:
+    """However it is told to end, and however often, it leaves no temporary file and exits as the shell expects."""
     rows = 300 * BLOCK
     with (tmp_path / "y.npy").open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
@@ -268,15 +269,17 @@ def test_terminated(tmp_path: Path) -> None:
         assert process.stderr is not None
         while process.poll() is None and not list(tmp_path.glob(".o.npz.*.tmp")):
             time.sleep(0.001)
-        process.terminate()
-        assert "Traceback" not in process.stderr.read()
-    assert process.returncode == 143
+        for _ in range(3):
+            process.send_signal(how)
+            time.sleep(0.001)
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + how
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
 
 
 def test_interrupted_at_the_start(tmp_path: Path) -> None:
     """Ctrl-C while the program is still being imported leaves no traceback either."""
-    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     found = subprocess.run(
         [sys.executable, "-m", "mnistloss", "--version"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -284,7 +287,49 @@ def test_interrupted_at_the_start(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert (found.returncode, found.stdout, found.stderr) == (1, "", "")
+    assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_signals_wait_for_the_end_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C amid the start of processes is acted upon when all are known, so that all are ended; handlers are back."""
+    forked, fork, handler = list[int](), os.fork, signal.getsignal(signal.SIGINT)
+
+    def interrupted() -> int:
+        forked.append(fork())
+        if forked[-1]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return forked[-1]
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt), in_order(time.sleep, [60, 60], 2):
+        pass
+    assert len(forked) == 2
+    for process in forked:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(process, 0)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+class OddError(Exception):
+    """One that pickle makes wrongly."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(one + two)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(OddError(1, 2), RuntimeError), (KeyError(lambda: 0), RuntimeError), (SystemExit(3), SystemExit)],
+)
+def test_whatever_is_raised(raised: BaseException, expected: type[BaseException]) -> None:
+    """An exception that cannot be handed over is told of in words; none is taken for a killed process."""
+
+    def work(_: int) -> None:
+        raise raised
+
+    with pytest.raises(expected) as caught, in_order(work, [1, 2], 2) as results:
+        list(results)
+    assert "in work" in str([caught.value, *getattr(caught.value, "__notes__", [])])
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -9,6 +9,7 @@ import gc
 import importlib
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -83,9 +84,31 @@ def run() -> None:
 
     Imports make many objects and no such cycles; to look for them takes a tenth of the start, and again at the end.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which removes what is half-written on its way out
+    _at_signals(_stop)
     gc.set_threshold(100_000)
     try:
         main(prog_name="mnistloss")
     finally:
+        _at_signals(signal.SIG_IGN)
         gc.freeze()
+
+
+_told: list[float] = []
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+
+
+def _at_signals(handler: Any) -> None:
+    """What is to be done where this process is told to end; signals that whoever started it ignores stay ignored."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _: Any) -> None:
+    """Leave, removing what is half-written on the way; what comes within a second is the same wish, and waits."""
+    if _told and time.monotonic() - _told[-1] < 1:
+        return
+    _told.append(time.monotonic())
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
