@@ -138,10 +138,10 @@ def _check_same(first: Examples, other: Examples) -> None:
 def _renamed(scored: Sequence[_Scored]) -> list[_Scored]:
     """The same with distinct names: those that occur several times are numbered by their place."""
     names = [one.file.predictions for one in scored]
-    return [
-        one if names.count(name) == 1 else one._replace(file=replace(one.file, predictions=f"{name} ({place})"))
-        for place, (name, one) in enumerate(zip(names, scored, strict=True), 1)
-    ]
+    numbered = [f"{name} ({place})" for place, name in enumerate(names, 1)]
+    chosen = [new if names.count(name) > 1 else name for name, new in zip(names, numbered, strict=True)]
+    distinct = chosen if len(set(chosen)) == len(chosen) else numbered
+    return [one._replace(file=replace(one.file, predictions=n)) for one, n in zip(scored, distinct, strict=True)]
 
 
 def _rank(one: _Scored) -> tuple[float, str]:

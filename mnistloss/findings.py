@@ -122,7 +122,7 @@ class Findings:
         moments = self.tally.moments
         finite = {name: values for name, values in self.tally.values.items() if not moments[name].infinite}
         wanted = self.wanted
-        if not wanted.bootstrap or not finite:
+        if not wanted.bootstrap or not finite or self.n < 2:
             return {}
         from mnistloss.resampling import bootstrap_intervals
 

@@ -336,6 +336,17 @@ def test_stderr_that_is_closed_or_full(tmp_path: Path, preds: Path) -> None:
         assert (done.returncode, done.stdout.count(b"\n")) == (3, 4)
 
 
+def test_want_of_memory(cli: Cli, preds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said in a line."""
+
+    def too_much(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    monkeypatch.setattr("mnistloss.evaluation.score_all", too_much)
+    result = cli("eval", preds, *ON_5K)
+    assert (result.exit_code, result.stderr) == (1, "Error: there is not enough memory (Unable to allocate 7.28 TiB)\n")
+
+
 def test_without_a_home(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the platform knows no place for caches, it is said how to name one."""
     monkeypatch.delenv("MNISTLOSS_CACHE")

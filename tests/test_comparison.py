@@ -83,6 +83,11 @@ def test_order(probs: np.ndarray, better: np.ndarray, tmp_path: Path) -> None:
     assert [difference.predictions for difference in found.differences] == [z, a]
     twice = compare(b, z, b, dataset="mnist-5k", flips=10, bootstrap=10)
     assert [file.predictions for file in twice.files] == [z, f"{b} (1)", f"{b} (3)"]
+    np.save(tmp_path / "b.npy (1)", probs)
+    (tmp_path / "b.npy (1).npy").rename(tmp_path / "b.npy (1)")
+    odd = compare(b, f"{b} (1)", b, dataset="mnist-5k", flips=10, bootstrap=10)
+    assert [file.predictions for file in odd.files] == [f"{b} (1)", f"{b} (1) (2)", f"{b} (3)"]
+    assert odd.baseline == f"{b} (1)"
 
 
 def test_examples_that_differ_most(probs: np.ndarray, better: np.ndarray) -> None:

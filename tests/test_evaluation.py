@@ -487,6 +487,12 @@ def test_references(probs: np.ndarray) -> None:
     assert on_5k(LABELS, input="labels").losses["error"].references == {}
 
 
+def test_one_example_has_no_interval() -> None:
+    """Neither by the normal approximation nor by resampling what is always the same."""
+    found = evaluate(np.full(10, 0.1), targets=[3], bootstrap=100).losses["cee"]
+    assert (found.stderr, found.ci, found.draws) == (None, None, None)
+
+
 def test_bootstrap(probs: np.ndarray) -> None:
     """Bootstrap intervals are reproducible by their seed, near the normal ones, and scaled like the value."""
     normal, one, again, other = (

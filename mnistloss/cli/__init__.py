@@ -68,6 +68,9 @@ class _Group(click.Group):
         except MnistLossError as error:
             output.note(f"Error: {error}")
             ctx.exit(2 if isinstance(error, ArgumentError) else 1)
+        except MemoryError as error:
+            output.note(f"Error: there is not enough memory ({error})")
+            ctx.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
