@@ -37,7 +37,7 @@ class Signs:
         self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
         if self.scales:
             for scores in (y.scores[:, :_FIRST], y.scores):  # the first ones tell what most others are
-                self.scales = {scale for scale in self.scales if _sums_to(scores, scale)}
+                self.scales = _summed_to(scores, self.scales) if self.scales else self.scales
         self._confidences.append(float(y.confidence.sum()))
         if self._twice:
             self._look_within(y)
@@ -80,8 +80,14 @@ class Signs:
         return math.fsum(self._inner) / self._n
 
 
-def _sums_to(scores: Any, scale: int) -> bool:
-    """Whether nine in ten columns, none below 0, sum to this, but for what rounding to whole numbers may add up to."""
-    within = 1e-3 if scale == 1 else max(1e-3 * scale, len(scores) / 2)
-    fine = (np.abs(scores.sum(axis=0) - scale) <= within) & (scores.min(axis=0) >= 0)
-    return bool(fine.mean() >= _NEARLY)
+def _summed_to(scores: Any, scales: set[int]) -> set[int]:
+    """To which of these nine in ten columns sum, none of them below 0; whole numbers may be rounded."""
+    positive = scores.min(axis=0) >= 0
+    enough = _NEARLY * positive.size
+    if np.count_nonzero(positive) < enough:
+        return set()
+    totals = scores.sum(axis=0)
+    within = {scale: 1e-3 if scale == 1 else max(1e-3 * scale, len(scores) / 2) for scale in scales}
+    return {
+        scale for scale in scales if np.count_nonzero(positive & (np.abs(totals - scale) <= within[scale])) >= enough
+    }
