@@ -138,7 +138,7 @@ class Scoring:
         if self.layout.input != "labels":
             return None
         n = self.layout.n
-        return as_targets(self.source.rows(slice(0, n)), n, self.targets.classes, self.source.name)
+        return as_targets(self.source.rows(slice(0, n)).copy(), n, self.targets.classes, self.source.name)
 
     def signature(self, losses: Sequence[Loss], digest: Digest, reduction: str = "mean") -> Signature:
         """What these losses of the predictions, of this digest, depend on."""

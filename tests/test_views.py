@@ -75,6 +75,15 @@ def test_a_view_sees_the_same_of_what_it_needs(name: str, probs: np.ndarray, exa
     assert found.as_dict() == VIEWS[name].run(examples).as_dict()
 
 
+def test_many_predicted_classes_of_bytes(tmp_path: Path) -> None:
+    """Classes in a file, of more than a block, are kept as they are there and not as the last block has them."""
+    t = np.random.default_rng(3).integers(0, 10, 25_000).astype(np.uint8)
+    np.save(tmp_path / "y.npy", t)
+    found = load_examples(tmp_path / "y.npy", Selection(targets=t, input="labels"))
+    np.testing.assert_array_equal(found.predicted, t)
+    assert np.trace(confusion(found).counts) == 25_000
+
+
 def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
     """Per-example losses take a float64 each: the probabilities of 500,000 examples are never all in memory."""
     np.save(tmp_path / "y.npy", np.full((500_000, 10), 0.1, np.float32))
