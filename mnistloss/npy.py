@@ -229,7 +229,7 @@ def _piece(stream: io.RawIOBase | BinaryIO, most: int, name: str) -> bytes:
         piece = stream.read(min(most, _PIECE))
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: cannot be read ({error})") from error
-    if not isinstance(piece, (bytes, bytearray)):
+    if not isinstance(piece, bytes):
         found = type(piece).__name__
         raise InputError(f"{name}: reading gives {found}; expected bytes, of a binary stream that waits for them")
     return piece
