@@ -13,6 +13,7 @@ from mnistloss.datasets.access import Access
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.evaluation import Wanted, score
+from mnistloss.npy import CHANGED
 from mnistloss.results import Evaluation
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.signature import Signature
@@ -104,14 +105,17 @@ def verify(
     )
     if value is not None and claimed.reduction == "none":
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
-    wanted, name = _wanted(claimed), getattr(predictions, "name", predictions)
+    wanted, named = _wanted(claimed), isinstance(predictions, (str, os.PathLike))
+    name = str(predictions) if named else str(getattr(predictions, "name", "predictions"))
+    _agreeing({}, value)
     try:
         found = score(predictions, selection, wanted)
     except InputError as error:
-        if isinstance(error.__cause__, OSError):
+        of_predictions = str(error).startswith(shown(name)) and CHANGED not in str(error)
+        if isinstance(error.__cause__, OSError) or not of_predictions:
             raise
         said = f"{claimed.input}, n = {claimed.n:,}"
-        return Verification(claimed, str(name), None, (("predictions", said, str(error)),), value)
+        return Verification(claimed, name, None, (("predictions", said, str(error)),), value)
     ours, theirs = asdict(replace(found.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
     agreeing = _agreeing(_numbers(found, claimed), value)

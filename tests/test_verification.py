@@ -55,6 +55,12 @@ def test_files_that_cannot_be_scored_like_that(tmp_path: Path, preds: Path, prob
         assert (told["verified"], told["evaluation"]) == (False, None)
     with pytest.raises(InputError, match="No such file"):
         verify(signature, tmp_path / "missing.npy")
+    with pytest.raises(ArgumentError, match="'abc' is no number"):
+        verify(signature, tmp_path / "z.npy", value="abc")
+    own = str(evaluate(preds, targets=LABELS).signature)
+    with pytest.raises(InputError, match=r"targets: 999 labels"):
+        verify(own, preds, targets=LABELS[1:])
+    assert verify(signature, np.log(probs) - 1).predictions == "predictions"
 
 
 def test_any_loss_of_a_joint_signature(preds: Path) -> None:
