@@ -111,7 +111,10 @@ class _Lazy:
 
     @functools.cached_property
     def _taken(self) -> io.BytesIO:
-        return io.BytesIO(_slurp(*self._source))
+        stream, header, name = self._source
+        data = exactly(stream, header.size + 1, name)
+        _check_size(header, len(data), name)
+        return io.BytesIO(data)
 
     def seek(self, position: int) -> None:
         self._taken.seek(position)
@@ -168,7 +171,7 @@ def load(source: Path) -> Array:
 
 def read_header(stream: io.RawIOBase | BinaryIO, name: str) -> Header:
     """The header at the start of a stream; raises InputError where it is none, or one that lies."""
-    start = exactly(stream, 8, name)
+    start = bytes(exactly(stream, 8, name))
     if len(start) < 8 or not start.startswith(_MAGIC):
         raise InputError(f"{name}: {_impostor(start)}")
     if start[6] not in (1, 2, 3):
@@ -206,20 +209,11 @@ def opened(path: Path) -> io.FileIO:
         raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{hint}") from error
 
 
-def exactly(stream: io.RawIOBase | BinaryIO, count: int, name: str) -> bytes:
+def exactly(stream: io.RawIOBase | BinaryIO, count: int, name: str) -> bytearray:
     """`count` bytes, or fewer where the stream ends."""
-    data = b""
+    data = bytearray()
     while len(data) < count and (piece := _piece(stream, count - len(data), name)):
         data += piece
-    return data
-
-
-def _slurp(stream: BinaryIO, header: Header, name: str) -> bytearray:
-    """The array's bytes from a stream that cannot be sought, taken in pieces and held against the header."""
-    data = bytearray()
-    while len(data) <= header.size and (piece := _piece(stream, header.size + 1 - len(data), name)):
-        data += piece
-    _check_size(header, len(data), name)
     return data
 
 

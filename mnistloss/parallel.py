@@ -13,7 +13,6 @@ import pickle
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
@@ -124,6 +123,8 @@ def _answer(work: Callable[[Any], Any], item: Any) -> bytes:
     try:
         return pickle.dumps((work(item), None))
     except BaseException as error:
+        import traceback
+
         text = f"In a process that shared the work:\n{traceback.format_exc()}"
         try:
             error.add_note(text)
