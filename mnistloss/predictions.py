@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnistloss.arrays import Array, Floats, as_real
-from mnistloss.errors import ArgumentError, InputError
+from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.losses import block_slices, transposed
 from mnistloss.npy import CHANGED, open_npy
 from mnistloss.outputs import OUTPUTS
@@ -47,6 +47,13 @@ class InMemory:
 
     def rows(self, rows: slice) -> Array:
         return self._array[rows]
+
+
+def name_of(source: ArrayLike | os.PathLike[str] | BinaryIO) -> str:
+    """What predictions are called: a path as it was given, which is to be `shown`, or a stream by its own name."""
+    if isinstance(source, (str, os.PathLike)):
+        return str(source)
+    return shown(getattr(source, "name", "stream")) if hasattr(source, "read") else "predictions"
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from mnistloss.errors import ArgumentError
 from mnistloss.losses import DELTA, Loss, block_slices, block_targets, check_delta, transposed
 from mnistloss.outputs import BLOCK, OUTPUTS, Classes
 from mnistloss.parallel import in_order
-from mnistloss.predictions import Layout, Rows, acceptable, as_block, open_predictions, refuse, tolerance
+from mnistloss.predictions import Layout, Rows, acceptable, as_block, name_of, open_predictions, refuse, tolerance
 from mnistloss.signature import Signature
 from mnistloss.targets import Source, TargetFinder, Targets
 
@@ -195,8 +195,8 @@ def open_scoring(
     with open_predictions(predictions) as source:
         layout = Layout.of(source, selection.input, finder.classes)
         delta = _delta(selection.delta, layout.input)
-        name = str(predictions) if isinstance(predictions, (str, os.PathLike)) else source.name
-        yield Scoring(name, source, layout, finder.find(layout, source), delta, selection.allow_unnormalized)
+        name, targets = name_of(predictions), finder.find(layout, source)
+        yield Scoring(name, source, layout, targets, delta, selection.allow_unnormalized)
 
 
 def _delta(delta: float | None, input: str) -> float:

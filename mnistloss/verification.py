@@ -14,6 +14,7 @@ from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.evaluation import Wanted, score
 from mnistloss.npy import CHANGED
+from mnistloss.predictions import name_of
 from mnistloss.results import Evaluation
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.signature import Signature
@@ -105,20 +106,18 @@ def verify(
     )
     if value is not None and claimed.reduction == "none":
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
-    wanted, named = _wanted(claimed), isinstance(predictions, (str, os.PathLike))
-    name = str(predictions) if named else str(getattr(predictions, "name", "predictions"))
-    _agreeing({}, value)
+    written, wanted, name = _written(value), _wanted(claimed), name_of(predictions)
     try:
         found = score(predictions, selection, wanted)
     except InputError as error:
-        of_predictions = str(error).startswith(shown(name)) and CHANGED not in str(error)
+        of_predictions = str(error).startswith(f"{shown(name)}: ") and CHANGED not in str(error)
         if isinstance(error.__cause__, OSError) or not of_predictions:
             raise
         said = f"{claimed.input}, n = {claimed.n:,}"
         return Verification(claimed, name, None, (("predictions", said, str(error)),), value)
     ours, theirs = asdict(replace(found.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
-    agreeing = _agreeing(_numbers(found, claimed), value)
+    agreeing = _agreeing(_numbers(found, claimed), written)
     return Verification(claimed, found.predictions, found, differences, value, agreeing)
 
 
@@ -151,16 +150,23 @@ def _numbers(found: Evaluation, claimed: Signature) -> dict[str, float]:
     return {name: numbers[name] for name in claimed.loss.split("+")}
 
 
-def _agreeing(numbers: Mapping[str, float], value: str | None) -> tuple[str, ...]:
-    """Which of the numbers are the one that was written, to its last digit; or to the last bits of all digits."""
+def _written(value: str | None) -> Decimal | None:
+    """The number that was quoted, in its digits."""
     if value is None:
-        return ()
+        return None
     try:
         written = Decimal(value)
     except InvalidOperation:
         written = Decimal("nan")
     if written.is_nan():
         raise ArgumentError(f"{value!r} is no number")
+    return written
+
+
+def _agreeing(numbers: Mapping[str, float], written: Decimal | None) -> tuple[str, ...]:
+    """Which of the numbers are the one that was written, to its last digit; or to the last bits of all digits."""
+    if written is None:
+        return ()
     return tuple(name for name, number in numbers.items() if _agrees(number, written))
 
 

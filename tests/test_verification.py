@@ -1,5 +1,6 @@
 """Signatures held against files."""
 
+import io
 import json
 import math
 import re
@@ -61,6 +62,7 @@ def test_files_that_cannot_be_scored_like_that(tmp_path: Path, preds: Path, prob
     with pytest.raises(InputError, match=r"targets: 999 labels"):
         verify(own, preds, targets=LABELS[1:])
     assert verify(signature, np.log(probs) - 1).predictions == "predictions"
+    assert verify(signature, io.BytesIO((tmp_path / "z.npy").read_bytes())).predictions == "stream"
 
 
 def test_any_loss_of_a_joint_signature(preds: Path) -> None:
