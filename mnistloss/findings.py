@@ -188,4 +188,6 @@ class Findings:
 
 def _share(part: float, whole: float) -> float:
     """A part of a whole, 0 of nothing; NaN where the whole is infinite."""
-    return part / whole if whole and math.isfinite(whole) else 0.0 if not whole else math.nan
+    if not whole:
+        return 0.0
+    return part / whole if math.isfinite(whole) else math.nan

@@ -52,7 +52,7 @@ def spread(stderr: float | None) -> str:
     """A standard error with two digits; what is mere rounding is 0."""
     if stderr is None:
         return "-"
-    return f"{stderr:.{decimals(stderr)}f}" if stderr >= _NOISE else "0"
+    return f"{stderr:.{decimals(stderr)}f}" if not noise(stderr) else "0"
 
 
 def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str:
@@ -65,7 +65,7 @@ def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str
 
 def decimals(stderr: float) -> int:
     """The decimals that show two digits of a standard error; those of a loss where there is no spread."""
-    return 7 if stderr < _NOISE else min(12, max(0, 1 - math.floor(math.log10(stderr))))
+    return 7 if noise(stderr) else min(12, max(0, 1 - math.floor(math.log10(stderr))))
 
 
 def delta(value: float) -> str:

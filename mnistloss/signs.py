@@ -37,7 +37,7 @@ class Signs:
         self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
         if self.scales:
             for scores in (y.scores[:, :_FIRST], y.scores):  # the first ones tell what most others are
-                self.scales = _summed_to(scores, self.scales) if self.scales else self.scales
+                self.scales = self.scales and _summed_to(scores, self.scales)
         self._confidences.append(float(y.confidence.sum()))
         if self._twice:
             self._look_within(y)

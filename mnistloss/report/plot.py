@@ -140,18 +140,16 @@ def _draw(axes: Axes, chart: Chart) -> None:
     axes.set_title(shown(chart.title), loc="left", fontsize=11, pad=22 if len(chart.curves) > 1 else 6)
     axes.set_xlabel(shown(chart.x.label))
     axes.set_ylabel(shown(chart.y.label))
-    for axis, scaled, set_scale in ((chart.x, axes.xaxis, axes.set_xscale), (chart.y, axes.yaxis, axes.set_yscale)):
-        if axis.log:
-            set_scale("log")
-            scaled.set_major_formatter("{x:g}")
+    axes.set_xscale("log" if chart.x.log else "linear")
+    axes.set_yscale("log" if chart.y.log else "linear")
     axes.grid(linewidth=0.5)
     axes.set_axisbelow(True)
     lines = []
     for place, curve in enumerate(chart.curves):
         dashes = _DASHES[sum(other.drawn != "points" for other in chart.curves[:place]) % len(_DASHES)]
         lines += axes.plot(curve.x, curve.y, color=CURVES[place % len(CURVES)], **_look(curve, dashes))
-    for axis, scaled in ((chart.x, axes.xaxis), (chart.y, axes.yaxis)):
-        _tick(scaled, log=axis.log)
+    _tick(axes.xaxis, log=chart.x.log)
+    _tick(axes.yaxis, log=chart.y.log)
     if len(lines) > 1:
         names = [shown(curve.name) for curve in chart.curves]
         axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines), **_LEGEND)
@@ -167,6 +165,7 @@ def _tick(axis: MplAxis, *, log: bool) -> None:
     low, high = axis.get_view_interval()
     few = high < _FEW_DECADES * low
     axis.set_major_locator(LogLocator(numticks=_TICKS))
+    axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(LogLocator(subs=(2, 5) if few else "auto"))
     axis.set_minor_formatter("{x:g}" if few else "")
 

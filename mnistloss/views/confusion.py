@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistloss import numbers
 from mnistloss.arrays import Array, Floats
 from mnistloss.document import Part, Table
 from mnistloss.examples import Examples
-from mnistloss.numbers import finite, percent
+from mnistloss.numbers import counted, finite, percent
 from mnistloss.views.figures import MAIN_LOSS, main_loss, nats, ratio
 from mnistloss.views.view import View
 
@@ -62,7 +61,7 @@ class Confusion:
             tuple((0.0, *row, 0.0) for row in self._shades().tolist()),
         )
         wrong = [row for row in self.ledger() if row[0] != row[1]]
-        count = numbers.counted(len(wrong), "confusion", "confusions")
+        count = counted(len(wrong), "confusion", "confusions")
         ledger = Table(
             f"the costliest of {count}, by their part of the {self.loss}",
             (">true", ">predicted", ">examples", ">cost", ">share of the loss"),

@@ -67,12 +67,18 @@ class Lens:
             return np.zeros(1)
         low, high = float(means[0]), float(means[-1])
         if self.loss == "error" and np.allclose(means * size, np.rint(means * size), rtol=0, atol=1e-6):
-            step = math.ceil((round(high * size) - round(low * size) + 1) / _BINS)
-            return (np.arange(round(low * size), round(high * size) + step + 1, step) - 0.5) / size
+            fewest, most = round(low * size), round(high * size)
+            step = math.ceil((most - fewest + 1) / _BINS)
+            return (np.arange(fewest, most + step + 1, step) - 0.5) / size
         if numbers.noise(high - low):
             margin = abs(low) / 10 or 1.0
             return np.linspace(low - margin, high + margin, 2)
         return np.linspace(low, high, _BINS + 1)
+
+    @property
+    def infinite(self) -> int:
+        """How many of the means are infinite."""
+        return len(self.means) - len(self._finite)
 
     @property
     def _finite(self) -> Floats:
@@ -90,7 +96,7 @@ class Lens:
             "histogram": {
                 "edges": self.edges.tolist(),
                 "counts": self.counts.tolist(),
-                "infinite": len(self.means) - len(self._finite),
+                "infinite": self.infinite,
             },
             "partition": {"batches": self.batches, "last": self.last, "mean_of_batch_means": finite(self.batch_means)},
         }
@@ -101,7 +107,8 @@ class Lens:
         heads = ("full value", *self.quantiles, "sd", "s / sqrt(B)")
         values = (self.full, *self.quantiles.values(), self.sd, self.predicted)
         table = Table(title, tuple(f">{head}" for head in heads), (tuple(nats(value) for value in values),))
-        return [table, *self._histogram(), Lines((*self._infinite(), self._sentence()))]
+        left = (f"{self.infinite:,} of the means are infinite, and in no bin.",) if self.infinite else ()
+        return [table, *self._histogram(), Lines((*left, self._sentence()))]
 
     def _histogram(self) -> Iterator[Bars]:
         if self.counts.any():
@@ -122,10 +129,6 @@ class Lens:
         size = numbers.counted(self.batch_size, "example", "examples")
         x_axis = Axis(f"mean {self.loss} of {size}{', a share' if self.loss == 'error' else ', in nats'}")
         return Chart(title, x_axis, Axis("mini-batches in a bin"), tuple(curves))
-
-    def _infinite(self) -> Iterator[str]:
-        if count := len(self.means) - len(self._finite):
-            yield f"{count:,} of the means are infinite, and in no bin."
 
     def _sentence(self) -> str:
         count = numbers.counted(self.batches, "batch", "batches")
