@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["errors"],
     ["files", "arrays", "document", "numbers"],
-    ["outputs", "sampling", "datasets", "npy", "npz", "parallel"],
+    ["outputs", "sampling", "datasets", "npy", "npy_header", "npz", "parallel"],
     ["losses"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
     ["targets", "hints", "placement", "doctor", "signs", "regression"],
