@@ -18,10 +18,10 @@ from mnistloss.datasets.access import Access
 from mnistloss.errors import InputError, shown
 from mnistloss.examples import Examples, load_examples
 from mnistloss.losses import Loss, find
+from mnistloss.npy import Source
 from mnistloss.resampling import bootstrap_interval, holm, mcnemar_p, sign_flip_p
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.statistics import Moments, normal_interval, quantile
-from mnistloss.targets import Source
 
 _SHOWN = 10
 

@@ -9,11 +9,12 @@ from mnistloss.datasets.access import Access
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.findings import REDUCTIONS, Findings, Wanted
 from mnistloss.losses import LOSSES, Loss, find
+from mnistloss.npy import Source
 from mnistloss.parallel import in_order, processors
 from mnistloss.predictions import check_probabilities
 from mnistloss.results import Evaluation
 from mnistloss.scoring import Digest, Predictions, Scoring, Selection, open_scoring
-from mnistloss.targets import Source, TargetFinder
+from mnistloss.targets import TargetFinder
 
 __all__ = ["REDUCTIONS", "Wanted", "default_losses", "evaluate", "score", "score_all"]
 

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mnistloss.arrays import Array, check_dtype
+from mnistloss.arrays import Array, as_real, check_dtype
 from mnistloss.errors import InputError, shown
 from mnistloss.files import open_regular
 from mnistloss.npy_header import Header, exactly, read_header
@@ -24,6 +25,7 @@ from mnistloss.npy_header import Header, exactly, read_header
 CHANGED = "the file was changed while it was read; try again when it is written"
 
 Path = str | os.PathLike[str]
+Source = ArrayLike | os.PathLike[str]
 
 
 class NpyArray:
@@ -141,6 +143,13 @@ def load(source: Path) -> Array:
     """The whole array of a .npy file."""
     with open_npy(source) as npy:
         return npy.all()
+
+
+def given(source: Source, what: str) -> tuple[Array, str]:
+    """An array given as such or as the path of a .npy file, and what it is called: `what`, or the path."""
+    if isinstance(source, (str, os.PathLike)):
+        return load(source), shown(source)
+    return as_real(source, what), what
 
 
 def opened(path: Path) -> io.FileIO:

@@ -19,11 +19,12 @@ from mnistloss.arrays import Array, as_targets
 from mnistloss.datasets.access import ACCESS, Access
 from mnistloss.errors import ArgumentError
 from mnistloss.losses import DELTA, Loss, block_slices, block_targets, check_delta, transposed
+from mnistloss.npy import Source
 from mnistloss.outputs import BLOCK, OUTPUTS, Classes
 from mnistloss.parallel import in_order
 from mnistloss.predictions import Layout, Rows, acceptable, as_block, name_of, open_predictions, refuse, tolerance
 from mnistloss.signature import Signature
-from mnistloss.targets import Source, TargetFinder, Targets
+from mnistloss.targets import TargetFinder, Targets
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
 Done = TypeVar("Done")

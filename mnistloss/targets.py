@@ -1,31 +1,26 @@
-"""What predictions are of: the labels of a split, of some of its examples, or targets of the user's own."""
+"""What predictions are held against: the labels of a split, of some of its examples, or targets of the user's own."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
-import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from mnistloss import npy
-from mnistloss.arrays import Array, Floats, as_real, as_targets
+from mnistloss.arrays import Array, Floats, as_targets
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.access import Access
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import decode_labels, obtain
-from mnistloss.errors import ArgumentError, InputError, shown
+from mnistloss.errors import InputError
+from mnistloss.indices import load_indices, split_of
 from mnistloss.losses import Loss, block_slices
+from mnistloss.npy import Source, given
 from mnistloss.outputs import Probabilities
 from mnistloss.predictions import Layout, Rows
-
-Source = ArrayLike | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -81,15 +76,6 @@ def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
     return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
 
 
-class SavedIndices(NamedTuple):
-    """Which examples were drawn, and where that is said; a batch that `sample` saved also says of what."""
-
-    name: str
-    indices: Array
-    dataset: str | None = None
-    split: str | None = None
-
-
 _SUMS_WITHIN = 1e-3
 _MOST_CLASSES = 1 << 16
 _MOST_PRICED = 1000
@@ -97,7 +83,7 @@ _MOST_PRICED = 1000
 
 def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
     """Targets from an array or a .npy file, for predictions of this layout."""
-    array, what = _loaded(source, "targets")
+    array, what = given(source, "targets")
     if _transposed(array, predictions.shape):
         found = f"shape {predictions.shape} for {len(array):,} targets"
         raise InputError(f"{predictions.name}: {found}; it is transposed: save predictions.T")
@@ -164,7 +150,7 @@ def split_targets(
         file = obtain(dataset, split, "labels", access)
         return Targets(decode_labels(file.content).astype(np.uint8), known.classes, dataset, split, file.sha256)
     batch = load_indices(indices, layout.n)
-    split = _split_of(batch, dataset, split)
+    split = split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
         found = f"{layout.n:,} predictions, but {len(batch.indices):,} indices"
         raise InputError(f"{name}: {found} in {batch.name}; expected one for each")
@@ -193,78 +179,30 @@ def labels_elsewhere(targets: Targets, access: Access) -> dict[str, Array]:
     return found
 
 
-def load_indices(source: Source, n: int) -> SavedIndices:
-    """Indices of n examples, from an array, a .npy file, or the .npz of a batch that `mnistloss sample` saved."""
-    dataset = split = None
-    if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
-        from mnistloss import npz
-
-        saved = npz.load_member(source, "indices", most=n)
-        if saved is None:
-            raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
-        array, what = saved, shown(source)
-        dataset, split = (_text(npz.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
-    else:
-        array, what = _loaded(source, "indices")
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{what}: shape {array.shape} of {array.dtype}; expected indices, integers of shape (N,)")
-    return SavedIndices(what, array, dataset, split)
-
-
-def _text(array: Array | None, what: str) -> str | None:
-    """The string that a saved array holds, made safe to print."""
-    if array is None:
-        return None
-    codes = array.reshape(-1).view(np.uint32)
-    if (codes > sys.maxunicode).any():
-        raise InputError(f"{what}: a name in it is not text")
-    return shown("".join(map(chr, codes)).rstrip("\0"))
-
-
-def _loaded(source: Source, what: str) -> tuple[Array, str]:
-    if isinstance(source, (str, os.PathLike)):
-        return npy.load(source), shown(source)
-    return as_real(source, what), what
-
-
 def _digest(array: Array, integers: str = "<i8") -> str:
     """SHA-256 of labels as bytes, of indices and of many classes as little-endian int64, of soft rows as float64."""
     held = np.ascontiguousarray(array, "<f8" if array.dtype.kind == "f" else integers)
     return hashlib.sha256(held.view(np.uint8).data).hexdigest()
 
 
-def _split_of(batch: SavedIndices, dataset: str, split: str) -> str:
-    if batch.dataset not in (None, dataset):
-        drawn = f"{batch.name}: the batch was drawn from {batch.dataset}"
-        raise InputError(f"{drawn}, not {dataset}; add --dataset {batch.dataset}")
-    if split == "auto":
-        if batch.split is None:
-            raise ArgumentError("indices alone do not say of which split; add --split train or --split test")
-        return check_split(batch.split)
-    if batch.split not in (None, split):
-        drawn = f"{batch.name}: the batch was drawn from {batch.split}"
-        raise InputError(f"{drawn}, not {split}; add --split {batch.split}")
-    return check_split(split)
-
-
 def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout, name: str) -> str:
     n = layout.n
-    fitting = [name for name in catalog.SPLITS if dataset.examples(name) == n]
+    fitting = [known for known in catalog.SPLITS if dataset.examples(known) == n]
     if split == "auto" and len(fitting) == 1:
         return fitting[0]
     if split != "auto" and check_split(split) in fitting:
         return split
-    sizes = " and ".join(f"{name} {dataset.examples(name):,}" for name in catalog.SPLITS)
+    sizes = " and ".join(f"{known} {dataset.examples(known):,}" for known in catalog.SPLITS)
     found = f"{name}: {n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
     if fitting and split == "auto":
         raise InputError(f"{found}; for these add --split {' or --split '.join(fitting)}")
     if fitting:
         raise InputError(f"{found}; these are of --split {fitting[0]}, not of {split}")
     others = [
-        f"--dataset {other.name} --split {name}"
+        f"--dataset {other.name} --split {known}"
         for other in catalog.DATASETS.values()
-        for name in catalog.SPLITS
-        if other.examples(name) == n
+        for known in catalog.SPLITS
+        if other.examples(known) == n
     ]
     ways = [*others, "--indices FILE for a batch that was drawn", "--targets FILE for targets of your own"]
     raise InputError(f"{found}; {n:,} would fit {', or '.join(ways)}")

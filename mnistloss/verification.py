@@ -13,12 +13,11 @@ from mnistloss.datasets.access import Access
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError, shown
 from mnistloss.evaluation import Wanted, score
-from mnistloss.npy import CHANGED
+from mnistloss.npy import CHANGED, Source
 from mnistloss.predictions import name_of
 from mnistloss.results import Evaluation
 from mnistloss.scoring import Predictions, Selection
 from mnistloss.signature import Signature
-from mnistloss.targets import Source
 
 
 @dataclass(frozen=True)

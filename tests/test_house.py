@@ -24,7 +24,7 @@ LAYERS = [
     ["outputs", "sampling", "datasets", "npy", "npy_header", "npz", "parallel"],
     ["losses"],
     ["predictions", "statistics", "resampling", "signature", "samples"],
-    ["targets", "hints", "placement", "doctor", "signs", "regression"],
+    ["targets", "indices", "hints", "placement", "doctor", "signs", "regression"],
     ["scoring", "results"],
     ["tally"],
     ["findings"],

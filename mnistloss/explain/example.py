@@ -16,10 +16,10 @@ from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, shown
 from mnistloss.examples import Examples, load_examples
 from mnistloss.losses import LOSSES
+from mnistloss.npy import Source
 from mnistloss.numbers import finite
 from mnistloss.outputs import OUTPUTS
 from mnistloss.scoring import Predictions, Selection
-from mnistloss.targets import Source
 
 _LOSSES = ("mse", "cee")
 
