@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks.material import Material, logits, softmax, some_labels
 from benchmarks.measuring import Budget, Call, Goal, Pairs, Row, peak_memory, process, seconds
 from mnistloss import batches, compare, evaluate, load_mnist
-from mnistloss.arrays import Array
+from mnistloss.arrays.checks import Array
+from mnistloss.evaluation.scoring import Digest
 from mnistloss.parallel import processors
-from mnistloss.scoring import Digest
 
 PYTHON = sys.executable
 COMMAND = Path(PYTHON).with_name("mnistloss")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistloss.arrays import Array
+from mnistloss.arrays.checks import Array
 from mnistloss.datasets import cache
-from mnistloss.datasets.access import Access
 from mnistloss.datasets.catalog import MNIST
-from mnistloss.datasets.importing import import_files
+from mnistloss.datasets.fetch import import_files
 from mnistloss.datasets.load import Split, load_split
+from mnistloss.datasets.settings import Access
 
 REALDATA_VARIABLE = "MNISTLOSS_REALDATA"
 

@@ -7,45 +7,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mnistloss.version import __version__
 
 if TYPE_CHECKING:
-    from mnistloss.arrays import one_hot
-    from mnistloss.baselines import baseline
-    from mnistloss.comparison import compare
+    from mnistloss.analysis.compare import compare
+    from mnistloss.analysis.example import explain_example
+    from mnistloss.analysis.gap import gap
+    from mnistloss.analysis.verify import verify
+    from mnistloss.arrays.checks import one_hot
     from mnistloss.datasets.load import load_mnist
     from mnistloss.errors import MnistLossError
-    from mnistloss.evaluation import evaluate
-    from mnistloss.explain.accuracy import explain_accuracy
-    from mnistloss.explain.example import explain_example
-    from mnistloss.explain.learning import explain_learning
-    from mnistloss.generalisation import gap
-    from mnistloss.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
-    from mnistloss.results import Evaluation
-    from mnistloss.sampling import batches, mini_batch
-    from mnistloss.signature import Signature
-    from mnistloss.verification import verify
+    from mnistloss.evaluation.evaluate import evaluate
+    from mnistloss.evaluation.results import Evaluation
+    from mnistloss.evaluation.signature import Signature
+    from mnistloss.losses.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
+    from mnistloss.models.baselines import baseline
+    from mnistloss.models.learning_curve import explain_learning
+    from mnistloss.models.loss_landscape import explain_accuracy
+    from mnistloss.sampling.sampling import batches, mini_batch
 
 _HOMES = {
-    "LOSSES": "losses",
-    "Evaluation": "results",
+    "LOSSES": "losses.losses",
+    "Evaluation": "evaluation.results",
     "MnistLossError": "errors",
-    "Signature": "signature",
-    "baseline": "baselines",
-    "batches": "sampling",
-    "compare": "comparison",
-    "cross_entropy_error": "losses",
-    "evaluate": "evaluation",
-    "explain_accuracy": "explain.accuracy",
-    "explain_example": "explain.example",
-    "explain_learning": "explain.learning",
-    "gap": "generalisation",
+    "Signature": "evaluation.signature",
+    "baseline": "models.baselines",
+    "batches": "sampling.sampling",
+    "compare": "analysis.compare",
+    "cross_entropy_error": "losses.losses",
+    "evaluate": "evaluation.evaluate",
+    "explain_accuracy": "models.loss_landscape",
+    "explain_example": "analysis.example",
+    "explain_learning": "models.learning_curve",
+    "gap": "analysis.gap",
     "load_mnist": "datasets.load",
-    "mean_squared_error": "losses",
-    "mini_batch": "sampling",
-    "one_hot": "arrays",
-    "softmax": "losses",
-    "verify": "verification",
+    "mean_squared_error": "losses.losses",
+    "mini_batch": "sampling.sampling",
+    "one_hot": "arrays.checks",
+    "softmax": "losses.losses",
+    "verify": "analysis.verify",
 }
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mnistloss.arrays import Array
+from mnistloss.arrays.checks import Array
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,3 @@ def check_installed(what: str, *packages: str) -> None:
     for package in packages:
         if sys.modules.get(package, ...) is None or importlib.util.find_spec(package) is None:
             raise MissingExtraError(f"{what} needs {package}; install it with: pip install 'mnistloss[report]'")
-
-
-def shown(name: object) -> str:
-    r"""A name (of a file, mostly) made safe to print: control characters become escapes.
-
-    >>> print(shown("runs/[v2]/p\x1b.npy"))
-    runs/[v2]/p\x1b.npy
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
-from mnistloss.arrays import whole
+from mnistloss.arrays.checks import whole
 from mnistloss.errors import WorkerError
 
 Item = TypeVar("Item")

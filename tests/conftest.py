@@ -13,7 +13,7 @@ from mirror import Mirror
 
 from mnistloss.cli import main
 from mnistloss.datasets import catalog
-from mnistloss.datasets.importing import import_files
+from mnistloss.datasets.fetch import import_files
 
 Cli = Callable[..., Result]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from mnistloss import baseline, evaluate, one_hot
-from mnistloss.baselines import fit, run
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError
-from mnistloss.regression import Learning
+from mnistloss.models.baselines import fit, run
+from mnistloss.models.softmax_regression import Learning
 
 
 def test_uniform_and_prior() -> None:

@@ -18,10 +18,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from mnistloss.hints import Hint
-from mnistloss.overview import Overview, gather
-from mnistloss.report import page
-from mnistloss.scoring import Selection
+from mnistloss.analysis.overview import Overview, gather
+from mnistloss.evaluation.hints import Hint
+from mnistloss.evaluation.scoring import Selection
+from mnistloss.report import html
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -44,8 +44,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = gather([folder / "a <b>.npy", folder / "b.npy"], Selection(dataset="mnist-5k"))
     hinted = replace(found.files[0].evaluation, hints=(Hint("a-hint", "something is odd", "look at it"),))
     one = Overview((replace(found.files[0], evaluation=hinted),))
-    for name, html in zip(PAGES, (page.render(one, note="A note."), page.render(found)), strict=True):
-        (folder / f"{name}.html").write_text(html)
+    for name, page in zip(PAGES, (html.render(one, note="A note."), html.render(found)), strict=True):
+        (folder / f"{name}.html").write_text(page)
     return {name: folder / f"{name}.html" for name in PAGES}
 
 

@@ -17,8 +17,8 @@ from test_report import printed
 from mnistloss.cli import output
 from mnistloss.document import Axis, Chart, Curve, Lines
 from mnistloss.errors import ArgumentError, MissingExtraError
-from mnistloss.report import plot
-from mnistloss.report.curve import chart as drawn
+from mnistloss.report import charts
+from mnistloss.report.terminal import chart as drawn
 
 ONE = Chart(
     "a [bold] parabola", Axis("weight"), Axis("loss, nats"),
@@ -122,7 +122,7 @@ def test_widths() -> None:
 def test_svg_says_what_it_shows() -> None:
     """Text is text, with what XML or matplotlib would read as their own escaped; a title and a description name it."""
     odd = replace(ONE, title="a <b> & $x_1$ \x1b 가", curves=(replace(ONE.curves[0], name="_loss"), *FOUR.curves))
-    root = ElementTree.fromstring(plot.svg([odd, FOUR]))
+    root = ElementTree.fromstring(charts.svg([odd, FOUR]))
     texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a <b> & $x_1$ \\x1b 가", "_loss", "mini-batch", "weight", "step", "loss, nats"} <= set(texts)
     title, description = list(root)[:2]
@@ -134,7 +134,7 @@ def test_svg_says_what_it_shows() -> None:
 
 def test_svg_keeps_to_itself() -> None:
     """No style reaches into the page, ids are a chart's own, every reference is within, and no date is said."""
-    pictures = [plot.svg([ONE]), plot.svg([FOUR])]
+    pictures = [charts.svg([ONE]), charts.svg([FOUR])]
     ids = [re.findall(r'\bid="([^"]+)"', picture) for picture in pictures]
     assert len(set(ids[0] + ids[1])) == len(ids[0]) + len(ids[1])
     for picture, own in zip(pictures, ids, strict=True):
@@ -144,23 +144,23 @@ def test_svg_keeps_to_itself() -> None:
 
 def test_every_colour_can_be_restyled() -> None:
     """Each colour of a chart has rules in STYLE, for what is filled and for what is drawn."""
-    for attribute, colour in re.findall(r'(fill|stroke)="(#\w+)"', plot.svg([FOUR])):
-        assert re.search(rf'\[{attribute}="{colour}"\] {{ {attribute}: var\(--[\w-]+, {colour}\) }}', plot.STYLE)
+    for attribute, colour in re.findall(r'(fill|stroke)="(#\w+)"', charts.svg([FOUR])):
+        assert re.search(rf'\[{attribute}="{colour}"\] {{ {attribute}: var\(--[\w-]+, {colour}\) }}', charts.STYLE)
 
 
 def test_marks_have_the_colours_of_their_use() -> None:
     """What is defined once has no colour of its own, which rules could not reach; where it is used it has one."""
-    root = ElementTree.fromstring(plot.svg([FOUR]))
+    root = ElementTree.fromstring(charts.svg([FOUR]))
     svg = "{http://www.w3.org/2000/svg}"
     assert not [
         e for defined in root.iter(f"{svg}defs") for e in defined.iter() if "fill" in e.attrib or "stroke" in e.attrib
     ]
-    assert {e.get("stroke") for e in root.iter(f"{svg}use")} == {plot.INK, plot.CURVES[0]}
+    assert {e.get("stroke") for e in root.iter(f"{svg}use")} == {charts.INK, charts.CURVES[0]}
 
 
 def test_log_axis_has_plain_numbers() -> None:
     """Ticks of a log axis are numbers, not formulas."""
-    picture = plot.svg([replace(FOUR, x=Axis("step", log=True))])
+    picture = charts.svg([replace(FOUR, x=Axis("step", log=True))])
     assert ">10</text>" in picture.replace(">1</text>", ">10</text>")
     assert "mathdefault" not in picture
 
@@ -172,8 +172,8 @@ def test_bytes_are_the_same_whatever_the_user_set(tmp_path: Path) -> None:
     )
     (tmp_path / "file").touch()
     code = (
-        "import sys; from pathlib import Path; from test_chart import ONE, FOUR; from mnistloss.report import plot;"
-        "[plot.save([ONE, FOUR], Path(name)) for name in sys.argv[1:]];"
+        "import sys; from pathlib import Path; from test_chart import ONE, FOUR; from mnistloss.report import charts;"
+        "[charts.save([ONE, FOUR], Path(name)) for name in sys.argv[1:]];"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     path = os.pathsep.join(["tests", os.environ.get("PYTHONPATH", "")])
@@ -185,7 +185,7 @@ def test_bytes_are_the_same_whatever_the_user_set(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     for theirs in there:
         here = tmp_path / f"here{theirs.suffix}"
-        plot.save([ONE, FOUR], here)
+        charts.save([ONE, FOUR], here)
         assert here.read_bytes() == theirs.read_bytes()
     assert there[1].read_bytes().startswith(b"\x89PNG")
 
@@ -193,9 +193,9 @@ def test_bytes_are_the_same_whatever_the_user_set(tmp_path: Path) -> None:
 def test_bad_pictures(tmp_path: Path) -> None:
     """Another suffix and an empty list are refused, and nothing is written."""
     with pytest.raises(ArgumentError, match=r"x\.jpg ends in \.jpg; expected \.svg or \.png"):
-        plot.save([ONE], tmp_path / "x.jpg")
+        charts.save([ONE], tmp_path / "x.jpg")
     with pytest.raises(ArgumentError, match="there is no chart to draw"):
-        plot.save([], tmp_path / "x.svg")
+        charts.save([], tmp_path / "x.svg")
     assert not list(tmp_path.iterdir())
 
 
@@ -203,14 +203,14 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"drawing needs matplotlib; .*pip install 'mnistloss\[report\]'"):
-        plot.svg([ONE])
+        charts.svg([ONE])
 
 
 def test_save_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The charts among the parts are drawn to the file that is named, and a note says so; without a name nothing is."""
     output.save_plot(None, [ONE])
     output.save_plot(tmp_path / "a\n.svg", [Lines(("a line",)), ONE, FOUR])
-    assert (tmp_path / "a\n.svg").read_text() == plot.svg([ONE, FOUR])
+    assert (tmp_path / "a\n.svg").read_text() == charts.svg([ONE, FOUR])
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"drawn to {tmp_path}/a\\n.svg\n")
 

@@ -18,10 +18,11 @@ import pytest
 from conftest import Cli
 from rich.console import Console
 
-from mnistloss import LOSSES, __version__, cross_entropy_error, evaluate, one_hot
+from mnistloss import LOSSES, cross_entropy_error, evaluate, one_hot
 from mnistloss.cli import main
 from mnistloss.cli.output import coloured
-from mnistloss.results import reported_names
+from mnistloss.evaluation.results import reported_names
+from mnistloss.version import __version__
 
 LABELS = np.arange(1000) % 10
 ON_5K = ("--dataset", "mnist-5k")
@@ -213,7 +214,7 @@ def test_refusal_of_a_real_process(tmp_path: Path) -> None:
 
 def test_a_bug_of_ours_stays_a_traceback(monkeypatch: pytest.MonkeyPatch, preds: Path) -> None:
     """An unexpected exception is not dressed up as the user's mistake."""
-    monkeypatch.setattr("mnistloss.evaluation.score", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("mnistloss.evaluation.evaluate.score", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["eval", str(preds)], standalone_mode=False)
 
@@ -342,7 +343,7 @@ def test_want_of_memory(cli: Cli, preds: Path, monkeypatch: pytest.MonkeyPatch) 
     def too_much(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 7.28 TiB")
 
-    monkeypatch.setattr("mnistloss.evaluation.score_all", too_much)
+    monkeypatch.setattr("mnistloss.evaluation.evaluate.score_all", too_much)
     result = cli("eval", preds, *ON_5K)
     assert (result.exit_code, result.stderr) == (1, "Error: there is not enough memory (Unable to allocate 7.28 TiB)\n")
 

@@ -13,8 +13,7 @@ from mnistloss import compare, evaluate, one_hot
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Pictures
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.resampling import holm
-from mnistloss.statistics import Moments, normal_interval
+from mnistloss.stats import Moments, holm, normal_interval
 
 LABELS = np.arange(1000) % 10
 ON_5K = ("--dataset", "mnist-5k")

@@ -17,11 +17,11 @@ from mirror import Mirror
 
 from mnistloss import load_mnist
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.access import Access, Patience
 from mnistloss.datasets.cache import Action, State, decide
-from mnistloss.datasets.content import inflate, verify
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
+from mnistloss.datasets.settings import Access, Patience
+from mnistloss.datasets.verify import inflate, verify
 from mnistloss.errors import ArgumentError, IntegrityError, UnavailableError
 
 SMALL = catalog.Dataset(

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistloss import baseline, evaluate, one_hot, softmax
-from mnistloss.baselines import BASELINES, run
 from mnistloss.datasets.load import load_split
-from mnistloss.hints import Facts
-from mnistloss.placement import _assignment
-from mnistloss.regression import Learning
-from mnistloss.statistics import Moments
+from mnistloss.evaluation.hints import Facts, _assignment
+from mnistloss.models.baselines import BASELINES, run
+from mnistloss.models.softmax_regression import Learning
+from mnistloss.stats import Moments
 
 
 @pytest.fixture

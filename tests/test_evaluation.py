@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import mnistloss
 from mnistloss import cross_entropy_error, evaluate, mean_squared_error, one_hot, softmax
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
-from mnistloss.predictions import InMemory, Layout, refuse
+from mnistloss.evaluation.predictions import InMemory, Layout, refuse
 
 LABELS = np.arange(1000) % 10
 seeds = st.integers(0, 2**32 - 1)

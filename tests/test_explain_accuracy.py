@@ -15,10 +15,10 @@ from mnistloss import evaluate, explain_accuracy
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Chart
 from mnistloss.errors import ArgumentError
-from mnistloss.explain.accuracy import AccuracyPath, Move, Seen
-from mnistloss.regression import Regression
-from mnistloss.report.parts import render
-from mnistloss.sampling import Words, draw
+from mnistloss.models.loss_landscape import AccuracyPath, Move, Seen
+from mnistloss.models.softmax_regression import Regression
+from mnistloss.report.terminal import render
+from mnistloss.sampling.sampling import Words, draw
 
 PATH = AccuracyPath(
     dataset="mnist-5k", split="test", n=4, batch_size=4, seed=0, move=Move((350, 3), None, (-1.0, 1.0), 4),

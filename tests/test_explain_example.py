@@ -10,11 +10,11 @@ from conftest import Cli
 from test_report import printed
 
 from mnistloss import evaluate, explain_example, softmax
+from mnistloss.analysis.example import Explained
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Pictures
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.explain.example import Explained
-from mnistloss.report.parts import render
+from mnistloss.report.terminal import render
 
 COURSE = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
 

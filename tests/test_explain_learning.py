@@ -12,13 +12,13 @@ from conftest import Cli
 from test_report import printed
 
 from mnistloss import evaluate, explain_learning
-from mnistloss.baselines import run
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError
-from mnistloss.explain.learning import LearningCurve, Look
-from mnistloss.regression import Learning
-from mnistloss.report.parts import render
-from mnistloss.sampling import Words, draw, partition
+from mnistloss.models.baselines import run
+from mnistloss.models.learning_curve import LearningCurve, Look
+from mnistloss.models.softmax_regression import Learning
+from mnistloss.report.terminal import render
+from mnistloss.sampling.sampling import Words, draw, partition
 
 CURVE = LearningCurve(
     dataset="mnist-5k", examples=6, test_examples=4, learning=Learning(epochs=2, batch_size=4),
@@ -134,8 +134,8 @@ def test_the_seed_draws_everything() -> None:
 
 def test_progress_is_told_of_each_epoch() -> None:
     """After each epoch, its number and the loss of its last mini-batch."""
-    from mnistloss.datasets.access import ACCESS
-    from mnistloss.explain.learning import run as learn
+    from mnistloss.datasets.settings import ACCESS
+    from mnistloss.models.learning_curve import run as learn
 
     told: list[tuple[int, float]] = []
     found = learn(25, Learning(3, batch_size=10, progress=lambda *said: told.append(said)), "mnist-5k", ACCESS)

@@ -34,11 +34,11 @@ from mirror import Mirror
 
 from mnistloss import load_mnist
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.access import Access, Patience
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.download import check_mirror, download
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
+from mnistloss.datasets.settings import Access, Patience
 from mnistloss.errors import ArgumentError, OutputError, UnavailableError
 
 IMAGES = catalog.MNIST_5K.files["test"]["images"]

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnistloss import npy, npz
+from mnistloss.arrays import npy
 from mnistloss.errors import InputError
 
 arrays = st.sampled_from(["f2", "<f4", ">f8", "u1", ">i8", "?", "longdouble"]).flatmap(
@@ -205,18 +205,18 @@ def test_members_of_npz(tmp_path: Path) -> None:
     """Arrays of a .npz are read with the same distrust."""
     path = tmp_path / "batch.npz"
     np.savez(path, indices=np.arange(3), split=np.array("train"))
-    np.testing.assert_array_equal(npz.load_member(path, "indices", most=9), [0, 1, 2])
-    assert str(npz.load_member(path, "split", kinds="U", most=1)) == "train"
-    assert npz.load_member(path, "nothing", most=9) is None
+    np.testing.assert_array_equal(npy.load_member(path, "indices", most=9), [0, 1, 2])
+    assert str(npy.load_member(path, "split", kinds="U", most=1)) == "train"
+    assert npy.load_member(path, "nothing", most=9) is None
     with pytest.raises(InputError, match=r"batch.npz\[indices\]: 3 elements; expected 2 at the most"):
-        npz.load_member(path, "indices", most=2)
+        npy.load_member(path, "indices", most=2)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("indices.npy", LIES["objects"][0])
     with pytest.raises(InputError, match=r"batch.npz\[indices\]: dtype object holds Python objects"):
-        npz.load_member(path, "indices", most=9)
+        npy.load_member(path, "indices", most=9)
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(InputError, match=r"not a readable \.npz file"):
-        npz.load_member(path, "indices", most=9)
+        npy.load_member(path, "indices", most=9)
 
 
 def test_empty_arrays(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_broken_members(tmp_path: Path) -> None:
         content[100:1000] = bytes(900)
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"batch\.npz"):
-            npz.load_member(path, "indices", most=5000)
+            npy.load_member(path, "indices", most=5000)
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:

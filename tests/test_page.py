@@ -15,13 +15,13 @@ from conftest import Cli
 from pages import Page
 from PIL import Image
 
+from mnistloss.analysis.overview import Overview, gather
+from mnistloss.analysis.view import Refused
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Bars, Lines, Pictures, Table
 from mnistloss.errors import ArgumentError, MissingExtraError
-from mnistloss.overview import Overview, gather
-from mnistloss.report import machine, page
-from mnistloss.scoring import Selection
-from mnistloss.views.view import Refused
+from mnistloss.evaluation.scoring import Selection
+from mnistloss.report import formats, html
 
 LABELS = np.arange(1000) % 10
 OWN = Selection(dataset="mnist-5k")
@@ -29,7 +29,7 @@ HOSTILE = '<b onclick="x">\'&[v2]{{ 7*7 }}.npy'
 
 
 def fragment(part: object) -> str:
-    parts = page._environment().get_template("parts.html").module
+    parts = html._environment().get_template("parts.html").module
     return re.sub(r"\n+", "\n", str(parts.render(part))).strip()  # type: ignore[attr-defined]
 
 
@@ -75,7 +75,7 @@ def test_pictures() -> None:
 
 def test_policy(found: Overview) -> None:
     """The content security policy allows pictures within the page, and its own style and script, by hash."""
-    read = Page(page.render(found))
+    read = Page(html.render(found))
     (policy,) = (m["content"] for m in read.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     hashes = {
@@ -91,7 +91,7 @@ def test_policy(found: Overview) -> None:
 
 def test_nothing_is_requested(found: Overview) -> None:
     """No element and no rule names anything outside of the page."""
-    read = Page(page.render(found))
+    read = Page(html.render(found))
     for name, attributes in read.elements:
         assert name not in ("iframe", "object", "embed", "base", "audio", "video")
         for key in ("src", "href", "xlink:href", "srcset", "poster", "action"):
@@ -102,8 +102,8 @@ def test_nothing_is_requested(found: Overview) -> None:
 def test_links_and_labels_lead_somewhere(found: Overview) -> None:
     """Ids are unique, and every reference within the page has its target, also where a file is named twice."""
     twice = gather([found.files[0].evaluation.predictions] * 2, OWN)
-    for html in (page.render(found), page.render(twice)):
-        elements = Page(html).elements
+    for page in (html.render(found), html.render(twice)):
+        elements = Page(page).elements
         ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
         assert len(ids) == len(set(ids))
         wanted = {a["href"][1:] for _, a in elements if a.get("href", "").startswith("#")}
@@ -116,20 +116,20 @@ def test_hostile_names_and_notes(found: Overview) -> None:
     """File names, titles and notes are text, whatever they hold; control characters are escapes."""
     file = found.files[0]
     found = Overview((replace(file, evaluation=replace(file.evaluation, predictions=f"{HOSTILE}\x1b")),))
-    html = page.render(found, note="</style><script>alert(1)</script>\x07")
-    read = Page(html)
+    page = html.render(found, note="</style><script>alert(1)</script>\x07")
+    read = Page(page)
     assert len(read.named("script")) == 1
     assert not read.named("b")
     assert read.text["h1"] == [f"{HOSTILE}\\x1b"]
     assert "</style><script>alert(1)</script>\\x07" in read.text["p"]
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", html)
-    assert Page(page.render(found, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page)
+    assert Page(html.render(found, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
 
 
 def test_same_findings_same_bytes(found: Overview) -> None:
     """The page holds no date, no random id and no path of this machine but the name that was given."""
-    first = page.render(found)
-    assert first == page.render(found)
+    first = html.render(found)
+    assert first == html.render(found)
     assert str(Path.cwd()) not in first
 
 
@@ -144,33 +144,33 @@ def test_what_is_not_defined_is_said(tmp_path: Path, cli: Cli) -> None:
         "histogram",
         "worst",
     ]
-    assert len(re.findall("Not to be seen: .*predicted classes", page.render(hard))) == 3
+    assert len(re.findall("Not to be seen: .*predicted classes", html.render(hard))) == 3
     soft = gather([tmp_path / "y.npy"], Selection(targets=tmp_path / "soft.npy"))
-    assert len(re.findall(r"Not to be seen: .*y\.npy: the targets are soft rows", page.render(soft))) == 3
+    assert len(re.findall(r"Not to be seen: .*y\.npy: the targets are soft rows", html.render(soft))) == 3
     assert "this needs a label for each example" in soft.as_dict()["files"][0]["views"]["worst"]["refused"]
 
 
 def test_infinite_losses(tmp_path: Path) -> None:
     """A page can say infinite."""
     np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
-    html = page.render(gather([tmp_path / "hard.npy"], replace(OWN, delta=0)))
-    assert "100 losses are infinite, and in no bin." in html
-    assert Page(html).text["strong"][0] == "infinite"
-    assert "nan" not in Page(html).text["main"][0]
+    page = html.render(gather([tmp_path / "hard.npy"], replace(OWN, delta=0)))
+    assert "100 losses are infinite, and in no bin." in page
+    assert Page(page).text["strong"][0] == "infinite"
+    assert "nan" not in Page(page).text["main"][0]
 
 
 def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
     """Files are compared with the first; of different examples there is no difference, and the page says so."""
     np.save(tmp_path / "better.npy", (probs + np.eye(10, dtype=np.float32)[LABELS]) / 2)
     np.save(tmp_path / "train.npy", np.full((4000, 10), 0.1))
-    read = Page(page.render(gather([preds, tmp_path / "better.npy"], OWN)))
+    read = Page(html.render(gather([preds, tmp_path / "better.npy"], OWN)))
     assert "cee less that of the baseline; below zero is better" in read.text["caption"]
     assert len(read.named("article")) == 2
     assert len(read.named("img")) == 20 + 20 + 10
-    assert "90 % interval" in Page(page.render(gather([preds, preds], OWN, confidence=0.9))).text["table"][2]
-    same = Page(page.render(gather([preds, preds], OWN)))
+    assert "90 % interval" in Page(html.render(gather([preds, preds], OWN, confidence=0.9))).text["table"][2]
+    same = Page(html.render(gather([preds, preds], OWN)))
     assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
-    apart = page.render(gather([preds, tmp_path / "train.npy"], OWN))
+    apart = html.render(gather([preds, tmp_path / "train.npy"], OWN))
     assert "paired differences need predictions of the same examples" in apart
     with pytest.raises(ArgumentError, match="no predictions to report"):
         gather([], OWN)
@@ -179,7 +179,7 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
 def test_data_of_the_page(preds: Path, cli: Cli, found: Overview) -> None:
     """`--format json` has all that is on the page; every bar and bin that is drawn among it."""
     printed = cli("report", preds, "--dataset", "mnist-5k", "--format", "json").stdout
-    assert printed == machine.document(report=found.as_dict()) + "\n"
+    assert printed == formats.document(report=found.as_dict()) + "\n"
     (file,) = json.loads(printed, parse_constant=pytest.fail)["report"]["files"]
     assert file["evaluation"]["losses"]["cee"]["value"] == found.files[0].evaluation.losses["cee"].value
     views = file["views"]
@@ -197,7 +197,7 @@ def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
     result = cli("report", preds, *options)
     assert (result.stdout, result.stderr) == ("", f"written to {out}\n")
     text = out.read_text()
-    assert text == page.render(gather([preds], OWN, confidence=0.9), title="T", note="N")
+    assert text == html.render(gather([preds], OWN, confidence=0.9), title="T", note="N")
     assert "90 % interval" in text
 
 
@@ -229,15 +229,15 @@ def test_without_the_extra(
     assert not (tmp_path / "r.html").exists()
     assert cli("report", preds, "--dataset", "mnist-5k", "--format", "json").exit_code == 0
     with pytest.raises(MissingExtraError, match="needs jinja2"):
-        page.render(found)
+        html.render(found)
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """The page of the book's network is a tenth of a megabyte and shows its loss, its accuracy and twenty digits."""
     path = realdata / "predictions" / "book-network-probs.npy"
-    html = page.render(gather([path], Selection()))
-    read = Page(html)
-    assert 50_000 < len(html.encode()) < 200_000
+    page = html.render(gather([path], Selection()))
+    read = Page(page)
+    assert 50_000 < len(page.encode()) < 200_000
     assert read.text["strong"][:3] == ["0.2245437", "0.0495791", "0.9352"]
     assert read.named("img")[0]["alt"] == "example 2293, labelled 9, predicted 6"
     assert len(read.named("img")) == 20

@@ -23,11 +23,11 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
+from mnistloss.arrays.checks import BLOCK
 from mnistloss.errors import ArgumentError, InputError, WorkerError
-from mnistloss.evaluation import Wanted, score_all
-from mnistloss.outputs import BLOCK
+from mnistloss.evaluation.evaluate import Wanted, score_all
+from mnistloss.evaluation.scoring import Selection
 from mnistloss.parallel import in_order, processors
-from mnistloss.scoring import Selection
 
 N = 17 * BLOCK + 123
 RNG = np.random.default_rng(11)

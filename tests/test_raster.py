@@ -10,7 +10,7 @@ from conftest import Cli
 from PIL import Image
 
 from mnistloss.datasets.load import load_split
-from mnistloss.report import raster
+from mnistloss.report import charts
 
 SAMPLE = ("sample", "--dataset", "mnist-5k", "--seed", 1)
 
@@ -35,7 +35,7 @@ def test_captions_tell_digits_apart(tmp_path: Path) -> None:
     """Another caption is another picture; the same ones are the same bytes."""
     image = np.zeros((1, 28, 28), np.uint8)
     for name, caption in (("a", "1: 2"), ("b", "1: 3"), ("c", "1: 2")):
-        raster.save_sheet(tmp_path / name, image, [caption])
+        charts.save_sheet(tmp_path / name, image, [caption])
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == c != b
 

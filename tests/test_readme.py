@@ -12,10 +12,10 @@ from conftest import Cli
 
 import mnistloss
 from mnistloss import LOSSES
+from mnistloss.analysis.other_tools import others
 from mnistloss.cli import main
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.others import others
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 ROOT = Path(mnistloss.__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,7 +9,7 @@ from conftest import Cli
 
 from mnistloss import baseline
 from mnistloss.errors import InputError
-from mnistloss.regression import Learning, Regression
+from mnistloss.models.softmax_regression import Learning, Regression
 
 X = np.random.default_rng(1).random((7, 4))
 T = np.array([0, 1, 2, 2, 1, 0, 1])

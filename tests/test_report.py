@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from mnistloss import numbers
-from mnistloss.hints import Hint
-from mnistloss.report import machine, picture, scores, typeset
-from mnistloss.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
-from mnistloss.signature import Signature
+from mnistloss import formatting
+from mnistloss.evaluation.hints import Hint
+from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
+from mnistloss.evaluation.signature import Signature
+from mnistloss.report import formats, tables, terminal
 
 SIGNATURE = Signature("cee", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", 1e-7, "mean", "0.1.0")
 OF_ACCURACY = Signature("accuracy", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", None, "mean", "0.1.0")
@@ -192,46 +192,46 @@ def printed(renderable: RenderableType, width: int = 80) -> str:
 
 def test_table() -> None:
     """The evaluation as people see it at 80 columns."""
-    assert printed(scores.evaluation(RESULT)).rstrip() == TABLE.rstrip()
+    assert printed(tables.evaluation(RESULT)).rstrip() == TABLE.rstrip()
 
 
 def test_bootstrap_in_the_table() -> None:
     """The heading says what the intervals are, and the confidence is not rounded to 100 %."""
     losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], draws=2000, seed=1, confidence=0.9999999)}
-    text = printed(scores.evaluation(replace(PLAIN, losses=losses)))
+    text = printed(tables.evaluation(replace(PLAIN, losses=losses)))
     assert text.startswith(BOOTSTRAP)
     assert "\nBootstrap: percentiles of 2,000 samples, seed 1\ncee|" in text
-    rows = (machine.to_csv([replace(PLAIN, losses=losses)]), typeset.to_markdown([replace(PLAIN, losses=losses)]))
+    rows = (formats.to_csv([replace(PLAIN, losses=losses)]), formats.to_markdown([replace(PLAIN, losses=losses)]))
     assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1")
     assert rows[1].splitlines()[2].endswith("| bootstrap of 2,000, seed 1 |")
 
 
 def test_several_files() -> None:
     """A row each with the standard errors, then signatures and hints, then what was asked for of each file."""
-    assert printed(scores.evaluations([RESULT, replace(PLAIN, predictions="b\x1b.npy")])).rstrip() == SEVERAL.rstrip()
+    assert printed(tables.evaluations([RESULT, replace(PLAIN, predictions="b\x1b.npy")])).rstrip() == SEVERAL.rstrip()
 
 
 def test_several_files_of_several_splits() -> None:
     """Where the data differ, each row names its own."""
-    lines = printed(scores.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
+    lines = printed(tables.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
     assert [line.split()[1:4] for line in lines[3:5]] == [["mnist", "test", "10,000"], ["mnist", "train", "60,000"]]
 
 
 def test_csv() -> None:
     """The evaluation as a spreadsheet reads it."""
-    assert machine.to_csv([RESULT]) == CSV
+    assert formats.to_csv([RESULT]) == CSV
 
 
 def test_latex() -> None:
     """The evaluation as a paper shows it; what LaTeX would read as its own is escaped."""
     bare = {name: replace(loss, references={}) for name, loss in RESULT.losses.items()}
-    assert typeset.to_latex([replace(RESULT, predictions="_#\\", n=1000, losses=bare, batches=None)]) == LATEX
+    assert formats.to_latex([replace(RESULT, predictions="_#\\", n=1000, losses=bare, batches=None)]) == LATEX
 
 
 def test_names_that_mean_something_in_documents() -> None:
     """Neither format takes a file's name for more than a name; of several files each signature has its own."""
     both = [replace(PLAIN, predictions="[a]|<b>.npy"), replace(PLAIN, predictions="`*_x.npy")]
-    latex, markdown = typeset.to_latex(both), typeset.to_markdown(both)
+    latex, markdown = formats.to_latex(both), formats.to_markdown(both)
     assert "{[}a]\\textbar{}\\textless{}b\\textgreater{}.npy & mnist test" in latex
     assert "| \\[a]\\|\\<b>.npy |" in markdown
     assert "| \\`\\*\\_x.npy |" in markdown
@@ -240,39 +240,39 @@ def test_names_that_mean_something_in_documents() -> None:
 
 def test_markdown() -> None:
     """The evaluation as a README shows it; a bar in a file name does not break the table."""
-    assert typeset.to_markdown([RESULT]) == MARKDOWN
+    assert formats.to_markdown([RESULT]) == MARKDOWN
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (numbers.loss(0.22454365154), "0.2245437"),
-        (numbers.loss(-1e-9), "-1.000000e-09"),
-        (numbers.loss(-0.0), "0.0000000"),
-        (numbers.loss(float("nan")), "-"),
-        (numbers.loss(float("inf")), "infinite"),
-        (numbers.share(0.9352, 10000), "0.9352"),
-        (numbers.share(0.93006667, 60000), "0.93007"),
-        (numbers.share(1.0, 1), "1.00"),
-        (numbers.share(0.25, 4), "0.25"),
-        (numbers.share(0.9, 1000, 10000), "0.9000"),
-        (numbers.share(0.12345, 100), "0.1234500"),
-        (numbers.spread(0.0067341), "0.0067"),
-        (numbers.spread(12.3), "12"),
-        (numbers.spread(0.0), "0"),
-        (numbers.spread(3e-17), "0"),
-        (numbers.spread(3e-9), "0.0000000030"),
-        (numbers.interval((0.0029393, 0.0029393), 0.0), "0.0029393 to 0.0029393"),
-        (numbers.interval((2.302585092994, 2.302585092995), 3e-17), "2.3025851 to 2.3025851"),
-        (numbers.level(0.95), "95 %"),
-        (numbers.level(0.07), "7 %"),
-        (numbers.level(0.9999999), "99.99999 %"),
-        (numbers.spread(None), "-"),
-        (numbers.interval((0.2113450, 0.2377422), 0.0067341), "0.2113 to 0.2377"),
-        (numbers.interval((-1e-9, 0.5), 0.1), "0.00 to 0.50"),
-        (numbers.interval(None), "-"),
-        (numbers.delta(1e-7), "1e-7"),
-        (numbers.delta(0.0), "0"),
+        (formatting.loss(0.22454365154), "0.2245437"),
+        (formatting.loss(-1e-9), "-1.000000e-09"),
+        (formatting.loss(-0.0), "0.0000000"),
+        (formatting.loss(float("nan")), "-"),
+        (formatting.loss(float("inf")), "infinite"),
+        (formatting.share(0.9352, 10000), "0.9352"),
+        (formatting.share(0.93006667, 60000), "0.93007"),
+        (formatting.share(1.0, 1), "1.00"),
+        (formatting.share(0.25, 4), "0.25"),
+        (formatting.share(0.9, 1000, 10000), "0.9000"),
+        (formatting.share(0.12345, 100), "0.1234500"),
+        (formatting.spread(0.0067341), "0.0067"),
+        (formatting.spread(12.3), "12"),
+        (formatting.spread(0.0), "0"),
+        (formatting.spread(3e-17), "0"),
+        (formatting.spread(3e-9), "0.0000000030"),
+        (formatting.interval((0.0029393, 0.0029393), 0.0), "0.0029393 to 0.0029393"),
+        (formatting.interval((2.302585092994, 2.302585092995), 3e-17), "2.3025851 to 2.3025851"),
+        (formatting.level(0.95), "95 %"),
+        (formatting.level(0.07), "7 %"),
+        (formatting.level(0.9999999), "99.99999 %"),
+        (formatting.spread(None), "-"),
+        (formatting.interval((0.2113450, 0.2377422), 0.0067341), "0.2113 to 0.2377"),
+        (formatting.interval((-1e-9, 0.5), 0.1), "0.00 to 0.50"),
+        (formatting.interval(None), "-"),
+        (formatting.delta(1e-7), "1e-7"),
+        (formatting.delta(0.0), "0"),
     ],
 )
 def test_numbers(found: str, expected: str) -> None:
@@ -284,12 +284,12 @@ def test_picture() -> None:
     """A vertical bar, plain and in half blocks of two greys."""
     image = np.zeros((2, 28, 28), np.uint8)
     image[:, :, 12:16] = 255
-    plain = picture.digits(image, ["0: 1", "1: 1"], 80, colour=False)
+    plain = terminal.digits(image, ["0: 1", "1: 1"], 80, colour=False)
     assert plain.plain.split("\n") == ["0: 1            1: 1          "] + ["      @@              @@      "] * 6 + [
         "      @@              @@"
     ]
-    coloured = picture.digits(image[:1], ["0: 1"], 80, colour=True)
+    coloured = terminal.digits(image[:1], ["0: 1"], 80, colour=True)
     assert coloured.plain.split("\n")[1] == "▀" * 14
     styles = {str(span.style) for span in coloured.spans}
     assert styles == {"#000000 on #000000", "#ffffff on #ffffff"}
-    assert len(picture.digits(image, ["a", "b"], 14, colour=False).plain.split("\n")) == 16
+    assert len(terminal.digits(image, ["a", "b"], 14, colour=False).plain.split("\n")) == 16

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnistloss.errors import ArgumentError
-from mnistloss.resampling import EXACT, bootstrap_interval, holm, mcnemar_p, sign_flip_p
+from mnistloss.stats import EXACT, bootstrap_interval, holm, mcnemar_p, sign_flip_p
 
 
 def brute_force(differences: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mnistloss import batches, load_mnist, mini_batch
 from mnistloss.errors import ArgumentError
-from mnistloss.sampling import Words, draw, draw_stratified, partition
+from mnistloss.sampling.sampling import Words, draw, draw_stratified, partition
 
 sizes = st.integers(1, 200)
 seeds = st.integers(0, 2**64)

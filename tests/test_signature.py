@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistloss import LOSSES, Signature, __version__, evaluate
+from mnistloss import LOSSES, Signature, evaluate
 from mnistloss.errors import ArgumentError
+from mnistloss.version import __version__
 
 hashes = st.text("0123456789abcdef", min_size=8, max_size=8)
 signatures = st.builds(

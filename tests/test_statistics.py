@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mnistloss import evaluate
 from mnistloss.errors import ArgumentError
-from mnistloss.statistics import Moments, normal_interval, quantile, wilson_interval
+from mnistloss.stats import Moments, normal_interval, quantile, wilson_interval
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60)
 

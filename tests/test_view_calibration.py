@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate, softmax
+from mnistloss.analysis.calibration import LIMIT, Calibration, calibration, fit
 from mnistloss.document import Lines, charts
 from mnistloss.errors import InputError
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.calibration import Calibration, calibration
-from mnistloss.views.temperature import LIMIT, fit
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 OWN = Selection(dataset="mnist-5k")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate
+from mnistloss.analysis.delta import Delta, delta
 from mnistloss.document import Lines
 from mnistloss.errors import InputError
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.delta import Delta, delta
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 OWN = Selection(dataset="mnist-5k")

@@ -9,11 +9,11 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
+from mnistloss.analysis.histogram import histogram
 from mnistloss.document import Bars, Lines
 from mnistloss.errors import InputError
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.histogram import histogram
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 OWN = Selection(dataset="mnist-5k")

@@ -9,12 +9,12 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
-from mnistloss.datasets.label_errors import MNIST_TEST, known_errors
+from mnistloss.analysis.label_errors import labels
+from mnistloss.datasets.catalog import MNIST_TEST, known_errors
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.labels import labels
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 BOOK = "predictions/book-network-probs.npy"
 

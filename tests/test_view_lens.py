@@ -10,13 +10,13 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
+from mnistloss.analysis import lens as lens_module
+from mnistloss.analysis.lens import lens
 from mnistloss.document import Bars, Lines, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.examples import Examples, load_examples
-from mnistloss.sampling import Words
-from mnistloss.scoring import Selection
-from mnistloss.views import lens as lens_module
-from mnistloss.views.lens import lens
+from mnistloss.evaluation.examples import Examples, load_examples
+from mnistloss.evaluation.scoring import Selection
+from mnistloss.sampling.sampling import Words
 
 LABELS = np.arange(1000) % 10
 

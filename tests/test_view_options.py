@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import Cli
 
+from mnistloss.analysis.inspect import VIEWS
+from mnistloss.analysis.inspect import inspect as look
 from mnistloss.errors import ArgumentError
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views import VIEWS
-from mnistloss.views import inspect as look
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 
 @pytest.mark.parametrize("name", VIEWS)

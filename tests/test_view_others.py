@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate, softmax
+from mnistloss.analysis.other_tools import TOOLS, others
 from mnistloss.errors import InputError
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.others import others
-from mnistloss.views.tools import TOOLS
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 OWN = Selection(dataset="mnist-5k")

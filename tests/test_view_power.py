@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from conftest import Cli
 
-from mnistloss.examples import Examples, load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.power import power
+from mnistloss.analysis.power import power
+from mnistloss.evaluation.examples import Examples, load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 

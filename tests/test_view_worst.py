@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from mnistloss import evaluate
-from mnistloss.datasets.access import Access
+from mnistloss.analysis.worst import worst
 from mnistloss.datasets.load import load_split
+from mnistloss.datasets.settings import Access
 from mnistloss.document import Lines, Pictures, Table
 from mnistloss.errors import InputError
-from mnistloss.examples import load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views.worst import worst
+from mnistloss.evaluation.examples import load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 OWN = Selection(dataset="mnist-5k")

@@ -10,12 +10,12 @@ import pytest
 from conftest import Cli
 
 from mnistloss import evaluate
+from mnistloss.analysis.confusion import confusion
+from mnistloss.analysis.inspect import VIEWS, find
 from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.examples import ALL, Examples, load_examples
-from mnistloss.scoring import Selection
-from mnistloss.views import VIEWS, find
-from mnistloss.views.confusion import confusion
+from mnistloss.evaluation.examples import ALL, Examples, load_examples
+from mnistloss.evaluation.scoring import Selection
 
 LABELS = np.arange(1000) % 10
 

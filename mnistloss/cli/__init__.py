@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnistloss import __version__
 from mnistloss.cli import output
 from mnistloss.errors import ArgumentError, MnistLossError
+from mnistloss.version import __version__
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -48,7 +48,7 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"mnistloss.cli.{cmd_name}_command")
+        module = importlib.import_module(f"mnistloss.cli.{cmd_name}")
         command: click.Command = module.command
         return command
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from mnistloss.errors import check_installed, shown
+from mnistloss.errors import check_installed
+from mnistloss.formatting import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,8 +72,8 @@ class Drawing(Destination):
 
 
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
-LOSS = OneOf("mnistloss.losses", "LOSSES")
-INPUT = OneOf("mnistloss.predictions", "INPUTS")
+LOSS = OneOf("mnistloss.losses.losses", "LOSSES")
+INPUT = OneOf("mnistloss.evaluation.predictions", "INPUTS")
 FILE = _File(path_type=Path)
 SPLIT = click.Choice(["train", "test"])
 FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
@@ -112,8 +113,8 @@ def selection(command: F) -> F:
 
     @functools.wraps(command)
     def gathered(*, cache_dir: Path | None, offline: bool, **values: Any) -> Any:
-        from mnistloss.datasets.access import Access
-        from mnistloss.scoring import Selection
+        from mnistloss.datasets.settings import Access
+        from mnistloss.evaluation.scoring import Selection
 
         if values["targets"] and values["indices"]:
             raise click.UsageError("--targets are your own, --indices name examples of a split; give one of them")

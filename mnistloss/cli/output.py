@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from mnistloss.errors import InputError, OutputError, shown
+from mnistloss.errors import InputError, OutputError
+from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def show(*renderables: RenderableType) -> None:
 
 def show_parts(parts: Sequence[Part]) -> None:
     """Print the parts of a document; pictures on a terminal only."""
-    from mnistloss.report.parts import render
+    from mnistloss.report.terminal import render
 
     out = console()
     colour = coloured(out)
@@ -59,9 +60,9 @@ def show_parts(parts: Sequence[Part]) -> None:
 def show_result(name: str, found: Result, format_: str, where: Mapping[str, Any] | None = None) -> None:
     """Print what was found: as people read it, or as JSON under its name, beside where it was found."""
     if format_ == "json":
-        from mnistloss.report import machine
+        from mnistloss.report import formats
 
-        write(machine.document(**(where or {}), **{name: found.as_dict()}))
+        write(formats.document(**(where or {}), **{name: found.as_dict()}))
     else:
         show_parts(found.parts())
 
@@ -71,9 +72,9 @@ def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
     if path is None:
         return
     from mnistloss.document import charts
-    from mnistloss.report import plot
+    from mnistloss.report.charts import save
 
-    plot.save(charts(parts), path)
+    save(charts(parts), path)
     note(f"drawn to {shown(path)}")
 
 

@@ -17,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mnistloss.datasets.access import ACCESS, OFFLINE_VARIABLE, Access
+from mnistloss.arrays.files import expanded, open_regular, replacing, sweep
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
-from mnistloss.datasets.content import inflate, read_hashed, verify
-from mnistloss.errors import ArgumentError, IntegrityError, OutputError, UnavailableError, shown
-from mnistloss.files import expanded, open_regular, replacing, sweep
+from mnistloss.datasets.settings import ACCESS, OFFLINE_VARIABLE, Access
+from mnistloss.datasets.verify import inflate, read_hashed, verify
+from mnistloss.errors import ArgumentError, IntegrityError, OutputError, UnavailableError
+from mnistloss.formatting import shown
 
 FOLDER_VARIABLE = "MNISTLOSS_CACHE"
 

@@ -21,11 +21,12 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from mnistloss import __version__
-from mnistloss.datasets.access import ACCESS, Access, Patience
 from mnistloss.datasets.catalog import File
-from mnistloss.datasets.content import Inflater, TruncatedError, check_digest, verify
-from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError, shown
+from mnistloss.datasets.settings import ACCESS, Access, Patience
+from mnistloss.datasets.verify import Inflater, TruncatedError, check_digest, verify
+from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError
+from mnistloss.formatting import shown
+from mnistloss.version import __version__
 
 _CHUNK = 1 << 16
 _REDIRECTS = 5

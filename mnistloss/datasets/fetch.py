@@ -1,14 +1,100 @@
-"""Bring the files of a dataset into the cache."""
+"""Files that are already on this machine -> the cache. The content decides what a file is, not its name.
+
+Only verified content is written, under the catalog's own name.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from mnistloss.arrays.files import expanded
 from mnistloss.datasets import cache, catalog
-from mnistloss.datasets.access import ACCESS, Access
-from mnistloss.datasets.importing import Imported, import_files
-from mnistloss.errors import ArgumentError
+from mnistloss.datasets.catalog import DATASETS, Dataset, File
+from mnistloss.datasets.local_files import Found, Refused, is_folder, search
+from mnistloss.datasets.settings import ACCESS, Access
+from mnistloss.errors import ArgumentError, UnavailableError
+from mnistloss.formatting import shown
+
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import put into the cache, and what it could not use."""
+
+    files: tuple[cache.Obtained, ...]
+    refused: tuple[Refused, ...]
+
+
+def import_files(
+    source: str | os.PathLike[str],
+    dataset: Dataset,
+    files: Iterable[File],
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Imported:
+    """Put the wanted files of a dataset that `source` holds into the cache.
+
+    Of a folder or a container all wanted files must come, of a single IDX file that one.
+    Raises UnavailableError that names what is missing and what else was found.
+    """
+    source = expanded(source)
+    wanted = list(files)
+    limit = max(file.size for file in wanted)
+    done: dict[File, cache.Obtained] = {}
+    refused = []
+    folder = is_folder(source)
+    alone = not folder
+    for item in search(source, limit):
+        if folder and len(done) == len(wanted):
+            break
+        alone = alone and item.where == shown(source)
+        if isinstance(item, Refused):
+            refused.append(item)
+        elif (file := _match(item, wanted)) is None:
+            refused.append(Refused(item.where, _recognised(item, wanted)))
+        elif file not in done:
+            path = cache.folder(cache_dir) / dataset.name / file.name
+            cache.store(path, file, item.content)
+            done[file] = cache.Obtained(dataset, file, item.content, "disk", path)
+    missing = [file.name for file in wanted if file not in done]
+    if missing and not (alone and done):
+        raise UnavailableError(_complaint(source, dataset, missing, refused, found=len(done)))
+    return Imported(tuple(done.values()), tuple(refused))
+
+
+def _match(item: Found, wanted: list[File]) -> File | None:
+    """The wanted file that this is, by the digest of its content or, where only that is published, of its .gz."""
+    digest = hashlib.sha256(item.content).hexdigest()
+    for file in wanted:
+        if file.sha256 == digest or (file.sha256 is None and file.archive_sha256 == item.archive_sha256):
+            return file
+    return None
+
+
+def _recognised(item: Found, wanted: list[File]) -> str:
+    """What content is that was not wanted."""
+    digest = hashlib.sha256(item.content).hexdigest()
+    for dataset in DATASETS.values():
+        for file in dataset.select():
+            if file.sha256 == digest:
+                return f"{file.name} of {dataset.name}"
+    if any(file.sha256 is None for file in wanted):
+        return f"not the published .gz file (its SHA-256 is {item.archive_sha256})"
+    return f"not a published file (SHA-256 of its content: {digest})"
+
+
+def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[Refused], *, found: int) -> str:
+    lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
+    lines += [f"  {item.where}: {item.reason}" for item in refused[:_NAMED]]
+    lines += [f"  and {len(refused) - _NAMED:,} more that could not be used"] if len(refused) > _NAMED else []
+    if not refused and not found:
+        lines.append("  nothing there has a name like train-images-idx3-ubyte.gz; point --from at a file to try it")
+    return "\n".join(lines)
 
 
 def fetch(

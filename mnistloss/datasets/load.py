@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays import Array, normalized, one_hot
+from mnistloss.arrays.checks import Array, normalized, one_hot
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.access import ACCESS, Access
+from mnistloss.datasets.settings import ACCESS, Access
 
 Pair = tuple[Array, Array]
 

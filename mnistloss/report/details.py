@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnistloss import numbers
+from mnistloss import formatting
 from mnistloss.document import Table
-from mnistloss.errors import shown
-from mnistloss.results import Evaluation, LossResult
-from mnistloss.statistics import Interval
+from mnistloss.evaluation.results import Evaluation, LossResult
+from mnistloss.formatting import shown
+from mnistloss.stats import Interval
 
 _SHOWN_BATCHES = 12
 
 
 def title(result: Evaluation) -> str:
     """Whose numbers, on what."""
-    return f"{shown(result.predictions)} on {numbers.data(result.dataset, result.split)}, {numbers.examples(result.n)}"
+    data = formatting.data(result.dataset, result.split)
+    return f"{shown(result.predictions)} on {data}, {formatting.examples(result.n)}"
 
 
 def measures(result: Evaluation) -> Table:
     """The losses and the accuracy with their intervals, a row each."""
     first, resampled = next(iter(result.losses.values())), bool(bootstrap(result))
     reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
-    interval = f"{numbers.level(first.confidence)} interval{', bootstrap' if resampled else ''}"
+    interval = f"{formatting.level(first.confidence)} interval{', bootstrap' if resampled else ''}"
     rows = []
     for name, loss in result.losses.items():
-        notes = [f"delta {numbers.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
+        notes = [f"delta {formatting.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
         notes += [f"{loss.infinite:,} infinite"] if loss.infinite else []
-        spread, ends = numbers.spread(loss.stderr), numbers.interval(loss.ci, loss.stderr)
-        rows.append((name, numbers.loss(loss.value), spread, ends, ", ".join(notes)))
+        spread, ends = formatting.spread(loss.stderr), formatting.interval(loss.ci, loss.stderr)
+        rows.append((name, formatting.loss(loss.value), spread, ends, ", ".join(notes)))
     for name, share in result.shares().items():
         note = "Wilson" if resampled and share.interval == "wilson" else ""
-        rows.append((name, numbers.share(share.value, result.n), "", numbers.interval(share.ci), note))
+        rows.append((name, formatting.share(share.value, result.n), "", formatting.interval(share.ci), note))
     return Table(title(result), ("measure", f">value{reduction}", ">std. error", interval, ""), tuple(rows))
 
 
@@ -43,13 +44,13 @@ def bootstrap(result: Evaluation) -> str:
 
 def files(results: Sequence[Evaluation]) -> Table:
     """Several files, a row each, with the standard errors of their losses."""
-    places = {(numbers.data(result.dataset, result.split), result.n) for result in results}
-    common = f"{numbers.data(results[0].dataset, results[0].split)}, {numbers.examples(results[0].n)}"
+    places = {(formatting.data(result.dataset, result.split), result.n) for result in results}
+    common = f"{formatting.data(results[0].dataset, results[0].split)}, {formatting.examples(results[0].n)}"
     apart = ("data", ">n") if len(places) > 1 else ()
     rows = []
     for result in results:
-        where = (numbers.data(result.dataset, result.split), f"{result.n:,}") if apart else ()
-        shares = (numbers.share(share.value, result.n) for share in result.shares().values())
+        where = (formatting.data(result.dataset, result.split), f"{result.n:,}") if apart else ()
+        shares = (formatting.share(share.value, result.n) for share in result.shares().values())
         rows.append((shown(result.predictions), *where, *map(_with_error, result.losses.values()), *shares))
     columns = ("predictions", *apart, *(f">{name}" for name in results[0].numbers()))
     return Table("" if apart else common, columns, tuple(rows))
@@ -59,7 +60,7 @@ def _with_error(loss: LossResult) -> str:
     """A loss and its standard error, or how many of its terms are infinite."""
     if loss.infinite:
         return f"infinite ({loss.infinite:,})"
-    return f"{numbers.loss(loss.value)} ± {numbers.spread(loss.stderr)}"
+    return f"{formatting.loss(loss.value)} ± {formatting.spread(loss.stderr)}"
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
@@ -76,7 +77,7 @@ def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
         (label, *(_loss(loss.references[key], exact) for loss in losses))
         for key, label in (("uniform", "uniform guess"), ("prior", "class prior"))
     ]
-    skills = (numbers.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:z.3f}" for loss in losses)
+    skills = (formatting.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:z.3f}" for loss in losses)
     columns = ("for reference", *(f">{name}" for name in result.losses))
     return [Table("", columns, (*rows, ("skill against the prior", *skills)))]
 
@@ -86,9 +87,11 @@ def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
     names = list(result.losses)
     rows, most = [], max((row.n for row in result.per_class or ()), default=0)
     for row in result.per_class or ():
-        shares = {name: numbers.exact(share) if exact else numbers.percent(share) for name, share in row.shares.items()}
+        shares = {
+            name: formatting.exact(share) if exact else formatting.percent(share) for name, share in row.shares.items()
+        }
         cells = [part for name in names for part in (_loss(row.losses[name], exact), shares[name])]
-        accuracy = "-" if not row.n else repr(row.accuracy) if exact else numbers.share(row.accuracy, row.n, most)
+        accuracy = "-" if not row.n else repr(row.accuracy) if exact else formatting.share(row.accuracy, row.n, most)
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
     headings = [part for name in names for part in (f">{name}", f">share of {name}")]
     columns = ("class", ">n", *headings, ">accuracy")
@@ -105,7 +108,7 @@ def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
     ]
     if len(rows) > _SHOWN_BATCHES and not exact:
         rows[_SHOWN_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
-    count = numbers.counted(len(found), "batch", "batches")
+    count = formatting.counted(len(found), "batch", "batches")
     whole = "their sum is" if _summed(result) else "weighted by size, their mean is"
     title = f"{count} in row order; {whole} the value above"
     columns = (">batch", ">first row", ">n", *(f">{name}" for name in names))
@@ -117,24 +120,30 @@ def _summed(result: Evaluation) -> bool:
 
 
 def _loss(value: float, exact: bool) -> str:
-    return numbers.exact(value) if exact else numbers.loss(value)
+    return formatting.exact(value) if exact else formatting.loss(value)
 
 
 def summary(results: Sequence[Evaluation]) -> Table:
     """A row for each number of each evaluation, at full precision."""
     rows = []
     for result in results:
-        start = (result.predictions, numbers.data(result.dataset, result.split), f"{result.n:,}")
+        start = (result.predictions, formatting.data(result.dataset, result.split), f"{result.n:,}")
         for name, loss in result.losses.items():
             how = loss.interval if loss.draws is None else f"bootstrap of {loss.draws:,}, seed {loss.seed}"
-            cells = (numbers.exact(loss.value), f"{loss.infinite:,}", numbers.exact(loss.stderr), *_ends(loss.ci), how)
+            cells = (
+                formatting.exact(loss.value),
+                f"{loss.infinite:,}",
+                formatting.exact(loss.stderr),
+                *_ends(loss.ci),
+                how,
+            )
             rows.append((*start, name, *cells))
         for name, share in result.shares().items():
-            rows.append((*start, name, numbers.exact(share.value), "-", "-", *_ends(share.ci), share.interval))
-    level = numbers.level(next(iter(results[0].losses.values())).confidence)
+            rows.append((*start, name, formatting.exact(share.value), "-", "-", *_ends(share.ci), share.interval))
+    level = formatting.level(next(iter(results[0].losses.values())).confidence)
     ends = (f">{level} from", ">to", "interval")
     return Table("", ("predictions", "data", ">n", "measure", ">value", ">infinite", ">std. error", *ends), tuple(rows))
 
 
 def _ends(ci: Interval | None) -> tuple[str, str]:
-    return ("-", "-") if ci is None else (numbers.exact(ci[0]), numbers.exact(ci[1]))
+    return ("-", "-") if ci is None else (formatting.exact(ci[0]), formatting.exact(ci[1]))

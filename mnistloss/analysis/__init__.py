@@ -1,0 +1,1 @@
+"""What predictions can be asked: views, comparisons, checks."""

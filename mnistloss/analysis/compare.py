@@ -1,0 +1,424 @@
+"""What a comparison of predictions found: frozen, as JSON has it and as people read it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistloss import formatting
+from mnistloss.arrays.checks import Floats, whole
+from mnistloss.arrays.npy import Source
+from mnistloss.datasets.settings import Access
+from mnistloss.document import Lines, Part, Table
+from mnistloss.errors import InputError
+from mnistloss.evaluation.examples import Examples, load_examples
+from mnistloss.evaluation.hints import Hint, hint_lines
+from mnistloss.evaluation.scoring import Predictions, Selection
+from mnistloss.evaluation.signature import Signature
+from mnistloss.formatting import difference_cells, shown
+from mnistloss.losses.losses import Loss, find
+from mnistloss.stats import (
+    Interval,
+    Moments,
+    bootstrap_interval,
+    holm,
+    mcnemar_p,
+    normal_interval,
+    quantile,
+    sign_flip_p,
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """Predictions, and what they score: the mean loss, with its signature, and the accuracy; hints of mistakes."""
+
+    predictions: str
+    loss: float
+    accuracy: float
+    signature: Signature
+    hints: tuple[Hint, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "signature": str(self.signature), "hints": [hint.as_dict() for hint in self.hints]}
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """The examples that only one of two models gets right, and McNemar's test of equal accuracy."""
+
+    only_baseline: int
+    only_other: int
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """An example on which two models differ; label: None for soft targets."""
+
+    index: int
+    label: int | None
+    baseline: float
+    other: float
+
+    @property
+    def difference(self) -> float:
+        """The loss of the other predictions less that of the baseline."""
+        return self.other - self.baseline
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The losses of some predictions less those of the baseline, example by example; below zero is better.
+
+    stderr, ci: of the mean, None for one example. bootstrap_ci: the percentile interval. p: of the sign-flip test,
+    by all sign patterns if exact; p_holm: adjusted for the number of comparisons. effect_size: the mean over the
+    standard deviation of the differences, None without one. mcnemar: None for soft targets. rows: where the cases
+    are among the examples.
+    """
+
+    predictions: str
+    mean: float
+    stderr: float | None
+    ci: Interval | None
+    bootstrap_ci: Interval
+    p: float
+    exact: bool
+    p_holm: float
+    effect_size: float | None
+    mcnemar: McNemar | None
+    differ_most: tuple[Case, ...]
+    rows: tuple[int, ...] = field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        found = asdict(self)
+        del found["rows"]
+        return found
+
+    def within(self, margin: float) -> bool:
+        """Whether the upper end of the interval is at most the margin; without an interval it is not."""
+        return self.ci is not None and self.ci[1] <= margin
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found: files and differences by loss, the least first, ties by name."""
+
+    baseline: str
+    loss: str
+    delta: float | None
+    n: int
+    confidence: float
+    flips: int
+    bootstrap: int
+    seed: int
+    files: tuple[File, ...]
+    differences: tuple[Difference, ...]
+    examples: Examples = field(repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "baseline": self.baseline,
+            "dataset": self.examples.dataset,
+            "split": self.examples.split,
+            "n": self.n,
+            "input": self.examples.input,
+            "loss": self.loss,
+            "delta": self.delta,
+            "confidence": self.confidence,
+            "flips": self.flips,
+            "bootstrap": self.bootstrap,
+            "seed": self.seed,
+            "files": [file.as_dict() for file in self.files],
+            "differences": [difference.as_dict() for difference in self.differences],
+        }
+
+    def worse_than(self, margin: float) -> list[Difference]:
+        """The differences that may be above the margin: the upper end of their interval is."""
+        return [difference for difference in self.differences if not difference.within(margin)]
+
+    def parts(self) -> list[Part]:
+        """The ranking, the differences, their tests, and the examples on which each pair differs most."""
+        parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines(self._notes())]
+        for difference in self.differences:
+            parts += [self._cases(difference), *self._pictures(difference)] if difference.differ_most else []
+        return parts
+
+    def _ranking(self) -> Part:
+        where = self.examples
+        data = formatting.data(where.dataset, where.split)
+        rows = (
+            (
+                str(place),
+                shown(file.predictions),
+                formatting.loss(file.loss),
+                formatting.share(file.accuracy, self.n),
+                role,
+            )
+            for place, file in enumerate(self.files, 1)
+            for role in ["baseline" if file.predictions == self.baseline else ""]
+        )
+        columns = (">", "predictions", f">{self.loss}", ">accuracy", "")
+        return Table(f"{self.loss} on {data}, n = {self.n:,}", columns, tuple(rows))
+
+    def _table(self, title: str, columns: tuple[str, ...], cells: Callable[[Difference], tuple[str, ...]]) -> Part:
+        """A row for each difference, under the name of its file."""
+        rows = tuple((shown(difference.predictions), *cells(difference)) for difference in self.differences)
+        return Table(title, ("predictions", *columns), rows)
+
+    def _means(self) -> Part:
+        columns = (">difference", ">std. error", f">{formatting.level(self.confidence)} interval", ">bootstrap")
+        return self._table(
+            f"{self.loss} less that of the baseline; below zero is better",
+            columns,
+            lambda d: difference_cells(d.mean, d.stderr, d.ci, d.bootstrap_ci),
+        )
+
+    def _tests(self) -> Part:
+        return self._table(
+            "could it be chance? The difference in its own standard deviations, and the sign-flip test",
+            (">effect size", ">p", ">Holm"),
+            lambda d: ("-" if d.effect_size is None else f"{d.effect_size:+z.3f}", _p(d.p), _p(d.p_holm)),
+        )
+
+    def _accuracies(self) -> list[Part]:
+        if any(difference.mcnemar is None for difference in self.differences):
+            return []
+        columns = (">baseline", ">this", ">McNemar p", ">Holm")
+        return [self._table("examples that only one of them gets right", columns, _mcnemar_cells)]
+
+    def _notes(self) -> tuple[str, ...]:
+        exact = all(d.exact for d in self.differences)
+        flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
+        method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm for all comparisons"
+        hints = (line for file in self.files for line in hint_lines(file.predictions, file.hints))
+        signatures = (f"{shown(file.predictions)}: {file.signature}" for file in self.files)
+        return (method, *signatures, *hints)
+
+    def _cases(self, difference: Difference) -> Part:
+        rows = (
+            (str(c.index), "-" if c.label is None else str(c.label), *_losses(c.baseline, c.other, c.difference))
+            for c in difference.differ_most
+        )
+        title = f"where {shown(difference.predictions)} differs most from {shown(self.baseline)}"
+        return Table(title, (">index", ">label", ">baseline", ">this", ">difference"), tuple(rows))
+
+    def _pictures(self, difference: Difference) -> list[Part]:
+        captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
+        return self.examples.pictures(np.array(difference.rows, np.intp), captions)
+
+
+def check_finite(predictions: str, loss: str, infinite: int) -> None:
+    """Refuse a loss of which some examples' values are infinite: a difference of these is no number."""
+    if infinite:
+        count = formatting.counted(infinite, "example", "examples")
+        raise InputError(
+            f"{shown(predictions)}: the {loss} of {count} is infinite, so that there is no difference;"
+            " use --loss cee with a --delta above 0, such as 1e-7"
+        )
+
+
+def _mcnemar_cells(difference: Difference) -> tuple[str, ...]:
+    found = difference.mcnemar
+    return () if found is None else (f"{found.only_baseline:,}", f"{found.only_other:,}", _p(found.p), _p(found.p_holm))
+
+
+def _p(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.001 else f"{p:.1e}" if p > 1e-300 else "< 1e-300"
+
+
+def _losses(*values: float) -> tuple[str, ...]:
+    return tuple(f"{value:z.4f}" for value in values)
+
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How a difference is tested: random sign flips, bootstrap samples, the seed of both, and the confidence."""
+
+    flips: int = 10_000
+    bootstrap: int = 10_000
+    seed: int = 0
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        whole(self.flips, "flips")
+        whole(self.bootstrap, "bootstrap")
+        whole(self.seed, "seed", least=0)
+        quantile(self.confidence)
+
+
+class _Scored(NamedTuple):
+    """What predictions score, with their per-example losses and errors; errors are 0 or 1, but for soft targets."""
+
+    file: File
+    losses: Floats
+    errors: Floats
+
+
+def compare(
+    a: Predictions,
+    b: Predictions,
+    *more: Predictions,
+    loss: str = "cee",
+    targets: Source | None = None,
+    indices: Source | None = None,
+    dataset: str = "mnist",
+    split: str = "auto",
+    input: str = "probs",
+    delta: float | None = None,
+    flips: int = 10_000,
+    bootstrap: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    allow_unnormalized: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Comparison:
+    """How much better or worse predictions are than those of a baseline, example by example.
+
+    a: the baseline; b, more: what is compared with it. Each is an array, a .npy path or a binary stream, of the
+        same examples; see `evaluate`, also for targets, indices, dataset, split, input, delta and the rest.
+    loss: a name of the registry LOSSES, of which paired differences are taken: theirs less the baseline's.
+    flips: random sign patterns of the randomisation test; with few differences all patterns are gone through.
+    bootstrap: samples of the percentile interval.
+    seed: of both; every comparison draws alike, so that adding predictions changes no other p-value.
+    confidence: of the intervals.
+
+    Raises as `evaluate` does, and InputError for predictions of other examples than the baseline's, or an
+    infinite loss.
+
+    >>> y = np.full((1000, 10), 0.1)
+    >>> better = np.where(np.eye(10)[np.arange(1000) % 10] == 1, 0.28, 0.08)
+    >>> (difference,) = compare(y, better, dataset="mnist-5k", loss="mse").differences
+    >>> round(difference.mean, 12), difference.p < 0.001
+    (-0.162, True)
+    """
+    kernel, draws = find(loss), Draws(flips, bootstrap, seed, confidence)
+    access = Access(cache_dir, download)
+    selection = Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access)
+    return run((a, b, *more), selection, kernel, draws)
+
+
+def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws: Draws) -> Comparison:
+    """Compare predictions with the first of them; see `compare`."""
+    needs = (loss.name, "error")
+    first = load_examples(sources[0], selection, needs)
+    scored = [_score(first, loss)]
+    for source in sources[1:]:
+        examples = load_examples(source, selection, needs)
+        _check_same(first, examples)
+        scored.append(_score(examples, loss))
+    baseline, *others = _renamed(scored)
+    others.sort(key=_rank)
+    differences = _adjusted([_difference(baseline, other, first, draws) for other in others])
+    return Comparison(
+        baseline=baseline.file.predictions,
+        loss=loss.name,
+        delta=first.delta if loss.uses_delta else None,
+        n=first.n,
+        confidence=draws.confidence,
+        flips=draws.flips,
+        bootstrap=draws.bootstrap,
+        seed=draws.seed,
+        files=tuple(one.file for one in sorted([baseline, *others], key=_rank)),
+        differences=differences,
+        examples=first,
+    )
+
+
+def _score(examples: Examples, loss: Loss) -> _Scored:
+    losses, errors = examples.losses(loss.name), examples.losses("error")
+    found, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
+    check_finite(examples.name, loss.name, found.infinite)
+    file = File(examples.name, found.mean, accuracy, examples.signature(loss.name), examples.hints)
+    return _Scored(file, losses, errors)
+
+
+def _check_same(first: Examples, other: Examples) -> None:
+    if (first.split, first.n) != (other.split, other.n):
+        what = [f"{shown(e.name)} is {f'{e.split}, ' if e.split else ''}{e.n:,} examples" for e in (first, other)]
+        raise InputError(f"{' and '.join(what)}; paired differences need predictions of the same examples")
+
+
+def _renamed(scored: Sequence[_Scored]) -> list[_Scored]:
+    """The same with distinct names: those that occur several times are numbered by their place."""
+    names = [one.file.predictions for one in scored]
+    numbered = [f"{name} ({place})" for place, name in enumerate(names, 1)]
+    chosen = [new if names.count(name) > 1 else name for name, new in zip(names, numbered, strict=True)]
+    distinct = chosen if len(set(chosen)) == len(chosen) else numbered
+    return [one._replace(file=replace(one.file, predictions=n)) for one, n in zip(scored, distinct, strict=True)]
+
+
+def _rank(one: _Scored) -> tuple[float, str]:
+    return one.file.loss, one.file.predictions
+
+
+def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Draws) -> Difference:
+    """One comparison, as if it were the only one: p-values are not adjusted."""
+    d = other.losses - baseline.losses
+    found = Moments.over(d)
+    p, exact = sign_flip_p(d, draws.flips, draws.seed)
+    rows = np.argsort(-np.abs(d), kind="stable")[:_SHOWN]
+    rows = rows[d[rows] != 0]
+    return Difference(
+        predictions=other.file.predictions,
+        mean=found.mean,
+        stderr=found.stderr,
+        ci=normal_interval(found.mean, found.stderr, draws.confidence),
+        bootstrap_ci=bootstrap_interval(d, draws.bootstrap, draws.seed, draws.confidence),
+        p=p,
+        exact=exact,
+        p_holm=p,
+        effect_size=_effect_size(found),
+        mcnemar=_mcnemar(baseline, other) if examples.t.ndim == 1 else None,
+        differ_most=_cases(baseline, other, examples, rows),
+        rows=tuple(rows.tolist()),
+    )
+
+
+def _effect_size(d: Moments) -> float | None:
+    """The mean difference in standard deviations of the differences; None where these are all the same."""
+    if d.stderr is None or formatting.noise(d.stderr):
+        return None
+    return d.mean / (d.stderr * math.sqrt(d.n))
+
+
+def _mcnemar(baseline: _Scored, other: _Scored) -> McNemar:
+    only_baseline = int(np.count_nonzero(baseline.errors < other.errors))
+    only_other = int(np.count_nonzero(baseline.errors > other.errors))
+    p = mcnemar_p(only_baseline, only_other)
+    return McNemar(only_baseline, only_other, p, p)
+
+
+def _cases(baseline: _Scored, other: _Scored, examples: Examples, rows: NDArray[np.intp]) -> tuple[Case, ...]:
+    positions = examples.positions()
+    labels = examples.labels if examples.t.ndim == 1 else None
+    return tuple(
+        Case(
+            index=int(positions[row]),
+            label=None if labels is None else int(labels[row]),
+            baseline=float(baseline.losses[row]),
+            other=float(other.losses[row]),
+        )
+        for row in rows
+    )
+
+
+def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The same with the p-values of each kind of test adjusted for all comparisons."""
+    flips = holm([d.p for d in differences])
+    accuracies = iter(holm([d.mcnemar.p for d in differences if d.mcnemar]))
+    return tuple(
+        replace(d, p_holm=p, mcnemar=d.mcnemar and replace(d.mcnemar, p_holm=next(accuracies)))
+        for d, p in zip(differences, flips, strict=True)
+    )

@@ -1,0 +1,88 @@
+"""The ledger of confusions: which true -> predicted pair costs how much of the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mnistloss.analysis.view import MAIN_LOSS, View, main_loss
+from mnistloss.arrays.checks import Array, Floats
+from mnistloss.document import Part, Table
+from mnistloss.evaluation.examples import Examples
+from mnistloss.formatting import counted, finite, nats, percent, ratio
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows are true classes, columns predicted ones: how many examples (K, K), and what they cost (K, K)."""
+
+    loss: str
+    counts: Array = field(repr=False)
+    costs: Floats = field(repr=False)
+
+    def ledger(self) -> list[tuple[int, int, int, float, float | None]]:
+        """(true, predicted, count, cost, share of all costs), the costliest first; pairs that occur only."""
+        total = float(self.costs.sum())
+        order = np.argsort(-self.costs, axis=None, kind="stable")
+        pairs = zip(*np.unravel_index(order, self.costs.shape), strict=True)
+        return [
+            (int(t), int(y), int(self.counts[t, y]), float(self.costs[t, y]), ratio(float(self.costs[t, y]), total))
+            for t, y in pairs
+            if self.counts[t, y]
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        keys = ("true", "predicted", "count", "cost", "share")
+        return {
+            "loss": self.loss,
+            "counts": self.counts.tolist(),
+            "ledger": [dict(zip(keys, (t, y, n, finite(c), s), strict=True)) for t, y, n, c, s in self.ledger()],
+        }
+
+    def parts(self) -> list[Part]:
+        """The matrix, and the costliest pairs."""
+        k = len(self.counts)
+        matrix = Table(
+            "examples, by true class (rows) and predicted class (columns)",
+            ("true", *(f">{c}" for c in range(k)), ">share of the loss"),
+            tuple(
+                (
+                    str(t),
+                    *(f"{n:,}" if n else "." for n in row),
+                    percent(ratio(float(self.costs[t].sum()), float(self.costs.sum()))),
+                )
+                for t, row in enumerate(self.counts)
+            ),
+            tuple((0.0, *row, 0.0) for row in self._shades().tolist()),
+        )
+        wrong = [row for row in self.ledger() if row[0] != row[1]]
+        count = counted(len(wrong), "confusion", "confusions")
+        ledger = Table(
+            f"the costliest of {count}, by their part of the {self.loss}",
+            (">true", ">predicted", ">examples", ">cost", ">share of the loss"),
+            tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in wrong[:_SHOWN]),
+        )
+        return [matrix, ledger]
+
+    def _shades(self) -> Floats:
+        """From 0 to 1, by the root of what a pair costs, so that cheap ones are seen too; 1 where that is infinite."""
+        costs = np.nan_to_num(np.maximum(self.costs, 0), posinf=np.inf)
+        top = costs.max() or 1.0
+        return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
+
+
+def confusion(examples: Examples) -> Confusion:
+    """Count the pairs and add up what they cost, in cee, or in error where only classes are known."""
+    k = examples.classes
+    loss = main_loss(examples)
+    cells = examples.labels * k + examples.predicted
+    counts = np.bincount(cells, minlength=k * k).reshape(k, k)
+    costs = np.bincount(cells, weights=examples.losses(loss), minlength=k * k).astype(np.float64)
+    return Confusion(loss, counts, costs.reshape(k, k))
+
+
+VIEW = View("confusion", "which true -> predicted pair costs how much of the loss", MAIN_LOSS, confusion)

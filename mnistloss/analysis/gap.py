@@ -1,0 +1,136 @@
+"""The generalisation gap: how much more the same model costs on the test split than on the training split."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mnistloss import formatting
+from mnistloss.analysis.compare import check_finite
+from mnistloss.datasets.catalog import SPLITS
+from mnistloss.datasets.settings import Access
+from mnistloss.document import Lines, Part, Table
+from mnistloss.evaluation.evaluate import Wanted, default_losses, score
+from mnistloss.evaluation.hints import hint_lines
+from mnistloss.evaluation.results import Evaluation
+from mnistloss.evaluation.scoring import Predictions, Selection
+from mnistloss.formatting import difference_cells, shown
+from mnistloss.stats import Interval, normal_interval
+
+
+@dataclass(frozen=True)
+class SplitDifference:
+    """A mean on both splits, and the test's less the training's; stderr, ci: None where a split has one example."""
+
+    train: float
+    test: float
+    gap: float
+    stderr: float | None
+    ci: Interval | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What `gap` found: for each loss, above zero where the model does worse on the test split, and the accuracy."""
+
+    train: Evaluation
+    test: Evaluation
+    confidence: float
+    losses: Mapping[str, SplitDifference]
+    accuracy: SplitDifference
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "dataset": self.test.dataset,
+            "splits": {
+                str(split.split): {
+                    "predictions": split.predictions,
+                    "n": split.n,
+                    "input": split.input,
+                    "signature": str(split.signature),
+                    "hints": [hint.as_dict() for hint in split.hints],
+                }
+                for split in (self.train, self.test)
+            },
+            "confidence": self.confidence,
+            "losses": {name: asdict(difference) for name, difference in self.losses.items()},
+            "accuracy": asdict(self.accuracy),
+        }
+
+    def parts(self) -> list[Part]:
+        """A row for each loss, and the accuracy; then the signatures and hints of both splits."""
+        splits = self.train, self.test
+        train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
+        hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))
+        interval = f">{formatting.level(self.confidence)} interval"
+        return [
+            Table(
+                f"{self.test.dataset} train: {train}, test: {test}",
+                ("measure", ">train", ">test", ">test - train", ">std. error", interval),
+                tuple(_cells(name, d) for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]),
+            ),
+            Lines((*(str(split.signature) for split in splits), *hints)),
+        ]
+
+
+def gap(
+    train: Predictions,
+    test: Predictions,
+    *,
+    losses: Sequence[str] | None = None,
+    dataset: str = "mnist",
+    input: str = "probs",
+    delta: float | None = None,
+    confidence: float = 0.95,
+    allow_unnormalized: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Gap:
+    """The generalisation gap of a model: its mean loss on the test split less that on the training split.
+
+    train, test: predictions of the same model for the whole of each split. The splits are independent samples:
+        the variance of the gap is the sum of the variances of both means, and the interval is the normal one.
+    losses: names of the registry LOSSES; default cee and mse, and error for predicted classes.
+    confidence: of the intervals. The other arguments are those of `evaluate`.
+
+    Raises as `evaluate` does, and InputError for an infinite loss.
+
+    >>> found = gap([[0.1] * 10] * 4000, [[0.1] * 10] * 1000, dataset="mnist-5k")
+    >>> round(found.losses["mse"].test, 12), round(found.losses["mse"].gap, 12)
+    (0.45, 0.0)
+    """
+    losses = default_losses(input) if losses is None else losses
+    wanted = Wanted((*losses, "error"), confidence=confidence)
+    access = Access(cache_dir, download)
+    on_train, on_test = (
+        score(source, Selection(None, None, dataset, split, input, delta, allow_unnormalized, access), wanted)
+        for source, split in zip((train, test), SPLITS, strict=True)
+    )
+    found = {name: _difference(on_train, on_test, name, confidence) for name in on_test.losses}
+    asked = {name: found[name] for name in losses}
+    return Gap(on_train, on_test, confidence, asked, _of_accuracy(on_train, on_test, found["error"]))
+
+
+def _difference(train: Evaluation, test: Evaluation, name: str, confidence: float) -> SplitDifference:
+    for split in (train, test):
+        check_finite(split.predictions, name, split.losses[name].infinite)
+    first, second = train.losses[name], test.losses[name]
+    gap = second.value - first.value
+    known = first.stderr is not None and second.stderr is not None
+    stderr = math.hypot(first.stderr or 0.0, second.stderr or 0.0) if known else None
+    return SplitDifference(first.value, second.value, gap, stderr, normal_interval(gap, stderr, confidence))
+
+
+def _of_accuracy(train: Evaluation, test: Evaluation, error: SplitDifference) -> SplitDifference:
+    """The accuracy is 1 - error: so are both its means, and the sign of the gap is the other one."""
+    ci = None if error.ci is None else (0.0 - error.ci[1], 0.0 - error.ci[0])
+    return SplitDifference(train.accuracy.value, test.accuracy.value, 0.0 - error.gap, error.stderr, ci)
+
+
+def _cells(name: str, difference: SplitDifference) -> tuple[str, ...]:
+    digits = 4 if name == "accuracy" else 7
+    means = (f"{mean:z.{digits}f}" for mean in (difference.train, difference.test))
+    return (name, *means, *difference_cells(difference.gap, difference.stderr, difference.ci))

@@ -1,0 +1,1 @@
+"""Arrays: checked, read from files and saved."""

@@ -1,0 +1,153 @@
+"""Shapes and dtypes: the only checks, done once at the door. And `one_hot`."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mnistloss.errors import ArgumentError, InputError
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+_REAL_KINDS = "fiub"
+_KIND_NAMES = {
+    "c": "complex numbers",
+    "O": "Python objects",
+    "V": "structured or raw records",
+    "S": "byte strings",
+    "U": "strings",
+    "T": "strings",
+    "M": "dates",
+    "m": "time spans",
+}
+
+
+def whole(value: Any, what: str, least: int = 1) -> int:
+    """A whole number of at least `least`; anything else raises ArgumentError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{what} is {value!r}; expected a whole number") from None
+    if number < least:
+        raise ArgumentError(f"{what} is {number}; expected at least {least}")
+    return number
+
+
+def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS) -> None:
+    """Raise InputError unless the dtype is real numbers: float16 to longdouble, any int, or bool."""
+    if dtype.kind not in kinds or dtype.subdtype is not None or dtype.itemsize == 0:
+        kind = _KIND_NAMES.get(dtype.kind, "sub-arrays")
+        raise InputError(f"{what}: dtype {dtype} holds {kind}; expected real numbers (float, int or bool)")
+
+
+def as_real(values: ArrayLike, what: str) -> Array:
+    """The values as an array of real numbers; ragged lists and other dtypes raise InputError."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{what}: a masked array; its mask has no meaning here, so fill it or leave rows out")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what}: not a rectangular array ({error})") from error
+    check_dtype(array.dtype, what)
+    return array
+
+
+def as_rows(y: ArrayLike, what: str = "predictions") -> Array:
+    """Predictions as (N, K); a single row (K,) becomes (1, K). Other shapes and K < 2 raise InputError."""
+    array = as_real(y, what)
+    rows = array[np.newaxis] if array.ndim == 1 else array
+    if rows.ndim != 2 or rows.shape[1] < 2 or rows.shape[0] < 1:
+        raise InputError(f"{what}: shape {array.shape}; expected (N, K) with N >= 1 and K >= 2, or one row (K,)")
+    return rows
+
+
+def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Array:
+    """Targets of n examples, as labels (n,) of the smallest dtype that holds K - 1, or as rows (n, K) of float64.
+
+    Labels are integers from 0 to K-1. Rows that are one-hot become labels, so that both forms give the same
+    bits; other (soft) rows stay as they are. For n = 1 a bare label and a bare row are taken too.
+    A wrong shape, dtype or label raises InputError.
+    """
+    array = as_real(t, what)
+    if n == 1 and array.ndim < 2 and array.size in (1, classes):
+        array = array.reshape((1,) if array.size == 1 else (1, classes))
+    if array.ndim == 1:
+        return _labels(array, n, classes, what)
+    if array.shape != (n, classes):
+        raise InputError(f"{what}: shape {array.shape}; expected ({n},) labels or ({n}, {classes}) rows")
+    if not np.isfinite(array).all():
+        row = int(np.argmin(np.isfinite(array).all(axis=1)))
+        raise InputError(f"{what}: NaN or infinity in row {row}; expected finite numbers")
+    if _is_one_hot(array):
+        return array.argmax(axis=1).astype(np.min_scalar_type(classes - 1))
+    return array.astype(np.float64)
+
+
+def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[Any]:
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{what}: dtype {array.dtype}; labels are integers (save them with .astype(np.uint8))")
+    if len(array) != n:
+        raise InputError(f"{what}: {len(array):,} labels for {n:,} predictions")
+    if n and (array.min() < 0 or array.max() >= classes):
+        wrong = (array < 0) | (array >= classes)
+        first = int(wrong.argmax())
+        from_one = array.min() == 1 and array.max() == classes
+        way_on = f". They run from 1 to {classes}: count the classes from 0, so subtract 1" if from_one else ""
+        raise InputError(
+            f"{what}: label {array[first]} in row {first} is outside 0..{classes - 1}"
+            f" ({np.count_nonzero(wrong):,} in all){way_on}"
+        )
+    return array.astype(np.min_scalar_type(classes - 1), copy=False)
+
+
+def _is_one_hot(rows: Array) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all() and (np.count_nonzero(rows, axis=1) == 1).all())
+
+
+def normalized(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pixels of any shape as float32 in [0, 1]: the byte divided by 255."""
+    x = pixels.astype(np.float32)
+    x /= np.float32(255)
+    return x
+
+
+def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:
+    """Integer labels (N,) as one-hot rows (N, classes) of float32; a label outside 0..classes-1 raises InputError.
+
+    >>> one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    array = as_real(t, "labels")
+    if array.ndim != 1:
+        raise InputError(f"labels: shape {array.shape}; expected (N,)")
+    classes = whole(classes, "classes", least=2)
+    labels = _labels(array, len(array), classes, "labels")
+    rows = np.zeros((len(labels), classes), np.float32)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def block_slices(n: int) -> Iterator[slice]:
+    """The blocks of n examples, in order."""
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+
+
+def transposed(rows: Array) -> Floats:
+    """A block of rows (n, K) of any real dtype as contiguous float64 (K, n)."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(rows.T, dtype=np.float64)
+
+
+def block_targets(t: Array, rows: slice) -> Array:
+    """The targets of a block, as the kernels take them."""
+    return t[rows].astype(np.intp) if t.ndim == 1 else transposed(t[rows])
+
+
+BLOCK = 10_000
+"""Examples in a block. Part of the arithmetic: sums are made of sums over blocks, whoever computes them."""

@@ -1,0 +1,82 @@
+"""Files, opened without waiting and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mnistloss.errors import ArgumentError, OutputError
+from mnistloss.formatting import shown
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_OLD = 3600.0
+
+
+def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
+    """A regular file, opened for unbuffered reading; anything else raises OSError at once, a pipe too."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise OSError(f"not a regular file but {kind}")
+    return io.FileIO(descriptor, "rb")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new temporary name beside `path`, renamed onto it when the block ends well and removed when not.
+
+    Readers see the old file or the new one, never a part. Raises OutputError where the system refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+    try:
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except OSError as error:
+            raise OutputError(f"cannot write {shown(path)}: {error.strerror or error}") from error
+    finally:
+        _remove(temporary)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Like `replacing`, for a folder of files; a `path` that holds something already raises OutputError."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(f"{shown(path)} exists and is not an empty folder; remove it or name another one")
+    with replacing(path) as temporary:
+        temporary.mkdir(parents=True)
+        yield temporary
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of `replacing` that a killed process left behind more than an hour ago."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _OLD:
+                _remove(path)
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with its ~ replaced; an unknown user raises ArgumentError."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ArgumentError(f"{shown(path)}: {error}") from error
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()

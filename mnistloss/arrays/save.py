@@ -1,0 +1,46 @@
+"""Arrays -> files: .npz, .pkl (pickle protocol 5), or a folder of .npy."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistloss.arrays.checks import Array
+from mnistloss.arrays.files import new_folder, replacing
+from mnistloss.errors import ArgumentError
+from mnistloss.formatting import shown
+
+
+def save_array(path: str | os.PathLike[str], array: Array) -> None:
+    """One array as a .npy file; a path that does not end in .npy raises ArgumentError."""
+    target = Path(path)
+    if target.suffix != ".npy":
+        raise ArgumentError(f"{shown(path)} does not end in .npy")
+    with replacing(target) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
+
+
+def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
+    """Named arrays as a .npz, as a .pkl of a dict, or, for a path without suffix, as a new folder of .npy files.
+
+    Another suffix raises ArgumentError; nothing half-written is left.
+    """
+    target = Path(path)
+    match target.suffix:
+        case ".npz":
+            with replacing(target) as temporary, temporary.open("wb") as stream:
+                np.savez(stream, **dict[str, Any](arrays))
+        case ".pkl":
+            with replacing(target) as temporary, temporary.open("wb") as stream:
+                pickle.dump(dict(arrays), stream, protocol=5)
+        case "":
+            with new_folder(target) as temporary:
+                for name, array in arrays.items():
+                    np.save(temporary / f"{name}.npy", array)
+        case other:
+            raise ArgumentError(f"{shown(path)} ends in {other}; expected .npz, .pkl, or no suffix for a folder")

@@ -1,0 +1,73 @@
+"""`mnistloss fetch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mnistloss.cli import options, output
+
+
+@click.command("fetch")
+@click.argument("datasets", nargs=-1, type=options.DATASET, metavar="[DATASET]...")
+@click.option("--from", "source", type=options.FILE, help="Import from this file, folder or archive.")
+@click.option("--mirror", "mirrors", multiple=True, metavar="URL", help="Mirror to use instead of the known ones.")
+@click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the digest decides all the same.")
+@click.option("--split", type=options.SPLIT, help="Only this split.")
+@click.option("--force", is_flag=True, help="Download again what the cache has.")
+@click.option("--connect-timeout", type=options.POSITIVE, default=10, help="Seconds for a connection.")
+@click.option("--read-timeout", type=options.POSITIVE, default=30, help="Seconds of silence.")
+@click.option("--deadline", type=options.POSITIVE, default=600, help="Seconds for a file, in all.")
+@click.option(
+    "--export",
+    type=options.Destination(".npz", ".pkl", ""),
+    help="Write the arrays: .npz, .pkl, or a new folder of .npy.",
+)
+@options.form
+@options.cache_dir
+@options.offline
+def command(
+    datasets: tuple[str, ...],
+    source: Path | None,
+    mirrors: tuple[str, ...],
+    insecure_http: bool,
+    split: str | None,
+    force: bool,
+    connect_timeout: float,
+    read_timeout: float,
+    deadline: float,
+    export: Path | None,
+    normalize: bool,
+    flatten: bool,
+    one_hot: bool,
+    cache_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Download, verify and cache MNIST or another DATASET.
+
+    Datasets: mnist (the default), fashion-mnist, kmnist, qmnist, and the embedded mnist-5k.
+    """
+    from mnistloss.arrays.save import save_arrays
+    from mnistloss.datasets.catalog import SPLITS
+    from mnistloss.datasets.fetch import fetch
+    from mnistloss.datasets.load import Form, named_arrays
+    from mnistloss.datasets.settings import Access, Patience
+    from mnistloss.report import tables
+
+    datasets = tuple(dict.fromkeys(datasets or ("mnist",)))
+    if export and len(datasets) > 1:
+        raise click.UsageError("--export writes the arrays of one dataset; name one")
+    if source and (mirrors or force):
+        raise click.UsageError("--from imports files of this machine; it goes without --mirror and --force")
+    splits = (split,) if split else SPLITS
+    patience = Patience(connect_timeout, read_timeout, deadline)
+    for name in datasets:
+        with output.download_progress() as progress:
+            access = Access(cache_dir, not offline, force, mirrors, insecure_http, patience, progress)
+            found = fetch(name, splits=splits, source=source, access=access)
+        output.show(tables.fetched(found))
+    if export:
+        arrays = named_arrays(datasets[0], splits, Form(normalize, flatten, one_hot), Access(cache_dir, download=False))
+        save_arrays(export, arrays)
+        output.show(tables.written(export, arrays))

@@ -1,0 +1,120 @@
+"""`mnistloss sample`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnistloss.cli import options, output
+from mnistloss.formatting import shown
+
+if TYPE_CHECKING:
+    from mnistloss.sampling.batches import Batch
+
+
+_SHOWN = 20
+
+
+@click.command("sample")
+@click.option("--batch-size", type=options.FROM_ONE, default=10, help="Examples in a batch.")
+@click.option("--batches", "count", type=options.FROM_ONE, default=1, help="Mini-batches to draw.")
+@click.option("--replacement/--no-replacement", default=True, help="Whether an example may come twice.")
+@click.option("--stratified", is_flag=True, help="As many of each class as its share.")
+@click.option("--partition", is_flag=True, help="Split everything into disjoint batches instead of drawing.")
+@click.option("--shuffle", is_flag=True, help="With --partition: in random order.")
+@click.option("--drop-last", is_flag=True, help="With --partition: without the smaller last batch.")
+@options.seed
+@options.dataset
+@click.option("--split", type=options.SPLIT, default="train", help="Which split.")
+@options.form
+@click.option(
+    "--out",
+    type=options.Destination(".npz", ".pkl", ""),
+    help="Save: one batch as .npz or .pkl, several as a new folder of .npz.",
+)
+@click.option(
+    "--picture", type=options.Drawing("PIL", ".png"), help="Also a contact sheet with index and label; needs [report]."
+)
+@options.cache_dir
+@options.offline
+def command(
+    batch_size: int,
+    count: int,
+    replacement: bool,
+    stratified: bool,
+    partition: bool,
+    shuffle: bool,
+    drop_last: bool,
+    seed: int | None,
+    dataset: str,
+    split: str,
+    normalize: bool,
+    flatten: bool,
+    one_hot: bool,
+    out: Path | None,
+    picture: Path | None,
+    cache_dir: Path | None,
+    offline: bool,
+) -> None:
+    """Draw a mini-batch, or partition everything into batches."""
+    from mnistloss.datasets.load import Form, load_split
+    from mnistloss.datasets.settings import Access
+    from mnistloss.report import tables
+    from mnistloss.sampling.batches import mini_batches, partition_batches
+
+    if partition and (stratified or not replacement or count > 1):
+        raise click.UsageError("--partition goes without --stratified, --no-replacement and --batches")
+    if not partition and (shuffle or drop_last):
+        raise click.UsageError("--shuffle and --drop-last need --partition")
+    if partition and seed is not None and not shuffle:
+        raise click.UsageError("--seed has no effect on a --partition without --shuffle")
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+    form = Form(normalize, flatten, one_hot)
+    with output.download_progress() as progress:
+        examples = load_split(dataset, split, Access(cache_dir, not offline, progress=progress))
+    if partition:
+        drawn = partition_batches(examples, batch_size, drop_last=drop_last, seed=seed if shuffle else None, form=form)
+    else:
+        drawn = mini_batches(
+            examples, batch_size, count=count, replace=replacement, stratified=stratified, seed=seed, form=form
+        )
+    if picture:
+        _draw(picture, drawn)
+    if out:
+        _save(out, drawn)
+    if partition:
+        output.show(tables.partition(drawn, seed if shuffle else None))
+    else:
+        _show(drawn, seed)
+
+
+def _show(drawn: list[Batch], seed: int) -> None:
+    from mnistloss.report import tables
+
+    console = output.console()
+    for batch in drawn:
+        output.show(tables.sample(batch, _SHOWN, seed))
+        if console.is_terminal:
+            output.show("", tables.digits(batch, _SHOWN, console.width, colour=output.coloured(console)))
+
+
+def _save(out: Path, drawn: list[Batch]) -> None:
+    from mnistloss.sampling.batches import save_batches
+
+    with output.step_progress("saving", len(drawn)) as progress:
+        save_batches(out, drawn, lambda done: progress(done, ""))
+    output.note(f"saved {len(drawn):,} batch{'es' if len(drawn) > 1 else ''} to {shown(out)}")
+
+
+def _draw(picture: Path, drawn: list[Batch]) -> None:
+    import numpy as np
+
+    from mnistloss.report import charts
+
+    split, indices = drawn[0].split, np.concatenate([batch.indices for batch in drawn])
+    captions = [f"{index}: {split.labels[index]}" for index in indices]
+    charts.save_sheet(picture, split.images[indices], captions)
+    output.note(f"drawn to {shown(picture)}")

@@ -1,0 +1,62 @@
+"""Gates: conditions on reported numbers under which a check fails, such as `cee>0.05`."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mnistloss.errors import ArgumentError
+from mnistloss.evaluation.results import Evaluation, reported_names
+from mnistloss.formatting import shown
+
+_PATTERN = re.compile(r"\s*([\w.\[\]-]+)\s*(>=|<=|>|<)\s*(\S+)\s*")
+_OPERATORS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A number by its name, a comparison and a bound, as it was written.
+
+    >>> str(Gate.parse("accuracy < 0.90"))
+    'accuracy<0.90'
+    """
+
+    name: str
+    comparison: str
+    bound: str
+
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """The gate that a user typed; another text raises ArgumentError."""
+        match = _PATTERN.fullmatch(text)
+        try:
+            bound = float(match[3]) if match else math.nan
+        except ValueError:
+            bound = math.nan
+        if match is None or math.isnan(bound):
+            raise ArgumentError(f"{text!r} is no gate; expected NAME, one of > < >= <=, and a number: cee>0.05")
+        return cls(match[1], match[2], match[3])
+
+    def crossed(self, evaluation: Evaluation) -> str | None:
+        """What is wrong, if the evaluation fails; a number that is not defined for these predictions fails."""
+        value = evaluation.reported().get(self.name)
+        if value is not None and not _OPERATORS[self.comparison](value, float(self.bound)):
+            return None
+        found = "which is not defined" if value is None else f"with {self.name} {value!r}"
+        return f"{shown(evaluation.predictions)}: {self}, {found}"
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.comparison}{self.bound}"
+
+
+def parse_gates(texts: Sequence[str], losses: Sequence[str], top: Sequence[int], *, per_class: bool) -> list[Gate]:
+    """The gates that a user typed; one on a number that these losses do not have raises ArgumentError."""
+    gates = [Gate.parse(text) for text in texts]
+    names = reported_names(losses, top, per_class=per_class)
+    for gate in gates:
+        if re.sub(r"\[(0|[1-9]\d*)\]$", "[CLASS]", gate.name) not in names:
+            raise ArgumentError(f"the gate {gate} looks at {gate.name!r}; reported are {', '.join(names)}")
+    return gates

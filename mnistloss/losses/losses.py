@@ -1,0 +1,185 @@
+r"""The losses: kernels of one to three lines, the registry that describes them, and their documented wrappers.
+
+Throughout, y are probabilities and t targets of N examples over K classes; log is natural, so that
+cross-entropies are in nats. A kernel sees one block of examples transposed, (K, n), so that every reduction
+runs along the long axis, and gives n per-example losses. Its targets are labels (n,) or soft rows, (K, n).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnistloss.arrays.checks import Array, Floats, as_rows, as_targets, block_slices, block_targets, transposed
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.losses.outputs import Classes, Logits, Outputs, Probabilities
+
+DELTA = 1e-7
+"""What the course adds to a probability inside the log."""
+
+
+def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
+    log = y.log(t, delta)
+    if t.ndim == 1:
+        return 0.0 - log
+    return 0.0 - np.multiply(t, log, where=t != 0, out=np.zeros_like(log)).sum(axis=0)
+
+
+def _nll(y: Outputs, t: Array, _: float) -> Floats:
+    return _cross_entropy(y, t, 0.0)
+
+
+def _squared_error(y: Outputs, t: Array, _: float) -> Floats:
+    squares = np.square(y.p if t.ndim == 1 else y.p - t)
+    if t.ndim == 1:
+        squares.reshape(-1)[y.place(t)] = y.less_one(t) ** 2
+    total: Floats = squares.sum(axis=0)
+    return total
+
+
+def _half_squared_error(y: Outputs, t: Array, _: float) -> Floats:
+    return 0.5 * _squared_error(y, t, _)
+
+
+def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
+    if t.ndim == 1:
+        return (~y.hits(t)).astype(np.float64)
+    return 1.0 - t[y.predicted, np.arange(t.shape[1])]
+
+
+class Loss(NamedTuple):
+    """A loss of the registry: what it is called, what it means and how a block of examples is scored."""
+
+    name: str
+    formula: str
+    meaning: str
+    kernel: Callable[[Any, Array, float], Floats]
+    needs_probabilities: bool = True
+    uses_delta: bool = False
+
+    def __call__(self, outputs: Outputs | Classes, t: Array, delta: float = DELTA) -> Floats:
+        """The per-example losses of a block; `t` are its labels (n,) or soft rows, transposed (K, n)."""
+        return self.kernel(outputs, t, delta)
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        Loss(
+            "cee",
+            "-Σ_k t_k log(y_k + delta)",
+            "cross-entropy error of the course, in nats; delta = 1e-7 keeps log 0 finite",
+            _cross_entropy,
+            uses_delta=True,
+        ),
+        Loss(
+            "mse",
+            "½ Σ_k (y_k - t_k)²",
+            "half-sum squared error of the course; half of the Brier score",
+            _half_squared_error,
+        ),
+        Loss(
+            "nll",
+            "-Σ_k t_k log y_k",
+            "cross-entropy without delta, in nats; infinite where the true class got probability 0",
+            _nll,
+        ),
+        Loss(
+            "brier",
+            "Σ_k (y_k - t_k)²",
+            "multi-class Brier score, from 0 to 2",
+            _squared_error,
+        ),
+        Loss(
+            "error",
+            "1 - t_k at k = argmax y",
+            "1 where the predicted class is wrong, else 0; ties go to the lowest class",
+            _error,
+            needs_probabilities=False,
+        ),
+    )
+}
+
+
+def find(name: str) -> Loss:
+    """The loss of that name; an unknown one raises ArgumentError, which lists the known ones."""
+    try:
+        return LOSSES[name]
+    except (KeyError, TypeError):
+        raise ArgumentError(f"no loss is named {name!r}; the losses are {', '.join(LOSSES)}") from None
+
+
+def check_delta_matters(delta: float | None, names: Sequence[str]) -> None:
+    """Refuse a delta that none of the losses of these names uses, if there are names."""
+    if delta is not None and names and not any(find(name).uses_delta for name in names):
+        raise ArgumentError(f"delta has no effect on {' and '.join(names)}; leave it out, or ask for the loss cee")
+
+
+def check_delta(delta: Any) -> float:
+    """A delta of 0 or more; anything else raises ArgumentError."""
+    if not (isinstance(delta, (int, float, np.integer, np.floating)) and 0 <= delta <= sys.float_info.max):
+        raise ArgumentError(f"delta is {delta!r}; expected a number of 0 or more, such as 1e-7")
+    return float(delta)
+
+
+def _mean(loss: Loss, y: ArrayLike, t: ArrayLike, delta: float = DELTA) -> float:
+    """The mean of a loss over the rows of y, taken as given."""
+    rows = as_rows(y)
+    n, classes = rows.shape
+    targets = as_targets(t, n, classes)
+    sums = [
+        float(loss(Probabilities(transposed(rows[block])), block_targets(targets, block), delta).sum())
+        for block in block_slices(n)
+    ]
+    return math.fsum(sums) / n
+
+
+def mean_squared_error(y: ArrayLike, t: ArrayLike) -> float:
+    r"""Half-sum squared error, averaged over rows: $\frac{1}{N}\sum_n \frac12 \sum_k (y_{nk} - t_{nk})^2$.
+
+    y: probabilities (N, K), or one row (K,), taken as given. t: labels (N,), or one-hot or soft rows (N, K).
+    Shapes, dtypes or labels that do not fit raise InputError, a ValueError.
+    Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.1; half of G. W. Brier's score (1950).
+
+    >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
+    >>> round(mean_squared_error(y, 2), 12)
+    0.0975
+    """
+    return _mean(LOSSES["mse"], y, t)
+
+
+def cross_entropy_error(y: ArrayLike, t: ArrayLike, *, delta: float = DELTA) -> float:
+    r"""Cross-entropy error in nats, averaged over rows: $-\frac{1}{N}\sum_n \sum_k t_{nk} \log(y_{nk} + \delta)$.
+
+    y: probabilities (N, K), or one row (K,), taken as given. t: labels (N,), or one-hot or soft rows (N, K).
+    delta: added to each probability inside the log; with 0 the result is infinite where a true class has
+    probability 0. Shapes, dtypes or labels that do not fit raise InputError, a bad delta ArgumentError; both
+    are ValueErrors. Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.2.
+
+    >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
+    >>> round(cross_entropy_error(y, 2), 12)
+    0.510825457099
+    >>> cross_entropy_error(y, 2) == cross_entropy_error(y, [0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+    True
+    """
+    return _mean(LOSSES["cee"], y, t, check_delta(delta))
+
+
+def softmax(z: ArrayLike) -> Floats:
+    r"""Softmax over the last axis: $y_k = e^{z_k} / \sum_j e^{z_j}$, shifted by the largest score, in float64.
+
+    z: finite scores (N, K) or (K,); others raise InputError. Source: J. S. Bridle (1990).
+
+    >>> softmax([0.3, 2.9, 4.0]).round(8)
+    array([0.01821127, 0.24519181, 0.73659691])
+    """
+    scores = as_rows(z, "scores")
+    if not np.isfinite(scores).all():
+        raise InputError("scores: NaN or infinity; expected finite numbers")
+    rows = Logits(transposed(scores)).p.T
+    return np.ascontiguousarray(rows).reshape(np.shape(z))

@@ -1,0 +1,1 @@
+"""What learns: baselines, and what learning shows."""

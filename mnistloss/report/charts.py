@@ -1,0 +1,266 @@
+"""Charts as pictures, drawn by matplotlib, which is imported only here and only when something is drawn.
+
+The bytes depend on the charts and on matplotlib's release, on nothing else: no date, no settings of the user's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from mnistloss.arrays.checks import Array
+from mnistloss.arrays.files import replacing
+from mnistloss.document import Chart, Curve
+from mnistloss.errors import ArgumentError, check_installed
+from mnistloss.formatting import shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as MplAxis
+    from matplotlib.figure import Figure
+
+
+INK, FAINT, PAPER = "#222222", "#cccccc", "#ffffff"
+CURVES = ("#0b5fa5", "#b3460b", "#1c7a3e", "#7a3fa0")
+
+_NAMES = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {c: f"curve-{i}" for i, c in enumerate(CURVES, 1)}
+
+STYLE = "\n".join(
+    f'svg.chart [{attribute}="{colour}"] {{ {attribute}: var(--{name}, {colour}) }}'
+    for colour, name in _NAMES.items()
+    for attribute in ("fill", "stroke")
+)
+"""Rules for a page that restyles charts: --ink, --faint, --paper and --curve-1 to --curve-4 become their colours."""
+
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
+_WIDTH, _HEIGHT = 5.0, 2.8
+_DOTS_PER_INCH = 200
+_TICKS, _FEW_DECADES = 5, 200.0
+_LEGEND: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 8.5,
+    "borderaxespad": 0.2,
+    "columnspacing": 1,
+    "handlelength": 1.6,
+    "handletextpad": 0.5,
+}
+_SILENT = logging.NullHandler()
+_SETTINGS: dict[Any, Any] = {
+    "axes.edgecolor": INK,
+    "axes.formatter.useoffset": False,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": PAPER,
+    "font.family": "DejaVu Sans",
+    "grid.color": FAINT,
+    "savefig.dpi": _DOTS_PER_INCH,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def svg(charts: Sequence[Chart], name: str = "") -> str:
+    """Charts under one another as one <svg class="chart">, as good in a file as within a page.
+
+    Text is text, in the font of what is around it. Colours are attributes (fill="#222222"), which any viewer
+    knows and a page's rules outdo: with `STYLE` they are those of the page's own variables. There is no style
+    within, so that a strict content security policy is no obstacle. Ids are made of the charts and the name, so that
+    several pictures can stand in one page. <title> and <desc> say what is drawn. Without charts raises ArgumentError.
+    """
+    salt = hashlib.sha256(f"{name}{list(charts)}".encode()).hexdigest()
+    with _matplotlib({"svg.hashsalt": salt}):
+        stream = io.BytesIO()
+        _figure(charts).savefig(stream, format="svg", metadata={"Date": None})
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _LINK[1:].split("}")[0])
+    root = ElementTree.fromstring(stream.getvalue())
+    _plain(root)
+    _describe(root, charts, f"chart-{salt[:8]}")
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def save(charts: Sequence[Chart], path: Path) -> None:
+    """Charts as a file, .svg or .png by its name; another name raises ArgumentError."""
+    match path.suffix:
+        case ".svg":
+            content = svg(charts).encode()
+        case ".png":
+            content = _png(charts)
+        case other:
+            raise ArgumentError(f"{shown(path)} ends in {other or 'no suffix'}; expected .svg or .png")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _png(charts: Sequence[Chart]) -> bytes:
+    stream = io.BytesIO()
+    with _matplotlib({}):
+        _figure(charts).savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+@contextlib.contextmanager
+def _matplotlib(settings: dict[Any, Any]) -> Iterator[None]:
+    """matplotlib with our settings and none of the user's, and without remarks on its cache or on missing glyphs."""
+    logging.getLogger("matplotlib").addHandler(_SILENT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_installed("drawing", "matplotlib")
+        import matplotlib
+
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_SETTINGS | settings)
+            yield
+
+
+def _figure(charts: Sequence[Chart]) -> Figure:
+    if not charts:
+        raise ArgumentError("there is no chart to draw")
+    from matplotlib.figure import Figure
+
+    figure = Figure((_WIDTH, _HEIGHT * len(charts)), layout="constrained")
+    for axes, chart in zip(figure.subplots(len(charts), squeeze=False)[:, 0], charts, strict=True):
+        _draw(axes, chart)
+    return figure
+
+
+def _draw(axes: Axes, chart: Chart) -> None:
+    axes.set_title(shown(chart.title), loc="left", fontsize=11, pad=22 if len(chart.curves) > 1 else 6)
+    axes.set_xlabel(shown(chart.x.label))
+    axes.set_ylabel(shown(chart.y.label))
+    axes.set_xscale("log" if chart.x.log else "linear")
+    axes.set_yscale("log" if chart.y.log else "linear")
+    axes.grid(linewidth=0.5)
+    axes.set_axisbelow(True)
+    lines = []
+    for place, curve in enumerate(chart.curves):
+        dashes = _DASHES[sum(other.drawn != "points" for other in chart.curves[:place]) % len(_DASHES)]
+        lines += axes.plot(curve.x, curve.y, color=CURVES[place % len(CURVES)], **_look(curve, dashes))
+    _tick(axes.xaxis, log=chart.x.log)
+    _tick(axes.yaxis, log=chart.y.log)
+    if len(lines) > 1:
+        names = [shown(curve.name) for curve in chart.curves]
+        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines), **_LEGEND)
+
+
+def _tick(axis: MplAxis, *, log: bool) -> None:
+    """Few numbers, so that none overlap; between powers of ten where these are fewer still."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    if not log:
+        axis.set_major_locator(MaxNLocator(_TICKS))
+        return
+    low, high = axis.get_view_interval()
+    few = high < _FEW_DECADES * low
+    axis.set_major_locator(LogLocator(numticks=_TICKS))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(LogLocator(subs=(2, 5) if few else "auto"))
+    axis.set_minor_formatter("{x:g}" if few else "")
+
+
+def _look(curve: Curve, dashes: object) -> dict[str, Any]:
+    match curve.drawn:
+        case "points":
+            return {"linestyle": "none", "marker": ".", "markersize": 3}
+        case "joined":
+            return {"linestyle": dashes, "linewidth": 1.4, "marker": "o", "markersize": 4}
+        case "steps":
+            return {"linestyle": dashes, "linewidth": 1.4, "drawstyle": "steps-post"}
+        case _:
+            return {"linestyle": dashes, "linewidth": 1.4}
+
+
+def _plain(root: ElementTree.Element) -> None:
+    """Turn styles into attributes, and take away what would reach beyond the picture: rules, metadata, unused ids."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata") or not isinstance(child.tag, str):
+                parent.remove(child)
+    used = set(re.findall(r"#([\w-]+)", " ".join(v for e in root.iter() for v in e.attrib.values())))
+    for element in root.iter():
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
+        for rule in filter(None, element.attrib.pop("style", "").split(";")):
+            name, value = (text.strip() for text in rule.split(":", 1))
+            if name == "font":  # how releases of matplotlib before 3.11 say size and family at once
+                name, value = "font-size", re.findall(r"[\d.]+px", value)[0]
+            if name != "font-family":
+                element.set(name, value)
+    for element in (inner for defined in root.iter(f"{{{_SVG}}}defs") for inner in defined.iter()):
+        for colour in ("fill", "stroke"):  # a mark has the colours of its use, which a page's rules reach
+            element.attrib.pop(colour, None)
+
+
+def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> None:
+    """Name the picture for those who do not see it."""
+    root.attrib |= {
+        "class": "chart",
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-desc",
+        "font-family": "DejaVu Sans, Verdana, sans-serif",
+        "stroke-linejoin": "round",
+    }
+    title = "; ".join(shown(chart.title) for chart in charts)
+    text = " ".join(
+        f"{', '.join(shown(curve.name) for curve in chart.curves)}: {shown(chart.y.label)} by {shown(chart.x.label)}."
+        for chart in charts
+    )
+    text += " Drawn by mnistloss."
+    for place, (kind, content) in enumerate((("title", title), ("desc", text))):
+        element = ElementTree.Element(f"{{{_SVG}}}{kind}", {"id": f"{name}-{kind}"})
+        element.text = content
+        root.insert(place, element)
+
+
+_MOST = 2500
+_ZOOM = 3
+_SIDE = 28 * _ZOOM
+_GAP = 14
+_CAPTION = 18
+_FONT = 12
+_WHITE, _INK = 255, 60
+
+
+def png(image: Array) -> bytes:
+    """One image (28, 28) of bytes as a file."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def save_sheet(path: Path, images: Array, captions: Sequence[str]) -> None:
+    """Images (N, 28, 28) of bytes in ink on paper, each above its caption; more than 2,500 raise ArgumentError."""
+    if len(images) > _MOST:
+        raise ArgumentError(f"a contact sheet has room for {_MOST:,} digits, not for {len(images):,}; draw fewer")
+    check_installed("a contact sheet", "PIL")
+    from PIL import Image, ImageDraw, ImageFont
+
+    across = math.ceil(math.sqrt(2 * len(images)))
+    wide, high = _SIDE + _GAP, _SIDE + _CAPTION + _GAP
+    sheet = Image.new("L", (_GAP + across * wide, _GAP + math.ceil(len(images) / across) * high), _WHITE)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        left, top = _GAP + place % across * wide, _GAP + place // across * high
+        sheet.paste(Image.fromarray(_WHITE - image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST), (left, top))
+        draw.rectangle((left - 1, top - 1, left + _SIDE, top + _SIDE), outline=200)
+        draw.text((left + _SIDE / 2, top + _SIDE + 3), caption, _INK, font, anchor="ma")
+    with replacing(path) as temporary:
+        sheet.save(temporary, "PNG", optimize=True)

@@ -1,0 +1,195 @@
+"""Evaluations as rich renderables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from mnistloss import formatting
+from mnistloss.datasets.cache import State
+from mnistloss.datasets.catalog import SPLITS
+from mnistloss.document import Table
+from mnistloss.evaluation.hints import hint_lines
+from mnistloss.evaluation.results import Evaluation
+from mnistloss.formatting import shown
+from mnistloss.losses.losses import LOSSES
+from mnistloss.report import details, terminal
+from mnistloss.report.terminal import grid, heading, render_table, sentences, supported
+
+if TYPE_CHECKING:  # the score of a file is printed without what learns, imports and draws samples
+    from pathlib import Path
+
+    from mnistloss.analysis.view import View
+    from mnistloss.arrays.checks import Array
+    from mnistloss.datasets.cache import Entry
+    from mnistloss.datasets.catalog import Dataset
+    from mnistloss.datasets.fetch import Imported
+    from mnistloss.models.baselines import Baseline
+    from mnistloss.sampling.batches import Batch
+
+
+def evaluation(result: Evaluation) -> RenderableType:
+    """The losses and the accuracy with their intervals, what constant predictions cost, signature and hints."""
+    losses = result.losses
+    errors = [[losses[name].stderr if name in losses else None] for name in result.numbers()]
+    parts = [_supported(details.measures(result), 1, errors)]
+    parts += map(render_table, details.references(result))
+    parts += sentences(*filter(None, [details.bootstrap(result)]), str(result.signature))
+    parts += [Text(f"\nHint: {hint}", style="yellow", overflow="fold") for hint in result.hints]
+    return Group(*parts, *_breakdowns(result))
+
+
+def evaluations(results: Sequence[Evaluation]) -> RenderableType:
+    """Several files, a row each, with the standard errors of the losses; then what was asked for of each."""
+    table = details.files(results)
+    first = next(iter(results[0].losses.values()))
+    kind = "" if first.reduction == "mean" else f" of the {first.reduction}"
+    lines = [f"± is the standard error{kind}; intervals and references: --format json or csv"]
+    lines += [f"{shown(result.predictions)}: {result.signature}" for result in results]
+    lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
+    errors = [[loss.stderr for loss in result.losses.values()] for result in results]
+    at = len(table.columns) - len(results[0].numbers())
+    return Group(
+        _supported(table, at, errors), *sentences(*lines), *(part for result in results for part in _named(result))
+    )
+
+
+def _supported(table: Table, at: int, errors: Sequence[Sequence[float | None]]) -> RenderableType:
+    """A table with the digits dim that are not supported, in the cells from `at` on that have standard errors."""
+    drawn = grid(*table.columns)
+    for row, known in zip(table.rows, errors, strict=True):
+        cells = [supported(cell, stderr) for cell, stderr in zip(row[at:], known, strict=False)]
+        first = Text(row[0], style="bold" if at == 1 else "", overflow="fold")
+        drawn.add_row(first, *row[1:at], *cells, *map(Text, row[at + len(cells) :]))
+    return Group(*([heading(table.title)] if table.title else []), drawn)
+
+
+def _breakdowns(result: Evaluation) -> Iterator[RenderableType]:
+    """The tables by class and by batch, where asked for."""
+    for table in (*details.classes(result), *details.batches(result)):
+        yield from (Text(), render_table(table))
+
+
+def _named(result: Evaluation) -> list[RenderableType]:
+    """The tables by class and by batch under the file's name."""
+    found = list(_breakdowns(result))
+    return [Text(), heading(shown(result.predictions)), *found] if found else []
+
+
+def losses() -> RenderableType:
+    """The registry of losses."""
+    table = grid("name", "formula", "meaning")
+    for loss in LOSSES.values():
+        table.add_row(Text(loss.name, style="bold"), Text(loss.formula), Text(loss.meaning))
+    return Group(heading("The losses of one example; y: probabilities, t: targets, k: the classes"), table)
+
+
+def views(known: Sequence[View]) -> RenderableType:
+    """The registry of views."""
+    table = grid("view", "what it shows", "options")
+    for view in known:
+        chosen = ", ".join(f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options)
+        table.add_row(Text(view.name, style="bold"), view.meaning, chosen)
+    return Group(table, *sentences("mnistloss inspect VIEW preds.npy, or all for VIEW"))
+
+
+def fetched(found: Imported) -> RenderableType:
+    """The files of one dataset, what they hold and where they lie; and what of an import could not be used."""
+    table = grid("file", ">bytes", "shape", "dtype", "verified", "from")
+    for item in found.files:
+        dtype = "uint8" if item.file.itemsize == 1 else "int32"
+        table.add_row(item.file.name, f"{len(item.content):,}", str(item.file.shape), dtype, "SHA-256", item.origin)
+    lines = [shown(found.files[0].path.parent), *(f"not used: {item.where}: {item.reason}" for item in found.refused)]
+    return Group(heading(found.files[0].dataset.title), table, *sentences(*lines))
+
+
+def cached(entries: Sequence[Entry]) -> RenderableType:
+    """What lies in the cache, and whether it is what was published."""
+    if not entries:
+        return Text("nothing is cached")
+    table = grid("dataset", "file", ">bytes", "verified")
+    for entry in entries:
+        good = entry.state is State.VERIFIED
+        verdict = Text("SHA-256") if good else Text(f"broken: {entry.reason}", style="bold red")
+        size = f"{entry.file.size:,}" if good else ""
+        table.add_row(entry.dataset.name, entry.file.name, size, verdict)
+    return Group(table, *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
+
+
+def datasets(known: Sequence[Dataset]) -> RenderableType:
+    """The catalog."""
+    table = grid("name", "what it is", ">train", ">test", ">classes", "licence")
+    for dataset in known:
+        counts = (f"{dataset.examples(split):,}" for split in SPLITS)
+        table.add_row(Text(dataset.name, style="bold"), dataset.title, *counts, str(dataset.classes), dataset.licence)
+    return Group(table, *sentences("Citations: mnistloss datasets --cite NAME"))
+
+
+def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
+    """The arrays that a file holds."""
+    table = grid("array", "shape", "dtype")
+    for name, array in arrays.items():
+        table.add_row(name, str(array.shape), str(array.dtype))
+    return Group(heading(f"written to {shown(path)}"), table)
+
+
+def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
+    """Position, index and label of the examples of a mini-batch, up to `limit` of them, and its shapes."""
+    split = batch.split
+    title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
+    table = grid(">position", ">index", "label")
+    for position, index in enumerate(batch.indices[:limit]):
+        table.add_row(str(position), str(index), _label(batch, position))
+    if len(batch) > limit:
+        table.add_row("...", "", f"and {len(batch) - limit:,} more")
+    lines = (*(f"{name}_batch {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
+    return Group(heading(title), table, *sentences(*lines))
+
+
+def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableType:
+    """The examples of a mini-batch as pictures, up to `limit` of them."""
+    indices = batch.indices[:limit]
+    captions = [f"{position}: {_label(batch, position)}" for position in range(len(indices))]
+    return terminal.digits(batch.split.images[indices], captions, width, colour=colour)
+
+
+def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
+    """How many batches a partition has, and how large they are."""
+    split, last = batches[0].split, batches[-1]
+    covered = sum(len(batch) for batch in batches)
+    table = grid("", ">")
+    table.show_header = False
+    table.add_row("examples", f"{len(split):,}")
+    table.add_row("batches", f"{len(batches):,}")
+    table.add_row("examples in a batch", f"{len(batches[0]):,}")
+    table.add_row("examples in the last batch", f"{len(last):,}")
+    table.add_row("examples covered, each once", f"{covered:,}")
+    if seed is not None:
+        table.add_row("seed of the order", str(seed))
+    return Group(heading(f"{split.dataset.name} {split.name} in disjoint batches"), table)
+
+
+def _label(batch: Batch, position: int) -> str:
+    label = int(batch.split.labels[batch.indices[position]])
+    name = batch.split.dataset.class_names[label]
+    return name if name == str(label) else f"{label} {name}"
+
+
+def baseline(result: Baseline) -> RenderableType:
+    """What a baseline scores on both splits, and how its loss fell."""
+    table = grid("split", ">n", *(f">{n}" for n in result.train.losses), ">accuracy")
+    for scored in (result.train, result.test):
+        losses = (formatting.loss(loss.value) for loss in scored.losses.values())
+        table.add_row(
+            Text(str(scored.split), style="bold"),
+            f"{scored.n:,}",
+            *losses,
+            formatting.share(scored.accuracy.value, scored.n),
+        )
+    fallen = f"loss by epoch: {' '.join(f'{loss:.4f}' for loss in result.epochs)}"
+    return Group(
+        heading(f"{result.name} on {result.train.dataset}"), table, *sentences(*([fallen] if result.epochs else []))
+    )
