@@ -15,7 +15,7 @@ from mnistloss.datasets import cache
 from mnistloss.datasets.catalog import MNIST
 from mnistloss.datasets.fetch import import_files
 from mnistloss.datasets.load import Split, load_split
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 
 REALDATA_VARIABLE = "MNISTLOSS_REALDATA"
 
@@ -44,7 +44,7 @@ class Material:
 
     def split(self, name: str) -> Split:
         """A split of the real MNIST."""
-        return load_split("mnist", name, Access(self.cache(), download=False))
+        return load_split("mnist", name, CacheOptions(self.cache(), download=False))
 
     def archives(self) -> list[Path]:
         """The four files of MNIST, gzipped as they are published."""

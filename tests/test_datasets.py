@@ -20,7 +20,7 @@ from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.cache import Action, State, decide
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
-from mnistloss.datasets.settings import Access, Patience
+from mnistloss.datasets.settings import CacheOptions, Timeouts
 from mnistloss.datasets.verify import inflate, verify
 from mnistloss.errors import ArgumentError, IntegrityError, UnavailableError
 
@@ -44,8 +44,8 @@ SMALL = catalog.Dataset(
     licence="none",
     bibtex="none",
 )
-OFFLINE = Access(download=False)
-HASTY = Patience(connect=5, read=5, total=20, attempts=2, backoff=0.01)
+OFFLINE = CacheOptions(download=False)
+HASTY = Timeouts(connect=5, read=5, total=20, attempts=2, backoff=0.01)
 LABELS = SMALL.files["train"]["labels"]
 CONTENT = idx.encode(np.arange(4, dtype=np.uint8))
 
@@ -129,9 +129,11 @@ def test_decision(state: State, download: bool, force: bool, expected: Action) -
 def test_fetch_downloads_once(mirror: Mirror) -> None:
     """The first run downloads into the cache, the second verifies what is there and asks for nothing."""
     put_up(mirror)
-    assert {item.origin for item in fetch("small", access=Access(mirrors=[mirror.url])).files} == {"mirror"}
+    assert {item.origin for item in fetch("small", cache_options=CacheOptions(mirrors=[mirror.url])).files} == {
+        "mirror"
+    }
     assert len(mirror.requests) == 4
-    again = fetch("small", access=Access(mirrors=[mirror.url])).files
+    again = fetch("small", cache_options=CacheOptions(mirrors=[mirror.url])).files
     assert {item.origin for item in again} == {"cache"}
     assert len(mirror.requests) == 4
     assert (cache.folder() / "small" / "train-labels").read_bytes() == CONTENT
@@ -140,15 +142,15 @@ def test_fetch_downloads_once(mirror: Mirror) -> None:
 def test_fetch_force_downloads_again(mirror: Mirror) -> None:
     """--force asks the mirror although the cache has the file."""
     put_up(mirror)
-    fetch("small", access=Access(mirrors=[mirror.url]))
-    fetch("small", access=Access(mirrors=[mirror.url], force=True), splits=["test"])
+    fetch("small", cache_options=CacheOptions(mirrors=[mirror.url]))
+    fetch("small", cache_options=CacheOptions(mirrors=[mirror.url], force=True), splits=["test"])
     assert mirror.requests[4:] == ["/test-images.gz", "/test-labels.gz"]
 
 
 def test_content_counts_and_not_its_compression(mirror: Mirror) -> None:
     """A mirror may serve the file in another compression or in none."""
     put_up(mirror, compress=False)
-    assert len(fetch("small", access=Access(mirrors=[mirror.url])).files) == 4
+    assert len(fetch("small", cache_options=CacheOptions(mirrors=[mirror.url])).files) == 4
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_bad_mirror(mirror: Mirror, answer: bytes | int, reason: str) -> None:
     """A mirror that does not deliver the published content is named with the reason; nothing is cached."""
     mirror.answers["/train-labels.gz"] = answer
     with pytest.raises(UnavailableError, match=f"(?s){mirror.url}/train-labels.gz.*{reason}.*--from PATH.*mnist-5k"):
-        cache.obtain(SMALL, LABELS, Access(mirrors=[mirror.url], patience=HASTY))
+        cache.obtain(SMALL, LABELS, CacheOptions(mirrors=[mirror.url], timeouts=HASTY))
     assert not list(cache.folder().rglob("*labels*"))
 
 
@@ -178,7 +180,7 @@ def test_next_mirror_is_tried(mirror: Mirror) -> None:
     """Mirrors are tried in turn until one delivers."""
     put_up(mirror)
     mirrors = [f"{mirror.url}/gone/", "http://127.0.0.1:9/", mirror.url]
-    assert cache.obtain(SMALL, LABELS, Access(mirrors=mirrors)).content == CONTENT
+    assert cache.obtain(SMALL, LABELS, CacheOptions(mirrors=mirrors)).content == CONTENT
 
 
 def test_no_network_at_all() -> None:
@@ -190,10 +192,10 @@ def test_no_network_at_all() -> None:
 def test_broken_cache_heals(mirror: Mirror) -> None:
     """A cached file that was changed or cut off is noticed and fetched again."""
     put_up(mirror)
-    path = cache.obtain(SMALL, LABELS, Access(mirrors=[mirror.url])).path
+    path = cache.obtain(SMALL, LABELS, CacheOptions(mirrors=[mirror.url])).path
     for damage in (b"", CONTENT[:-1], CONTENT[:-1] + b"\7", CONTENT + b"\0"):
         path.write_bytes(damage)
-        assert cache.obtain(SMALL, LABELS, Access(mirrors=[mirror.url])).origin == "mirror"
+        assert cache.obtain(SMALL, LABELS, CacheOptions(mirrors=[mirror.url])).origin == "mirror"
         assert path.read_bytes() == CONTENT
 
 
@@ -223,7 +225,7 @@ def test_no_part_of_a_file_is_ever_seen(mirror: Mirror) -> None:
         request.wfile.write(body[10:])
 
     mirror.answers["/train-labels.gz"] = slowly
-    thread = threading.Thread(target=cache.obtain, args=(SMALL, LABELS, Access(mirrors=[mirror.url])))
+    thread = threading.Thread(target=cache.obtain, args=(SMALL, LABELS, CacheOptions(mirrors=[mirror.url])))
     thread.start()
     assert halfway.wait(10)
     assert not (cache.folder() / "small" / "train-labels").exists()
@@ -237,7 +239,7 @@ def test_cached_files_have_ordinary_modes(mirror: Mirror) -> None:
     put_up(mirror)
     old = os.umask(0o022)
     try:
-        path = cache.obtain(SMALL, LABELS, Access(mirrors=[mirror.url])).path
+        path = cache.obtain(SMALL, LABELS, CacheOptions(mirrors=[mirror.url])).path
     finally:
         os.umask(old)
     assert path.stat().st_mode & 0o777 == 0o644

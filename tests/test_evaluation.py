@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import mnistloss
 from mnistloss import cross_entropy_error, evaluate, mean_squared_error, one_hot, softmax
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
-from mnistloss.evaluation.predictions import InMemory, Layout, refuse
+from mnistloss.evaluation.predictions import InMemory, PredictionShape, refuse
 
 LABELS = np.arange(1000) % 10
 seeds = st.integers(0, 2**32 - 1)
@@ -680,7 +680,7 @@ def test_lying_streams_are_not_believed() -> None:
 def test_rows_that_are_fine_at_the_second_look(probs: np.ndarray) -> None:
     """A refusal that finds nothing wrong says that the file was changed meanwhile, whatever the input."""
     for kind, sums_within in (("probs", 1e-3), ("probs", None), ("logits", None)):
-        error = refuse(InMemory(probs), Layout(1000, 10, kind), sums_within)
+        error = refuse(InMemory(probs), PredictionShape(1000, 10, kind), sums_within)
         assert "was changed while it was read" in str(error)
 
 

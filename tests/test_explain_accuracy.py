@@ -15,13 +15,13 @@ from mnistloss import evaluate, explain_accuracy
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Chart
 from mnistloss.errors import ArgumentError
-from mnistloss.models.loss_landscape import AccuracyPath, Move, Seen
+from mnistloss.models.loss_landscape import AccuracyPath, PathSummary, WeightPath
 from mnistloss.models.softmax_regression import Regression
 from mnistloss.report.terminal import render
 from mnistloss.sampling.sampling import Words, draw
 
 PATH = AccuracyPath(
-    dataset="mnist-5k", split="test", n=4, batch_size=4, seed=0, move=Move((350, 3), None, (-1.0, 1.0), 4),
+    dataset="mnist-5k", split="test", n=4, batch_size=4, seed=0, move=WeightPath((350, 3), None, (-1.0, 1.0), 4),
     at=np.linspace(-1, 1, 5), loss=np.array([1.5, 1.25, 1.1, 1.0, 1.0]),
     accuracy=np.array([0.5, 0.5, 0.5, 0.75, 0.75]), slope=-0.25,
 )  # fmt: skip
@@ -125,7 +125,7 @@ def test_directions_have_length_one(weights: Path) -> None:
     model = Regression.load(weights, 784, 10)
     x, t = drawn(5, 0)
     steps = [
-        Move.of(weight, direction, None, 1).along(model, x.astype(float), t, Words(seed))
+        WeightPath.of(weight, direction, None, 1).along(model, x.astype(float), t, Words(seed))
         for weight, direction, seed in (
             ((3, 2), None, 0),
             (None, "gradient", 0),
@@ -170,14 +170,14 @@ def test_accuracy_takes_few_values(n: int) -> None:
 
 def test_what_is_seen() -> None:
     """Values, changes and what stands still are counted, whatever comes back."""
-    assert Seen.of(np.array([1.0, 2.0, 2.0, 1.0, 1.0, 3.0]), 0.5) == Seen(3, 3, 0.4, 0.5)
-    assert Seen.of(np.array([1.0, 1.0]), 0.0) == Seen(1, 0, 1.0, 0.0)
+    assert PathSummary.of(np.array([1.0, 2.0, 2.0, 1.0, 1.0, 3.0]), 0.5) == PathSummary(3, 3, 0.4, 0.5)
+    assert PathSummary.of(np.array([1.0, 1.0]), 0.0) == PathSummary(1, 0, 1.0, 0.0)
 
 
 def test_a_pixel_that_is_always_black() -> None:
     """Its weight tells nobody anything, and that is what is said."""
     found = explain_accuracy(weight=(0, 0), steps=10)
-    assert found.seen["loss"] == found.seen["accuracy"] == Seen(1, 0, 1.0, 0.0)
+    assert found.seen["loss"] == found.seen["accuracy"] == PathSummary(1, 0, 1.0, 0.0)
     assert "Neither tells gradient descent anything" in printed(
         render(found.parts()[-1], 80, pictures=False, colour=False)
     )

@@ -10,7 +10,7 @@ from conftest import Cli
 from test_report import printed
 
 from mnistloss import evaluate, explain_example, softmax
-from mnistloss.analysis.example import Explained
+from mnistloss.analysis.example import ExampleLoss
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines, Pictures
 from mnistloss.errors import ArgumentError, InputError
@@ -75,7 +75,7 @@ the losses of this example, made of these sums; delta is 0
 """
 
 
-def text(found: Explained, width: int = 80) -> str:
+def text(found: ExampleLoss, width: int = 80) -> str:
     return "".join(printed(render(part, width, pictures=False, colour=False), width) for part in found.parts())
 
 

@@ -15,7 +15,7 @@ from mnistloss import evaluate, explain_learning
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError
 from mnistloss.models.baselines import run
-from mnistloss.models.learning_curve import LearningCurve, Look
+from mnistloss.models.learning_curve import Checkpoint, LearningCurve
 from mnistloss.models.softmax_regression import Learning
 from mnistloss.report.terminal import render
 from mnistloss.sampling.sampling import Words, draw, partition
@@ -23,7 +23,10 @@ from mnistloss.sampling.sampling import Words, draw, partition
 CURVE = LearningCurve(
     dataset="mnist-5k", examples=6, test_examples=4, learning=Learning(epochs=2, batch_size=4),
     batches=(2.3, 1.5, 1.1, 0.3),
-    looks=(Look(0, 2.3, 2.3), Look(1, 1.4, 1.6), Look(2, 0.9, 1.2), Look(3, 0.6, 1.0), Look(4, 0.4, 1.25)),
+    looks=(
+        Checkpoint(0, 2.3, 2.3), Checkpoint(1, 1.4, 1.6), Checkpoint(2, 0.9, 1.2),
+        Checkpoint(3, 0.6, 1.0), Checkpoint(4, 0.4, 1.25),
+    ),
 )  # fmt: skip
 
 GOLDEN = """\
@@ -134,11 +137,11 @@ def test_the_seed_draws_everything() -> None:
 
 def test_progress_is_told_of_each_epoch() -> None:
     """After each epoch, its number and the loss of its last mini-batch."""
-    from mnistloss.datasets.settings import ACCESS
+    from mnistloss.datasets.settings import CACHE_DEFAULTS
     from mnistloss.models.learning_curve import run as learn
 
     told: list[tuple[int, float]] = []
-    found = learn(25, Learning(3, batch_size=10, progress=lambda *said: told.append(said)), "mnist-5k", ACCESS)
+    found = learn(25, Learning(3, batch_size=10, progress=lambda *said: told.append(said)), "mnist-5k", CACHE_DEFAULTS)
     assert told == [(epoch, found.batches[3 * epoch - 1]) for epoch in (1, 2, 3)]
 
 
@@ -149,7 +152,11 @@ def test_table() -> None:
 
 def test_no_overfitting_is_said() -> None:
     """Where the test loss is lowest at the end, only strays, or rose by chance, nothing is called overfitting."""
-    for end, stderr in ((Look(4, 0.4, 0.9), 0.0), (Look(4, 0.7, 1.1), 0.0), (Look(4, 0.4, 1.25), 0.13)):
+    for end, stderr in (
+        (Checkpoint(4, 0.4, 0.9), 0.0),
+        (Checkpoint(4, 0.7, 1.1), 0.0),
+        (Checkpoint(4, 0.4, 1.25), 0.13),
+    ):
         parts = replace(CURVE, looks=(*CURVE.looks[:-1], end), rise_stderr=stderr).parts()
         said = printed(render(parts[-1], 200, pictures=False, colour=False), 200)
         assert f"the test loss is {end.test - end.train:.4f} above the train loss, yet it did not rise" in said

@@ -38,14 +38,14 @@ from mnistloss.datasets.cache import State
 from mnistloss.datasets.download import check_mirror, download
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
-from mnistloss.datasets.settings import Access, Patience
+from mnistloss.datasets.settings import CacheOptions, Timeouts
 from mnistloss.errors import ArgumentError, OutputError, UnavailableError
 
 IMAGES = catalog.MNIST_5K.files["test"]["images"]
 CONTENT = gzip.decompress((cache.embedded_folder(catalog.MNIST_5K) / IMAGES.archive).read_bytes())
 BODY = gzip.compress(CONTENT)
 PATH = f"/{IMAGES.archive}"
-HASTY = Patience(connect=2, read=0.5, total=3, attempts=2, backoff=0.01)
+HASTY = Timeouts(connect=2, read=0.5, total=3, attempts=2, backoff=0.01)
 DISTANT = catalog.Dataset(
     "distant", "the test split of mnist-5k, to be downloaded", catalog.MNIST_5K.files, tuple("0123456789"),
     ("http://127.0.0.1:9/",), "none", "none",
@@ -54,13 +54,13 @@ DISTANT = catalog.Dataset(
 Handler = BaseHTTPRequestHandler
 
 
-def get(mirror: Mirror, patience: Patience = HASTY) -> bytes:
-    return download(IMAGES, [mirror.url], Access(patience=patience))
+def get(mirror: Mirror, timeouts: Timeouts = HASTY) -> bytes:
+    return download(IMAGES, [mirror.url], CacheOptions(timeouts=timeouts))
 
 
-def refused(mirror: Mirror, patience: Patience = HASTY) -> str:
+def refused(mirror: Mirror, timeouts: Timeouts = HASTY) -> str:
     with pytest.raises(UnavailableError) as caught:
-        get(mirror, patience)
+        get(mirror, timeouts)
     return str(caught.value)
 
 
@@ -195,7 +195,7 @@ def test_statuses(mirror: Mirror, status: int) -> None:
     """408, 429 and 5xx are asked again, every other status is not; the next mirror is asked in any case."""
     mirror.answers[f"/bad{PATH}"] = status
     mirror.answers[PATH] = BODY
-    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], Access(patience=HASTY)) == CONTENT
+    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], CacheOptions(timeouts=HASTY)) == CONTENT
     again = status in (408, 429) or status >= 500
     assert mirror.requests == [f"/bad{PATH}"] * (2 if again else 1) + [PATH]
 
@@ -212,7 +212,7 @@ def test_what_passes_is_waited_for(mirror: Mirror) -> None:
             send(request, b"" if isinstance(answer, int) else answer, answer if isinstance(answer, int) else 200)
 
     mirror.answers[PATH] = in_turn
-    assert get(mirror, Patience(attempts=3, backoff=0.01)) == CONTENT
+    assert get(mirror, Timeouts(attempts=3, backoff=0.01)) == CONTENT
     assert len(mirror.requests) == 3
 
 
@@ -348,7 +348,7 @@ def test_proxy(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy is used by the usual variable."""
     monkeypatch.setenv("http_proxy", mirror.url)
     mirror.answers[f"http://example.org{PATH}"] = BODY
-    assert download(IMAGES, ["http://example.org"], Access(patience=HASTY, insecure_http=True)) == CONTENT
+    assert download(IMAGES, ["http://example.org"], CacheOptions(timeouts=HASTY, insecure_http=True)) == CONTENT
 
 
 @pytest.mark.parametrize("way", ["argument", "variable"])
@@ -402,8 +402,8 @@ def distant(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     return mirror
 
 
-def access(mirror: Mirror, **options: object) -> Access:
-    return Access(mirrors=[mirror.url], patience=HASTY, **options)  # type: ignore[arg-type]  # handed through
+def cache_options(mirror: Mirror, **options: object) -> CacheOptions:
+    return CacheOptions(mirrors=[mirror.url], timeouts=HASTY, **options)  # type: ignore[arg-type]  # handed through
 
 
 def place() -> Path:
@@ -424,7 +424,7 @@ def fetch_in_child(url: str, slow: bool = False) -> None:
             real(source, target)  # type: ignore[arg-type]  # handed through
 
         os.replace = replace  # type: ignore[assignment]  # for this child process only
-    fetch("distant", splits=["test"], access=Access(mirrors=[url], patience=Patience()))
+    fetch("distant", splits=["test"], cache_options=CacheOptions(mirrors=[url], timeouts=Timeouts()))
 
 
 def spawn(target: Callable[..., None], *arguments: object) -> multiprocessing.process.BaseProcess:
@@ -461,7 +461,7 @@ def test_killed_at_any_moment(distant: Mirror, how: signal.Signals, moment: str)
     assert child.exitcode == -how
     assert IMAGES.name not in names()
     distant.answers[PATH] = whole
-    assert fetch("distant", splits=["test"], access=access(distant)).files[0].content == CONTENT
+    assert fetch("distant", splits=["test"], cache_options=cache_options(distant)).files[0].content == CONTENT
 
 
 def test_old_temporary_files_are_swept(distant: Mirror) -> None:
@@ -471,7 +471,7 @@ def test_old_temporary_files_are_swept(distant: Mirror) -> None:
         path = place().parent / name
         path.write_bytes(b"part")
         os.utime(path, (time.time() - age,) * 2)
-    cache.obtain(DISTANT, IMAGES, access(distant))
+    cache.obtain(DISTANT, IMAGES, cache_options(distant))
     assert names() == {IMAGES.name, ".y.0123456789abcdef.tmp", "notes.tmp"}
 
 
@@ -482,7 +482,7 @@ def test_full_disk(distant: Mirror) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(OutputError, match=f"cannot write {place()}: File too large"):
-            cache.obtain(DISTANT, IMAGES, access(distant))
+            cache.obtain(DISTANT, IMAGES, cache_options(distant))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
@@ -492,15 +492,15 @@ def test_full_disk(distant: Mirror) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody for a moment")
 def test_read_only_cache(distant: Mirror, tmp_path: Path) -> None:
     """A cache that may not be written is an error before anything is downloaded; what it has is used."""
-    cache.obtain(DISTANT, DISTANT.files["test"]["labels"], access(distant))
+    cache.obtain(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant))
     asked = len(distant.requests)
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     os.seteuid(65534)
     try:
-        assert cache.obtain(DISTANT, DISTANT.files["test"]["labels"], access(distant)).origin == "cache"
+        assert cache.obtain(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant)).origin == "cache"
         with pytest.raises(OutputError, match=r"(?s)the cache cannot be written: .*Permission denied.*--cache-dir"):
-            cache.obtain(DISTANT, IMAGES, access(distant))
+            cache.obtain(DISTANT, IMAGES, cache_options(distant))
     finally:
         os.seteuid(0)
     assert len(distant.requests) == asked
@@ -513,7 +513,7 @@ def test_cache_path_is_a_file(distant: Mirror, what: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("not a folder")
     with pytest.raises(OutputError, match=f"the cache cannot be written: {path}"):
-        cache.obtain(DISTANT, IMAGES, access(distant))
+        cache.obtain(DISTANT, IMAGES, cache_options(distant))
     assert path.read_text() == "not a folder"
     assert distant.requests == []
 
@@ -524,7 +524,7 @@ def test_planted_symlink(distant: Mirror, tmp_path: Path) -> None:
     victim.write_text("precious")
     place().parent.mkdir(parents=True)
     place().symlink_to(victim)
-    assert cache.obtain(DISTANT, IMAGES, access(distant)).content == CONTENT
+    assert cache.obtain(DISTANT, IMAGES, cache_options(distant)).content == CONTENT
     assert victim.read_text() == "precious"
     assert not place().is_symlink()
 
@@ -565,14 +565,14 @@ DAMAGES = [damage_truncated, damage_bit, damage_emptied, damage_longer, damage_f
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_cache(distant: Mirror, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture) -> None:
     """Damage is noticed at the next use, said, and healed by a new fetch; offline the error names the file."""
-    cache.obtain(DISTANT, IMAGES, access(distant))
+    cache.obtain(DISTANT, IMAGES, cache_options(distant))
     damage(place())
     assert cache.look(DISTANT, IMAGES).state is State.BROKEN
     with pytest.raises(UnavailableError, match=rf"{place()} is broken \(.+\), and downloading is off"):
-        cache.obtain(DISTANT, IMAGES, access(distant, download=False))
-    assert cache.obtain(DISTANT, IMAGES, access(distant)).origin == "mirror"
+        cache.obtain(DISTANT, IMAGES, cache_options(distant, download=False))
+    assert cache.obtain(DISTANT, IMAGES, cache_options(distant)).origin == "mirror"
     assert f"{place()} is broken" in caplog.text
-    assert cache.obtain(DISTANT, IMAGES, access(distant)).origin == "cache"
+    assert cache.obtain(DISTANT, IMAGES, cache_options(distant)).origin == "cache"
     if damage is damage_folder:
         (aside,) = place().parent.glob("*.folder-*/inside")
         assert aside.read_text() == "kept"
@@ -790,7 +790,7 @@ def test_own_mistakes_are_not_tried_again(mirror: Mirror, monkeypatch: pytest.Mo
 
 def _unavailable(mirrors: list[str]) -> UnavailableError:
     with pytest.raises(UnavailableError) as caught:
-        download(IMAGES, mirrors, Access(patience=HASTY))
+        download(IMAGES, mirrors, CacheOptions(timeouts=HASTY))
     return caught.value
 
 
@@ -813,7 +813,7 @@ def test_import_of_debian_fashion(cli: Cli) -> None:
     if not folder.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     assert cli("fetch", "fashion-mnist", "--from", folder).exit_code == 0
-    test = load_split("fashion-mnist", "test", Access(download=False))
+    test = load_split("fashion-mnist", "test", CacheOptions(download=False))
     assert test.labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]
     assert test.images.sum(dtype=np.int64) == 573469082
 
@@ -915,6 +915,6 @@ def test_jitter(monkeypatch: pytest.MonkeyPatch, mirror: Mirror) -> None:
     monkeypatch.setattr("mnistloss.datasets.download.time", clock)
     random.seed(1)
     mirror.answers[PATH] = 503
-    refused(mirror, Patience(attempts=4, backoff=1.0))
+    refused(mirror, Timeouts(attempts=4, backoff=1.0))
     assert [0.5 * 2**n <= wait <= 1.5 * 2**n for n, wait in enumerate(waits)] == [True] * 3
     assert len({wait / 2**n for n, wait in enumerate(waits)}) == 3

@@ -16,15 +16,15 @@ from pages import Page
 from PIL import Image
 
 from mnistloss.analysis.overview import Overview, gather
-from mnistloss.analysis.view import Refused
+from mnistloss.analysis.view import NotAvailable
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Bars, Lines, Pictures, Table
 from mnistloss.errors import ArgumentError, MissingExtraError
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.scoring import DataOptions
 from mnistloss.report import formats, html
 
 LABELS = np.arange(1000) % 10
-OWN = Selection(dataset="mnist-5k")
+OWN = DataOptions(dataset="mnist-5k")
 HOSTILE = '<b onclick="x">\'&[v2]{{ 7*7 }}.npy'
 
 
@@ -139,13 +139,13 @@ def test_what_is_not_defined_is_said(tmp_path: Path, cli: Cli) -> None:
     np.save(tmp_path / "y.npy", np.full((4, 2), 0.5))
     np.save(tmp_path / "soft.npy", np.full((4, 2), 0.5))
     hard = gather([tmp_path / "classes.npy"], replace(OWN, input="labels"))
-    assert [name for name, view in hard.files[0].views.items() if isinstance(view, Refused)] == [
+    assert [name for name, view in hard.files[0].views.items() if isinstance(view, NotAvailable)] == [
         "calibration",
         "histogram",
         "worst",
     ]
     assert len(re.findall("Not to be seen: .*predicted classes", html.render(hard))) == 3
-    soft = gather([tmp_path / "y.npy"], Selection(targets=tmp_path / "soft.npy"))
+    soft = gather([tmp_path / "y.npy"], DataOptions(targets=tmp_path / "soft.npy"))
     assert len(re.findall(r"Not to be seen: .*y\.npy: the targets are soft rows", html.render(soft))) == 3
     assert "this needs a label for each example" in soft.as_dict()["files"][0]["views"]["worst"]["refused"]
 
@@ -235,7 +235,7 @@ def test_without_the_extra(
 def test_book_network(real: Path, realdata: Path) -> None:
     """The page of the book's network is a tenth of a megabyte and shows its loss, its accuracy and twenty digits."""
     path = realdata / "predictions" / "book-network-probs.npy"
-    page = html.render(gather([path], Selection()))
+    page = html.render(gather([path], DataOptions()))
     read = Page(page)
     assert 50_000 < len(page.encode()) < 200_000
     assert read.text["strong"][:3] == ["0.2245437", "0.0495791", "0.9352"]

@@ -25,8 +25,8 @@ from conftest import Cli
 from mnistloss import evaluate
 from mnistloss.arrays.checks import BLOCK
 from mnistloss.errors import ArgumentError, InputError, WorkerError
-from mnistloss.evaluation.evaluate import Wanted, score_all
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.evaluate import ScoreOptions, score_all
+from mnistloss.evaluation.scoring import DataOptions
 from mnistloss.parallel import in_order, processors
 
 N = 17 * BLOCK + 123
@@ -69,9 +69,9 @@ def test_many_files_are_scored_alike(tmp_path: Path, probs: np.ndarray, cli: Cli
     for number in range(20):
         paths.append(tmp_path / f"{number:02}.npy")
         np.save(paths[-1], np.roll(probs, number, axis=1))
-    selection, steps = Selection(dataset="mnist-5k"), list[tuple[int, int]]()
-    alone = score_all(paths, selection, Wanted(), 1)
-    assert score_all(paths, selection, Wanted(), 2, lambda done, all_: steps.append((done, all_))) == alone
+    selection, steps = DataOptions(dataset="mnist-5k"), list[tuple[int, int]]()
+    alone = score_all(paths, selection, ScoreOptions(), 1)
+    assert score_all(paths, selection, ScoreOptions(), 2, lambda done, all_: steps.append((done, all_))) == alone
     assert [one.predictions for one in alone] == [str(path) for path in paths]
     assert steps[-1] == (20, 20)
     rows = list(csv.DictReader(io.StringIO(cli("eval", *paths, "--dataset", "mnist-5k", "--format", "csv").stdout)))
@@ -102,7 +102,7 @@ def test_one_bad_file_among_many_is_named(tmp_path: Path, probs: np.ndarray) -> 
     for path in paths:
         np.save(path, probs if path.stem != "13" else probs * 2)
     with pytest.raises(InputError, match=r"13\.npy: values from .*, outside \[0, 1\]"):
-        score_all(paths, Selection(dataset="mnist-5k"), Wanted(), 2)
+        score_all(paths, DataOptions(dataset="mnist-5k"), ScoreOptions(), 2)
 
 
 def test_two_threads_at_once_do_not_mix_their_work() -> None:

@@ -11,10 +11,10 @@ from mnistloss.analysis.calibration import LIMIT, Calibration, calibration, fit
 from mnistloss.document import Lines, charts
 from mnistloss.errors import InputError
 from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.scoring import DataOptions
 
 LABELS = np.arange(1000) % 10
-OWN = Selection(dataset="mnist-5k")
+OWN = DataOptions(dataset="mnist-5k")
 
 
 def trained(temperature: float = 1.0) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_bins_are_those_of_a_loop(bins: int, probs: np.ndarray) -> None:
 def test_edges_belong_to_the_lower_bin() -> None:
     """A confidence on an edge is in the bin that ends there; 1 is in the last."""
     y = [[0.5, 0.25, 0.25], [1, 0, 0], [0.75, 0.25, 0.0]]
-    found = calibration(load_examples(np.array(y), Selection(targets=[0, 0, 1])), bins=4)
+    found = calibration(load_examples(np.array(y), DataOptions(targets=[0, 0, 1])), bins=4)
     assert [b.count for b in found.bins] == [0, 1, 1, 1]
     assert (found.bins[0].accuracy, found.bins[2].accuracy) == (None, 0.0)
 
@@ -98,7 +98,7 @@ def test_crossed_halves(probs: np.ndarray) -> None:
     y = trained(0.4)
     found = calibration(load_examples(y, OWN)).tempering
     even, odd = (
-        calibration(load_examples(y[start::2], Selection(targets=LABELS[start::2]))).tempering.temperature
+        calibration(load_examples(y[start::2], DataOptions(targets=LABELS[start::2]))).tempering.temperature
         for start in (0, 1)
     )
     assert found.halves == pytest.approx((even, odd), rel=1e-9)
@@ -141,22 +141,22 @@ def test_hard_predictions() -> None:
 
 def test_one_example_and_soft_targets() -> None:
     """A single example has no halves; soft targets are an InputError."""
-    found = calibration(load_examples([[0.25, 0.75]], Selection(targets=[0])))
+    found = calibration(load_examples([[0.25, 0.75]], DataOptions(targets=[0])))
     assert (found.tempering.halves, found.tempering.crossed) == (None, None)
     (chart,) = charts(found.parts())
     assert [(curve.x, curve.y) for curve in chart.curves] == [((0.75,), (0.0,)), ((0.0, 1.0), (0.0, 1.0))]
     assert found.as_dict()["cost"]["cross_fitted"] is None
     assert len(found.parts()) == 3
     with pytest.raises(InputError, match="soft rows"):
-        calibration(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
+        calibration(load_examples([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
 
 
 def test_one_bin_and_rows_that_do_not_sum_to_one(probs: np.ndarray) -> None:
     """One bin is said as one; of rows taken although they do not sum to 1 nothing is said."""
-    sentences = calibration(load_examples(probs, Selection(dataset="mnist-5k")), bins=1).parts()[-1]
+    sentences = calibration(load_examples(probs, DataOptions(dataset="mnist-5k")), bins=1).parts()[-1]
     assert isinstance(sentences, Lines)
     assert ": 1 bin of equal width" in sentences.lines[0]
-    given = Selection(dataset="mnist-5k", allow_unnormalized=True)
+    given = DataOptions(dataset="mnist-5k", allow_unnormalized=True)
     assert calibration(load_examples(probs, given)).ece > 0
     with pytest.raises(InputError, match="predictions: rows that do not sum to 1 have no confidence"):
         calibration(load_examples(0.9 * probs, given))
@@ -167,7 +167,7 @@ def test_book_network(real: Path, realdata: Path) -> None:
     found: list[Calibration] = []
     for name in ("probs", "logits"):
         path = realdata / "predictions" / f"book-network-{name}.npy"
-        found.append(calibration(load_examples(path, Selection(input=name))))
+        found.append(calibration(load_examples(path, DataOptions(input=name))))
         assert found[-1].nll == evaluate(path, input=name, losses=["nll"]).losses["nll"].value
     assert found[0].ece == pytest.approx(0.025630212, rel=1e-6)
     assert found[0].tempering.temperature == pytest.approx(0.8585003, rel=1e-6)

@@ -11,10 +11,10 @@ from mnistloss.analysis.delta import Delta, delta
 from mnistloss.document import Lines
 from mnistloss.errors import InputError
 from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.scoring import DataOptions
 
 LABELS = np.arange(1000) % 10
-OWN = Selection(dataset="mnist-5k")
+OWN = DataOptions(dataset="mnist-5k")
 
 
 def sentence(found: Delta) -> str:
@@ -40,7 +40,7 @@ def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
 def test_infinite_terms() -> None:
     """Terms that are infinite are counted at 0 and at no other delta, and are null in JSON."""
     y = [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0], [0.25, 0.75]]
-    found = delta(load_examples(y, Selection(targets=[0, 1, 0, 1])))
+    found = delta(load_examples(y, DataOptions(targets=[0, 1, 0, 1])))
     assert [row.infinite for row in found.rows] == [2] + [0] * 14
     first = found.as_dict()["rows"][0]
     assert (first["cee"], first["change"], first["infinite"]) == (None, None, 2)
@@ -61,20 +61,20 @@ def test_hard_predictions_are_all_delta() -> None:
 
 def test_soft_targets_and_classes() -> None:
     """Soft targets are taken as they are; predicted classes are an InputError."""
-    found = delta(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
+    found = delta(load_examples([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
     assert found.rows[0].cee == pytest.approx(math.log(2), rel=1e-15)
     assert not found.hard
     assert sentence(found).startswith("No term is infinite")
     with pytest.raises(InputError, match="predicted classes"):
-        delta(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
+        delta(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network: the published figures with and without delta, and logits give the same."""
     folder = realdata / "predictions"
-    rows = {row.delta: row.cee for row in delta(load_examples(folder / "book-network-probs.npy", Selection())).rows}
+    rows = {row.delta: row.cee for row in delta(load_examples(folder / "book-network-probs.npy", DataOptions())).rows}
     assert rows[1e-7] == pytest.approx(0.22454365154002318, rel=1e-14)
     assert rows[0] == pytest.approx(0.22454422686446782, rel=1e-14)
     assert rows[1e-2] == pytest.approx(0.1992633, abs=5e-8)
-    logits = delta(load_examples(folder / "book-network-logits.npy", Selection(input="logits"))).rows
+    logits = delta(load_examples(folder / "book-network-logits.npy", DataOptions(input="logits"))).rows
     assert [row.cee for row in logits] == pytest.approx(list(rows.values()), rel=1e-6)

@@ -13,10 +13,10 @@ from mnistloss.analysis.histogram import histogram
 from mnistloss.document import Bars, Lines
 from mnistloss.errors import InputError
 from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.scoring import DataOptions
 
 LABELS = np.arange(1000) % 10
-OWN = Selection(dataset="mnist-5k")
+OWN = DataOptions(dataset="mnist-5k")
 
 
 def test_bins_are_those_of_a_loop(probs: np.ndarray) -> None:
@@ -62,14 +62,14 @@ def test_infinite_losses(tmp_path: Path, cli: Cli) -> None:
 
 def test_everything_infinite() -> None:
     """With no finite loss at all there are empty bins."""
-    found = histogram(load_examples([[1.0, 0.0]], Selection(targets=[1], delta=0)))
+    found = histogram(load_examples([[1.0, 0.0]], DataOptions(targets=[1], delta=0)))
     assert (found.infinite, found.counts.sum(), found.median) == (1, 0, math.inf)
 
 
 def test_predicted_classes_are_refused() -> None:
     """Predicted classes have no cee."""
     with pytest.raises(InputError, match=r"predicted classes.*would need a probability"):
-        histogram(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
+        histogram(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_plot_draws_what_the_bars_say(tmp_path: Path, cli: Cli, preds: Path) -> None:
@@ -81,7 +81,7 @@ def test_plot_draws_what_the_bars_say(tmp_path: Path, cli: Cli, preds: Path) -> 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network half of the digits cost 0.0256 or less, and the costliest 500 make 59.7 % of the loss."""
-    found = histogram(load_examples(realdata / "predictions" / "book-network-probs.npy", Selection()))
+    found = histogram(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
     assert (found.median, found.costly) == pytest.approx((0.025572, 0.597), rel=1e-3)
     lines = found.parts()[-1]
     assert isinstance(lines, Lines)

@@ -14,19 +14,19 @@ from mnistloss.analysis import lens as lens_module
 from mnistloss.analysis.lens import lens
 from mnistloss.document import Bars, Lines, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import Examples, load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.examples import Scores, load_examples
+from mnistloss.evaluation.scoring import DataOptions
 from mnistloss.sampling.sampling import Words
 
 LABELS = np.arange(1000) % 10
 
 
 @pytest.fixture
-def examples(probs: np.ndarray) -> Examples:
-    return load_examples(probs, Selection(dataset="mnist-5k"))
+def examples(probs: np.ndarray) -> Scores:
+    return load_examples(probs, DataOptions(dataset="mnist-5k"))
 
 
-def test_means_are_those_of_a_loop(examples: Examples, probs: np.ndarray) -> None:
+def test_means_are_those_of_a_loop(examples: Scores, probs: np.ndarray) -> None:
     """Each mean is that of the examples which the seed draws, one mini-batch after another."""
     found = lens(examples, batch_size=7, draws=50, seed=3)
     words = Words(3)
@@ -38,7 +38,7 @@ def test_means_are_those_of_a_loop(examples: Examples, probs: np.ndarray) -> Non
     assert list(found.quantiles.values()) == pytest.approx([means[i] for i in (1, 12, 24, 37, 48)], rel=1e-12)
 
 
-def test_blocks_do_not_change_the_draws(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_do_not_change_the_draws(examples: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same seed draws the same, however many are held at once; another seed draws others."""
     whole = lens(examples, batch_size=30, draws=100)
     monkeypatch.setattr(lens_module, "_AT_ONCE", 70)
@@ -48,7 +48,7 @@ def test_blocks_do_not_change_the_draws(examples: Examples, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, 100, 2000])
-def test_spread_is_as_predicted(batch_size: int, examples: Examples) -> None:
+def test_spread_is_as_predicted(batch_size: int, examples: Scores) -> None:
     """The standard deviation found is s / sqrt(B) with the N of `numpy.std`, also for batches beyond N."""
     found = lens(examples, batch_size, draws=4000)
     s = examples.losses("cee").std()
@@ -61,7 +61,7 @@ def test_spread_is_as_predicted(batch_size: int, examples: Examples) -> None:
 @pytest.mark.parametrize(
     ("batch_size", "batches", "last"), [(100, 10, 100), (300, 4, 100), (999, 2, 1), (5000, 1, 1000)]
 )
-def test_mean_of_batch_means(batch_size: int, batches: int, last: int, examples: Examples) -> None:
+def test_mean_of_batch_means(batch_size: int, batches: int, last: int, examples: Scores) -> None:
     """It is that of a loop over slices, and the full value only where all batches are as large."""
     found = lens(examples, batch_size, draws=1)
     losses = examples.losses("cee")
@@ -77,7 +77,7 @@ def test_mean_of_batch_means(batch_size: int, batches: int, last: int, examples:
     assert (found.batch_means == pytest.approx(found.full, rel=1e-12)) is even
 
 
-def test_histogram_holds_every_draw(examples: Examples) -> None:
+def test_histogram_holds_every_draw(examples: Scores) -> None:
     """Its twenty bars add up to the draws, are what JSON has, and stand beside the normal of s / sqrt(B)."""
     found = lens(examples, draws=500)
     (bars,) = (part for part in found.parts() if isinstance(part, Bars))
@@ -109,9 +109,9 @@ def test_infinite_losses(cli: Cli, tmp_path: Path) -> None:
     assert f"{view['histogram']['infinite']:,} of the means are infinite, and in no bin." in cli(*arguments).stdout
 
 
-def test_predicted_classes_and_bad_options(examples: Examples) -> None:
+def test_predicted_classes_and_bad_options(examples: Scores) -> None:
     """Of predicted classes it is the error; a batch size of 0 or a seed below 0 is an ArgumentError."""
-    found = lens(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")), draws=10)
+    found = lens(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")), draws=10)
     assert (found.loss, found.full, found.sd) == ("error", 0.0, 0.0)
     assert len(found.parts()) == 3
     with pytest.raises(ArgumentError, match="batch_size is 0"):
@@ -124,7 +124,7 @@ def test_bins_of_hits(probs: np.ndarray) -> None:
     """Where the means are of hits, of which a mini-batch has whole numbers, every bin is of equally many of these."""
     classes = np.where(np.arange(1000) % 7 == 0, (LABELS + 1) % 10, LABELS)
     for size, hits in ((50, 1), (1000, 4)):
-        given = Selection(dataset="mnist-5k", input="labels")
+        given = DataOptions(dataset="mnist-5k", input="labels")
         found = lens(load_examples(classes, given), batch_size=size, draws=2000)
         np.testing.assert_allclose(np.diff(found.edges) * size, hits)
         assert found.counts.sum() == 2000
@@ -133,7 +133,7 @@ def test_bins_of_hits(probs: np.ndarray) -> None:
 
 def test_equal_losses() -> None:
     """Means that are all the same are one bin around them, and no normal curve as high as rounding makes it."""
-    found = lens(load_examples(np.full((1000, 10), 0.1), Selection(dataset="mnist-5k")), draws=100)
+    found = lens(load_examples(np.full((1000, 10), 0.1), DataOptions(dataset="mnist-5k")), draws=100)
     assert found.counts.tolist() == [100]
     (chart,) = charts(found.parts())
     assert [curve.name for curve in chart.curves] == ["mini-batches", "all examples"]
@@ -141,6 +141,6 @@ def test_equal_losses() -> None:
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network at 300, the mean of batch means is 0.2266 where the mean is 0.2245."""
-    found = lens(load_examples(realdata / "predictions" / "book-network-probs.npy", Selection()), batch_size=300)
+    found = lens(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()), batch_size=300)
     assert (round(found.batch_means, 4), round(found.full, 4)) == (0.2266, 0.2245)
     assert (found.batches, found.last) == (34, 100)

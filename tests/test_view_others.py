@@ -12,10 +12,10 @@ from mnistloss import evaluate, softmax
 from mnistloss.analysis.other_tools import TOOLS, others
 from mnistloss.errors import InputError
 from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.scoring import DataOptions
 
 LABELS = np.arange(1000) % 10
-OWN = Selection(dataset="mnist-5k")
+OWN = DataOptions(dataset="mnist-5k")
 
 
 def hard() -> np.ndarray:
@@ -132,21 +132,21 @@ def test_differences_are_to_ours(probs: np.ndarray) -> None:
 def test_logits(probs: np.ndarray) -> None:
     """From logits the numbers are those of their softmax."""
     z = np.log(probs) + 3
-    from_logits = others(load_examples(z, Selection(dataset="mnist-5k", input="logits"))).values
+    from_logits = others(load_examples(z, DataOptions(dataset="mnist-5k", input="logits"))).values
     assert from_logits == pytest.approx(others(load_examples(softmax(z), OWN)).values, rel=1e-6)
 
 
 def test_refusals() -> None:
     """Soft targets and predicted classes are InputErrors."""
     with pytest.raises(InputError, match="soft rows"):
-        others(load_examples([[0.5, 0.5]], Selection(targets=[[0.5, 0.5]])))
+        others(load_examples([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
     with pytest.raises(InputError, match="predicted classes"):
-        others(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
+        others(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network: what each tool prints, the softmax too many far off, the rest within 1e-6."""
-    found = others(load_examples(realdata / "predictions" / "book-network-probs.npy", Selection()))
+    found = others(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
     values = {tool.name: v for tool, v, _ in found.rows()}
     assert values["course, with delta"] == pytest.approx(0.22454365154002318, rel=1e-13)
     assert values["MSE of Keras, scikit-learn, torch"] == pytest.approx(0.049579113009651225 / 5, rel=1e-12)

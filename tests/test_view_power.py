@@ -9,19 +9,19 @@ import pytest
 from conftest import Cli
 
 from mnistloss.analysis.power import power
-from mnistloss.evaluation.examples import Examples, load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.examples import Scores, load_examples
+from mnistloss.evaluation.scoring import DataOptions
 
 LABELS = np.arange(1000) % 10
 
 
 @pytest.fixture
-def examples(probs: np.ndarray) -> Examples:
-    return load_examples(probs, Selection(dataset="mnist-5k"))
+def examples(probs: np.ndarray) -> Scores:
+    return load_examples(probs, DataOptions(dataset="mnist-5k"))
 
 
 @pytest.mark.parametrize("difference", [0.001, 0.05, 0.3])
-def test_numbers_are_those_of_scipy(difference: float, examples: Examples) -> None:
+def test_numbers_are_those_of_scipy(difference: float, examples: Scores) -> None:
     """s is the sample's standard deviation, and the numbers needed are of scipy's normal quantiles."""
     stats = pytest.importorskip("scipy.stats")
     s = examples.losses("cee").std(ddof=1)
@@ -33,7 +33,7 @@ def test_numbers_are_those_of_scipy(difference: float, examples: Examples) -> No
         assert design.detectable == pytest.approx(z * s * math.sqrt(variance / 1000), rel=1e-9)
 
 
-def test_needed_and_detectable_are_inverse(examples: Examples) -> None:
+def test_needed_and_detectable_are_inverse(examples: Scores) -> None:
     """To see what n examples show, n are needed; a smaller difference takes more, a correlation fewer."""
     for i, design in enumerate(power(examples).designs):
         assert design.detectable is not None
@@ -44,7 +44,7 @@ def test_needed_and_detectable_are_inverse(examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
-def test_the_power_is_what_it_says(correlation: float, examples: Examples) -> None:
+def test_the_power_is_what_it_says(correlation: float, examples: Scores) -> None:
     """Of simulated pairs of models that differ by what is detectable, 80 % are told apart."""
     found = power(examples)
     (design,) = (d for d in found.designs if (d.correlation or 0.0) == correlation)
@@ -68,18 +68,18 @@ def test_no_spread(cli: Cli, tmp_path: Path) -> None:
     assert view["s"] is None
     assert {(d["examples_needed"], d["detectable_difference"]) for d in view["designs"]} == {(None, None)}
     assert "no finite spread" in cli(*arguments).stdout
-    assert power(load_examples([[0.5, 0.5]], Selection(targets=[0]))).s is None
+    assert power(load_examples([[0.5, 0.5]], DataOptions(targets=[0]))).s is None
 
 
 def test_predicted_classes() -> None:
     """Of predicted classes it is the error rate; where all are right, one example is enough."""
-    found = power(load_examples(LABELS, Selection(dataset="mnist-5k", input="labels")))
+    found = power(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
     assert (found.loss, found.s, found.designs[0].needed) == ("error", 0.0, 1)
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network, 0.005 is seen with 10,000 examples only where losses go together by 0.99."""
-    found = power(load_examples(realdata / "predictions" / "book-network-probs.npy", Selection()))
+    found = power(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
     assert [design.needed for design in found.designs] == [284747, 142374, 28475, 2848]
     detectable = [design.detectable for design in found.designs]
     assert detectable == pytest.approx([0.0266808, 0.0188662, 0.0084372, 0.0026681], abs=5e-8)

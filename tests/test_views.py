@@ -14,18 +14,18 @@ from mnistloss.analysis.confusion import confusion
 from mnistloss.analysis.inspect import VIEWS, find
 from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import ALL, Examples, load_examples
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.examples import ALL, Scores, load_examples
+from mnistloss.evaluation.scoring import DataOptions
 
 LABELS = np.arange(1000) % 10
 
 
 @pytest.fixture
-def examples(probs: np.ndarray) -> Examples:
-    return load_examples(probs, Selection(dataset="mnist-5k"))
+def examples(probs: np.ndarray) -> Scores:
+    return load_examples(probs, DataOptions(dataset="mnist-5k"))
 
 
-def test_confusion(examples: Examples, probs: np.ndarray) -> None:
+def test_confusion(examples: Scores, probs: np.ndarray) -> None:
     """Counts and costs by pair are those of a plain loop, and add up to the whole."""
     found = confusion(examples)
     counts, costs = np.zeros((10, 10), int), np.zeros((10, 10))
@@ -59,7 +59,7 @@ def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_charted_views_have_charts(name: str, examples: Examples) -> None:
+def test_charted_views_have_charts(name: str, examples: Scores) -> None:
     """The views that can be drawn are those that have a chart, whose axes name a unit or what they count."""
     found = charts(VIEWS[name].run(examples).parts())
     assert bool(found) is VIEWS[name].charted
@@ -69,9 +69,9 @@ def test_charted_views_have_charts(name: str, examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.needs != ALL])
-def test_a_view_sees_the_same_of_what_it_needs(name: str, probs: np.ndarray, examples: Examples) -> None:
+def test_a_view_sees_the_same_of_what_it_needs(name: str, probs: np.ndarray, examples: Scores) -> None:
     """With nothing kept but what it says that it needs, a view finds what it finds of everything."""
-    found = VIEWS[name].run(load_examples(probs, Selection(dataset="mnist-5k"), VIEWS[name].needs))
+    found = VIEWS[name].run(load_examples(probs, DataOptions(dataset="mnist-5k"), VIEWS[name].needs))
     assert found.as_dict() == VIEWS[name].run(examples).as_dict()
 
 
@@ -79,7 +79,7 @@ def test_many_predicted_classes_of_bytes(tmp_path: Path) -> None:
     """Classes in a file, of more than a block, are kept as they are there and not as the last block has them."""
     t = np.random.default_rng(3).integers(0, 10, 25_000).astype(np.uint8)
     np.save(tmp_path / "y.npy", t)
-    found = load_examples(tmp_path / "y.npy", Selection(targets=t, input="labels"))
+    found = load_examples(tmp_path / "y.npy", DataOptions(targets=t, input="labels"))
     np.testing.assert_array_equal(found.predicted, t)
     assert np.trace(confusion(found).counts) == 25_000
 
@@ -90,7 +90,7 @@ def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.zeros(500_000, np.uint8))
     tracemalloc.start()
     try:
-        found = load_examples(tmp_path / "y.npy", Selection(targets=tmp_path / "t.npy"), VIEWS["confusion"].needs)
+        found = load_examples(tmp_path / "y.npy", DataOptions(targets=tmp_path / "t.npy"), VIEWS["confusion"].needs)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -108,12 +108,12 @@ def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch
     assert len(lines) < 25
 
 
-def test_what_is_not_there_to_be_asked_for(probs: np.ndarray, examples: Examples) -> None:
+def test_what_is_not_there_to_be_asked_for(probs: np.ndarray, examples: Scores) -> None:
     """An option that a view does not have, and a name of nothing that can be kept, are refused."""
     with pytest.raises(ArgumentError, match="worst has no option kk"):
         VIEWS["worst"].see(examples, kk=3)
     with pytest.raises(ArgumentError, match="nothing that can be kept is named 'typo'"):
-        load_examples(probs, Selection(dataset="mnist-5k"), ("cee", "typo"))
+        load_examples(probs, DataOptions(dataset="mnist-5k"), ("cee", "typo"))
 
 
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
     common = ("inspect", "all", tmp_path / "hard.npy", "--dataset", "mnist-5k", "--delta", 0)
     document = json.loads(cli(*common, "--format", "json").stdout, parse_constant=pytest.fail)
     assert document["views"]["confusion"]["ledger"][0]["cost"] is None
-    matrix = confusion(load_examples(tmp_path / "hard.npy", Selection(dataset="mnist-5k", delta=0))).parts()[0]
+    matrix = confusion(load_examples(tmp_path / "hard.npy", DataOptions(dataset="mnist-5k", delta=0))).parts()[0]
     assert isinstance(matrix, Table)
     np.testing.assert_array_equal(np.array(matrix.shades), np.eye(10, 12, 2) * (np.arange(10) == 3)[:, np.newaxis])
     assert "infinite" in cli(*common).stdout

@@ -14,7 +14,7 @@ from mnistloss.analysis.view import Option, View
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import ALL, Examples
+from mnistloss.evaluation.examples import ALL, Scores
 from mnistloss.formatting import finite, nats, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
@@ -103,7 +103,7 @@ class Calibration:
         )
 
 
-def calibration(examples: Examples, bins: int = 15) -> Calibration:
+def calibration(examples: Scores, bins: int = 15) -> Calibration:
     """Bin the confidences, take the Brier score apart, and fit a temperature.
 
     Soft targets raise InputError, and so do rows that do not sum to 1: of these, confidence means nothing.
@@ -210,7 +210,7 @@ class Tempering:
     crossed: float | None
 
 
-def temper(examples: Examples) -> Tempering:
+def temper(examples: Scores) -> Tempering:
     """Fit the temperature to all examples, and to the even and the odd rows for each other."""
     z, t = np.maximum(examples.outputs.log(None, 0.0), math.log(FLOOR)), examples.labels
     whole = fit(z, t)

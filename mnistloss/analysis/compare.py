@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from mnistloss import formatting
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.arrays.npy import Source
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import Examples, load_examples
+from mnistloss.evaluation.examples import Scores, load_examples
 from mnistloss.evaluation.hints import Hint, hint_lines
-from mnistloss.evaluation.scoring import Predictions, Selection
+from mnistloss.evaluation.scoring import DataOptions, Predictions
 from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import difference_cells, shown
 from mnistloss.losses.losses import Loss, find
@@ -121,7 +121,7 @@ class Comparison:
     seed: int
     files: tuple[File, ...]
     differences: tuple[Difference, ...]
-    examples: Examples = field(repr=False, compare=False)
+    examples: Scores = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -304,12 +304,12 @@ def compare(
     (-0.162, True)
     """
     kernel, draws = find(loss), Draws(flips, bootstrap, seed, confidence)
-    access = Access(cache_dir, download)
-    selection = Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access)
+    cache_options = CacheOptions(cache_dir, download)
+    selection = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_options)
     return run((a, b, *more), selection, kernel, draws)
 
 
-def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws: Draws) -> Comparison:
+def run(sources: Sequence[Predictions], selection: DataOptions, loss: Loss, draws: Draws) -> Comparison:
     """Compare predictions with the first of them; see `compare`."""
     needs = (loss.name, "error")
     first = load_examples(sources[0], selection, needs)
@@ -336,7 +336,7 @@ def run(sources: Sequence[Predictions], selection: Selection, loss: Loss, draws:
     )
 
 
-def _score(examples: Examples, loss: Loss) -> _Scored:
+def _score(examples: Scores, loss: Loss) -> _Scored:
     losses, errors = examples.losses(loss.name), examples.losses("error")
     found, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
     check_finite(examples.name, loss.name, found.infinite)
@@ -344,7 +344,7 @@ def _score(examples: Examples, loss: Loss) -> _Scored:
     return _Scored(file, losses, errors)
 
 
-def _check_same(first: Examples, other: Examples) -> None:
+def _check_same(first: Scores, other: Scores) -> None:
     if (first.split, first.n) != (other.split, other.n):
         what = [f"{shown(e.name)} is {f'{e.split}, ' if e.split else ''}{e.n:,} examples" for e in (first, other)]
         raise InputError(f"{' and '.join(what)}; paired differences need predictions of the same examples")
@@ -363,7 +363,7 @@ def _rank(one: _Scored) -> tuple[float, str]:
     return one.file.loss, one.file.predictions
 
 
-def _difference(baseline: _Scored, other: _Scored, examples: Examples, draws: Draws) -> Difference:
+def _difference(baseline: _Scored, other: _Scored, examples: Scores, draws: Draws) -> Difference:
     """One comparison, as if it were the only one: p-values are not adjusted."""
     d = other.losses - baseline.losses
     found = Moments.over(d)
@@ -400,7 +400,7 @@ def _mcnemar(baseline: _Scored, other: _Scored) -> McNemar:
     return McNemar(only_baseline, only_other, p, p)
 
 
-def _cases(baseline: _Scored, other: _Scored, examples: Examples, rows: NDArray[np.intp]) -> tuple[Case, ...]:
+def _cases(baseline: _Scored, other: _Scored, examples: Scores, rows: NDArray[np.intp]) -> tuple[Case, ...]:
     positions = examples.positions()
     labels = examples.labels if examples.t.ndim == 1 else None
     return tuple(

@@ -10,7 +10,7 @@ import numpy as np
 from mnistloss.analysis.view import MAIN_LOSS, View, main_loss
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Part, Table
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 from mnistloss.formatting import counted, finite, nats, percent, ratio
 
 _SHOWN = 10
@@ -75,7 +75,7 @@ class Confusion:
         return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
 
 
-def confusion(examples: Examples) -> Confusion:
+def confusion(examples: Scores) -> Confusion:
     """Count the pairs and add up what they cost, in cee, or in error where only classes are known."""
     k = examples.classes
     loss = main_loss(examples)

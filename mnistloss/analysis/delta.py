@@ -10,7 +10,7 @@ import numpy as np
 
 from mnistloss.analysis.view import View
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.examples import ALL, Examples
+from mnistloss.evaluation.examples import ALL, Scores
 from mnistloss.formatting import finite, nats
 from mnistloss.losses.losses import DELTA
 from mnistloss.stats import Moments
@@ -74,7 +74,7 @@ class Delta:
         return "No term is infinite without delta: delta only blurs the number, by what the table shows."
 
 
-def delta(examples: Examples) -> Delta:
+def delta(examples: Scores) -> Delta:
     """Score the examples with delta 0 and 1e-15 to 1e-2; predicted classes raise InputError."""
     p = examples.probabilities()
     found = {at: Moments.over(examples.losses("cee", at)) for at in DELTAS}

@@ -12,11 +12,11 @@ import numpy as np
 from mnistloss import formatting
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.arrays.npy import Source
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import Examples, load_examples
-from mnistloss.evaluation.scoring import Predictions, Selection
+from mnistloss.evaluation.examples import Scores, load_examples
+from mnistloss.evaluation.scoring import DataOptions, Predictions
 from mnistloss.formatting import finite, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import OUTPUTS
@@ -25,14 +25,14 @@ _LOSSES = ("mse", "cee")
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExampleLoss:
     """The loss of one row of predictions; each array is (K,), a number for each class.
 
     y: probabilities. t: targets. squares: (y - t)². logs: t log(y + delta). scores: the logits, if it was these that
     were given. losses: the row's mse and cee.
     """
 
-    examples: Examples = field(repr=False)
+    examples: Scores = field(repr=False)
     index: int
     label: int | None
     y: Floats
@@ -141,7 +141,7 @@ def explain_example(
     allow_unnormalized: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
-) -> Explained:
+) -> ExampleLoss:
     """The loss of row `index` of predictions, term by term; the other arguments are those of `evaluate`.
 
     Raises as `evaluate` does, ArgumentError for an index outside of the rows, InputError for predicted classes.
@@ -151,12 +151,12 @@ def explain_example(
     >>> round(found.losses["mse"], 12), found.squares.round(4).tolist()
     (0.0975, [0.01, 0.0025, 0.16, 0.0, 0.0025, 0.01, 0.0, 0.01, 0.0, 0.0])
     """
-    access = Access(cache_dir, download)
-    selection = Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access)
+    cache_options = CacheOptions(cache_dir, download)
+    selection = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_options)
     return explained(load_examples(predictions, selection), index)
 
 
-def explained(examples: Examples, index: int) -> Explained:
+def explained(examples: Scores, index: int) -> ExampleLoss:
     """As `explain_example`, of examples that are loaded."""
     index = whole(index, "index", least=0)
     if index >= examples.n:
@@ -167,9 +167,9 @@ def explained(examples: Examples, index: int) -> Explained:
     t = examples.t[index] if label is None else np.eye(len(y))[label]
     differences = y - t
     if label is not None:
-        differences[label] = outputs.less_one(np.array([label]))[0]
+        differences[label] = outputs.p_minus_one(np.array([label]))[0]
     logs = np.multiply(t, outputs.log(None, examples.delta)[:, 0], where=t != 0, out=np.zeros_like(y))
-    return Explained(
+    return ExampleLoss(
         examples=examples,
         index=index,
         label=label,

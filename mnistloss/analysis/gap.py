@@ -11,12 +11,12 @@ from typing import Any
 from mnistloss import formatting
 from mnistloss.analysis.compare import check_finite
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.evaluate import Wanted, default_losses, score
+from mnistloss.evaluation.evaluate import ScoreOptions, default_losses, score
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import Predictions, Selection
+from mnistloss.evaluation.scoring import DataOptions, Predictions
 from mnistloss.formatting import difference_cells, shown
 from mnistloss.stats import Interval, normal_interval
 
@@ -103,10 +103,10 @@ def gap(
     (0.45, 0.0)
     """
     losses = default_losses(input) if losses is None else losses
-    wanted = Wanted((*losses, "error"), confidence=confidence)
-    access = Access(cache_dir, download)
+    wanted = ScoreOptions((*losses, "error"), confidence=confidence)
+    cache_options = CacheOptions(cache_dir, download)
     on_train, on_test = (
-        score(source, Selection(None, None, dataset, split, input, delta, allow_unnormalized, access), wanted)
+        score(source, DataOptions(None, None, dataset, split, input, delta, allow_unnormalized, cache_options), wanted)
         for source, split in zip((train, test), SPLITS, strict=True)
     )
     found = {name: _difference(on_train, on_test, name, confidence) for name in on_test.losses}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mnistloss.analysis.view import Option, View, staircase
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Lines, Part
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 from mnistloss.formatting import finite, nats, percent, ratio
 
 _FLOOR = 1e-6
@@ -88,7 +88,7 @@ def _said(edge: float) -> str:
     return f"{edge:.2g}" if edge < 99 else f"{edge:.0f}"
 
 
-def histogram(examples: Examples, per_decade: int = 3) -> Histogram:
+def histogram(examples: Scores, per_decade: int = 3) -> Histogram:
     """Bin the cee of each example by its logarithm. Predicted classes raise InputError."""
     losses = np.sort(examples.losses("cee"))
     known = losses[np.isfinite(losses)]

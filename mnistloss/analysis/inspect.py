@@ -1,6 +1,6 @@
 """Views of the same predictions, one file each, all in the same shape.
 
-A view is a pure function from `Examples` (and options of its own) to a frozen result, which says itself as
+A view is a pure function from `Scores` (and options of its own) to a frozen result, which says itself as
 JSON (`as_dict`) and as parts of a document (`parts`); and a `View` that describes it.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 
 from mnistloss import formatting
 from mnistloss.analysis import calibration, confusion, delta, histogram, label_errors, lens, other_tools, power, worst
-from mnistloss.analysis.view import Refused, View, main_loss
+from mnistloss.analysis.view import NotAvailable, View, main_loss
 from mnistloss.document import Heading, Lines, Part, Result
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.formatting import shown
 
@@ -38,7 +38,7 @@ def find(name: str) -> View:
 class Inspection:
     """What some views found of the same predictions, by their names."""
 
-    examples: Examples
+    examples: Scores
     results: dict[str, Result]
 
     def where(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Inspection:
         return [*parts, Lines(("", signature, *hint_lines(found.name, found.hints)))]
 
 
-def inspect(examples: Examples, name: str = "all", **options: Any) -> Inspection:
+def inspect(examples: Scores, name: str = "all", **options: Any) -> Inspection:
     """Look at examples with the view of that name and its options, or with "all", each with its defaults.
 
     A view that does not see such predictions raises InputError; among all of them it says so in its place.
@@ -78,4 +78,4 @@ def tried(run: Callable[[], Result]) -> Result:
     try:
         return run()
     except InputError as error:
-        return Refused(str(error))
+        return NotAvailable(str(error))

@@ -10,7 +10,7 @@ import numpy as np
 from mnistloss.analysis.view import View, main_loss
 from mnistloss.datasets.catalog import RULE, SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.examples import ALL, Examples
+from mnistloss.evaluation.examples import ALL, Scores
 from mnistloss.formatting import finite, nats, percent, ratio
 from mnistloss.stats import Moments
 
@@ -21,7 +21,7 @@ _SOURCE = f"Source: {SOURCE}."
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownLabelError:
     """One example whose label is known to be wrong: what it costs as labelled and as suggested."""
 
     error: LabelError
@@ -45,7 +45,7 @@ class Labels:
 
     known: int
     n: int
-    cases: tuple[Known, ...]
+    cases: tuple[KnownLabelError, ...]
     means: dict[str, tuple[float | None, ...]]
     noise: float | None
 
@@ -89,7 +89,7 @@ class Labels:
         return Lines((carried, f"{_RULE}; the suggestion is not always what most of them chose.", _SOURCE))
 
 
-def labels(examples: Examples) -> Labels:
+def labels(examples: Scores) -> Labels:
     """Score the examples without the labels that are known to be wrong, and with the suggested ones instead."""
     known = known_errors(examples.dataset, examples.split)
     if not known:
@@ -106,7 +106,7 @@ def labels(examples: Examples) -> Labels:
     }
     given, new = losses[main]
     cases = tuple(
-        Known(error, int(examples.predicted[row]), float(given[row]), float(new[row]))
+        KnownLabelError(error, int(examples.predicted[row]), float(given[row]), float(new[row]))
         for row, error in enumerate(errors)
         if error is not None
     )

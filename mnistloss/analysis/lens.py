@@ -16,7 +16,7 @@ from mnistloss import formatting
 from mnistloss.analysis.view import MAIN_LOSS, Option, View, main_loss, staircase
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 from mnistloss.formatting import finite, nats
 from mnistloss.sampling.sampling import Words, partition
 from mnistloss.stats import Moments
@@ -141,7 +141,7 @@ class Lens:
         )
 
 
-def lens(examples: Examples, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
+def lens(examples: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
     """Draw mini-batches with replacement and take the mean of each; a seed gives the same ones everywhere."""
     loss = main_loss(examples)
     losses = examples.losses(loss)

@@ -11,7 +11,7 @@ import numpy as np
 from mnistloss.analysis.view import View
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Part, Table
-from mnistloss.evaluation.examples import ALL, Examples
+from mnistloss.evaluation.examples import ALL, Scores
 from mnistloss.formatting import finite, nats
 from mnistloss.losses.losses import DELTA
 from mnistloss.stats import Moments
@@ -54,7 +54,7 @@ def _signed(difference: float) -> str:
     return f"{difference:+.1e}" if difference and np.isfinite(difference) else nats(difference, 0)
 
 
-def others(examples: Examples) -> Others:
+def others(examples: Scores) -> Others:
     """Score the examples as other tools do. Soft targets and predicted classes raise InputError."""
     t, p = examples.labels, examples.probabilities()
     with np.errstate(all="ignore"):

@@ -13,10 +13,10 @@ from mnistloss.analysis.inspect import find, tried
 from mnistloss.analysis.view import main_loss
 from mnistloss.document import Result
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.evaluate import Wanted, score
-from mnistloss.evaluation.examples import Examples, load_examples
+from mnistloss.evaluation.evaluate import ScoreOptions, score
+from mnistloss.evaluation.examples import Scores, load_examples
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import Selection
+from mnistloss.evaluation.scoring import DataOptions
 from mnistloss.losses.losses import find as find_loss
 
 VIEWS: Mapping[str, Mapping[str, int]] = {
@@ -54,11 +54,11 @@ class Overview:
 
 
 def gather(
-    predictions: Sequence[str | os.PathLike[str]], selection: Selection, *, confidence: float = 0.95
+    predictions: Sequence[str | os.PathLike[str]], selection: DataOptions, *, confidence: float = 0.95
 ) -> Overview:
     """Score files, look at each with every view of a report, and compare them with the first.
 
-    Raises as `evaluate` does. Views and comparisons that the predictions cannot have are `Refused`: predicted
+    Raises as `evaluate` does. Views and comparisons that the predictions cannot have are `NotAvailable`: predicted
     classes have no calibration, files of different examples no paired differences.
     """
     if not predictions:
@@ -71,8 +71,8 @@ def gather(
     return Overview(files, tried(lambda: compare.run(predictions, selection, loss, draws)))
 
 
-def _finding(path: str | os.PathLike[str], examples: Examples, selection: Selection, confidence: float) -> Finding:
+def _finding(path: str | os.PathLike[str], examples: Scores, selection: DataOptions, confidence: float) -> Finding:
     hard = examples.t.ndim == 1
-    evaluation = score(path, selection, Wanted(confidence=confidence, per_class=hard))
+    evaluation = score(path, selection, ScoreOptions(confidence=confidence, per_class=hard))
     views = {name: tried(partial(find(name).see, examples, **chosen)) for name, chosen in VIEWS.items()}
     return Finding(evaluation, views)

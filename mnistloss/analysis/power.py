@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistloss.analysis.view import MAIN_LOSS, Option, View, main_loss
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 from mnistloss.stats import Moments, quantile
 
 POWER = 0.8
@@ -82,7 +82,7 @@ def _named(correlation: float | None) -> str:
     )
 
 
-def power(examples: Examples, difference: float = 0.005) -> Power:
+def power(examples: Scores, difference: float = 0.005) -> Power:
     """Examples needed for a difference of this size, and the difference that as many examples as these show."""
     loss, n = main_loss(examples), examples.n
     stderr = Moments.over(examples.losses(loss)).stderr

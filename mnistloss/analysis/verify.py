@@ -10,13 +10,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mnistloss.arrays.npy import CHANGED, Source
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.evaluate import Wanted, score
+from mnistloss.evaluation.evaluate import ScoreOptions, score
 from mnistloss.evaluation.predictions import name_of
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import Predictions, Selection
+from mnistloss.evaluation.scoring import DataOptions, Predictions
 from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import shown
 
@@ -94,7 +94,7 @@ def verify(
     """
     claimed = Signature.parse(signature) if isinstance(signature, str) else signature
     dataset, split = _place(claimed, targets, indices)
-    selection = Selection(
+    selection = DataOptions(
         targets=targets,
         indices=indices,
         dataset=dataset,
@@ -102,7 +102,7 @@ def verify(
         input=claimed.input,
         delta=claimed.delta,
         allow_unnormalized=claimed.unnormalized,
-        access=Access(cache_dir, download),
+        cache_options=CacheOptions(cache_dir, download),
     )
     if value is not None and claimed.reduction == "none":
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
@@ -136,12 +136,12 @@ def _place(claimed: Signature, targets: Source | None, indices: Source | None) -
     return ("mnist", "auto") if targets is not None else (dataset, split)
 
 
-def _wanted(claimed: Signature) -> Wanted:
+def _wanted(claimed: Signature) -> ScoreOptions:
     """What gives the numbers of a signature; the error, where it is of the accuracy or the top K only."""
     names = claimed.loss.split("+")
     top = tuple(int(name.removeprefix("top-")) for name in names if name.startswith("top-"))
     losses = [name for name in names if name != "accuracy" and not name.startswith("top-")]
-    return Wanted(losses or ("error",), claimed.reduction, top=top)
+    return ScoreOptions(losses or ("error",), claimed.reduction, top=top)
 
 
 def _numbers(found: Evaluation, claimed: Signature) -> dict[str, float]:

@@ -12,11 +12,11 @@ import numpy as np
 from mnistloss.arrays.checks import Array, whole
 from mnistloss.document import Curve, Lines, Part, Result
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 
 
 @dataclass(frozen=True)
-class Refused:
+class NotAvailable:
     """In place of what a view would have found: why it does not see these predictions."""
 
     reason: str
@@ -48,7 +48,7 @@ class Option:
 
 @dataclass(frozen=True)
 class View:
-    """A view of the registry: what it is called, what it shows, and the function that takes Examples and options.
+    """A view of the registry: what it is called, what it shows, and the function that takes Scores and options.
 
     needs: what is to be kept of each example, as `load_examples` has it.
     charted: whether there is a chart among what it shows.
@@ -61,7 +61,7 @@ class View:
     options: tuple[Option, ...] = ()
     charted: bool = False
 
-    def see(self, examples: Examples, **options: Any) -> Result:
+    def see(self, examples: Scores, **options: Any) -> Result:
         """Run it with options, each checked."""
         if unknown := options.keys() - {option.name for option in self.options}:
             raise ArgumentError(f"{self.name} has no option {min(unknown)}")
@@ -74,7 +74,7 @@ MAIN_LOSS = ("cee", "error")
 """What a view about the main loss needs."""
 
 
-def main_loss(examples: Examples) -> str:
+def main_loss(examples: Scores) -> str:
     """The loss that a view is about: cee, or error where only classes are known."""
     return "error" if examples.input == "labels" else "cee"
 

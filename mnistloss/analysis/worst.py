@@ -11,7 +11,7 @@ from mnistloss.analysis.view import Option, View
 from mnistloss.arrays.checks import Array
 from mnistloss.datasets.catalog import known_errors
 from mnistloss.document import Part, Table
-from mnistloss.evaluation.examples import Examples
+from mnistloss.evaluation.examples import Scores
 from mnistloss.formatting import counted, finite, nats, percent, ratio
 from mnistloss.stats import Moments
 
@@ -42,7 +42,7 @@ class Worst:
     total: float
     delta: float
     rows: Array = field(repr=False)
-    examples: Examples = field(repr=False)
+    examples: Scores = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it; an infinite loss is null."""
@@ -71,7 +71,7 @@ class Worst:
         return self.examples.pictures(self.rows, captions)
 
 
-def worst(examples: Examples, k: int = 10) -> Worst:
+def worst(examples: Scores, k: int = 10) -> Worst:
     """The k examples with the largest cee; of equal ones, the first. Soft targets raise InputError."""
     labels = examples.labels
     losses = examples.losses("cee")

@@ -47,7 +47,7 @@ def command(
     softmax   a softmax regression, learnt with mini-batches
     """
     from mnistloss.arrays.save import save_array, save_arrays
-    from mnistloss.datasets.settings import Access
+    from mnistloss.datasets.settings import CacheOptions
     from mnistloss.models.baselines import run
     from mnistloss.models.softmax_regression import Learning, Regression
     from mnistloss.report import tables
@@ -56,7 +56,7 @@ def command(
         raise click.UsageError(f"{name} has no weights; --weights-out goes with softmax")
     with output.step_progress("learning" if name == "softmax" else "fitting", epochs) as progress:
         learning = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
-        result = run(name, dataset, learning, Access(cache_dir, not offline))
+        result = run(name, dataset, learning, CacheOptions(cache_dir, not offline))
     save_array(out, result.predictions[split])
     if weights_out and isinstance(result.model, Regression):
         save_arrays(weights_out, result.model.arrays())

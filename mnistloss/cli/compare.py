@@ -12,7 +12,7 @@ from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
     from mnistloss.analysis.compare import Comparison
-    from mnistloss.evaluation.scoring import Selection
+    from mnistloss.evaluation.scoring import DataOptions
 
 
 @click.command("compare")
@@ -41,7 +41,7 @@ def command(
     ctx: click.Context,
     predictions: tuple[str, ...],
     loss: str,
-    selection: Selection,
+    selection: DataOptions,
     flips: int,
     bootstrap: int,
     seed: int,

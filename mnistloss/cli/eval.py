@@ -13,7 +13,7 @@ from mnistloss.cli import options, output
 if TYPE_CHECKING:
     from mnistloss.evaluation.gates import Gate
     from mnistloss.evaluation.results import Evaluation
-    from mnistloss.evaluation.scoring import Selection
+    from mnistloss.evaluation.scoring import DataOptions
 
 
 @click.command("eval")
@@ -51,7 +51,7 @@ def command(
     ctx: click.Context,
     predictions: tuple[str, ...],
     losses: tuple[str, ...],
-    selection: Selection,
+    selection: DataOptions,
     reduction: str,
     out: Path | None,
     batch_size: int | None,
@@ -69,7 +69,7 @@ def command(
     PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. - reads it from
     standard input.
     """
-    from mnistloss.evaluation.evaluate import Wanted, default_losses, score_all
+    from mnistloss.evaluation.evaluate import ScoreOptions, default_losses, score_all
     from mnistloss.losses.losses import check_delta_matters
 
     if (reduction == "none") != (out is not None):
@@ -84,7 +84,7 @@ def command(
         raise click.UsageError("standard input can be read once")
     check_delta_matters(selection.delta, losses)
     asked = _parsed(gates, losses or default_losses(selection.input), top, per_class=per_class)
-    wanted = Wanted(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
+    wanted = ScoreOptions(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
     with output.slow_progress("scoring") as progress:
         results = score_all([output.source(name) for name in predictions], selection, wanted, jobs, progress)
     if out:

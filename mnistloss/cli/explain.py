@@ -11,7 +11,7 @@ from mnistloss.cli import options, output
 from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
-    from mnistloss.evaluation.scoring import Selection
+    from mnistloss.evaluation.scoring import DataOptions
     from mnistloss.models.learning_curve import LearningCurve
     from mnistloss.models.loss_landscape import AccuracyPath
 
@@ -93,13 +93,13 @@ def learning(
     The loss of each mini-batch is noisy, that of the model is smooth; on the test split it stops falling while it
     falls on, on what is learnt from.
     """
-    from mnistloss.datasets.settings import Access
+    from mnistloss.datasets.settings import CacheOptions
     from mnistloss.models.learning_curve import run
     from mnistloss.models.softmax_regression import Learning
 
     with output.step_progress("learning", epochs) as progress:
         how = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
-        found = run(examples, how, dataset, Access(cache_dir, not offline))
+        found = run(examples, how, dataset, CacheOptions(cache_dir, not offline))
     _print("learning", found, format_, plot)
 
 
@@ -108,7 +108,7 @@ def learning(
 @click.option("--index", type=options.FROM_ZERO, required=True, help="Which row of PREDS.npy, the first being 0.")
 @options.selection
 @options.format_("table", "json")
-def example(predictions: str, index: int, selection: Selection, format_: str) -> None:
+def example(predictions: str, index: int, selection: DataOptions, format_: str) -> None:
     """Show the loss of one example, term by term."""
     from mnistloss.analysis.example import explained
     from mnistloss.evaluation.examples import load_examples

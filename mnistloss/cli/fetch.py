@@ -52,7 +52,7 @@ def command(
     from mnistloss.datasets.catalog import SPLITS
     from mnistloss.datasets.fetch import fetch
     from mnistloss.datasets.load import Form, named_arrays
-    from mnistloss.datasets.settings import Access, Patience
+    from mnistloss.datasets.settings import CacheOptions, Timeouts
     from mnistloss.report import tables
 
     datasets = tuple(dict.fromkeys(datasets or ("mnist",)))
@@ -61,13 +61,15 @@ def command(
     if source and (mirrors or force):
         raise click.UsageError("--from imports files of this machine; it goes without --mirror and --force")
     splits = (split,) if split else SPLITS
-    patience = Patience(connect_timeout, read_timeout, deadline)
+    timeouts = Timeouts(connect_timeout, read_timeout, deadline)
     for name in datasets:
         with output.download_progress() as progress:
-            access = Access(cache_dir, not offline, force, mirrors, insecure_http, patience, progress)
-            found = fetch(name, splits=splits, source=source, access=access)
+            cache_options = CacheOptions(cache_dir, not offline, force, mirrors, insecure_http, timeouts, progress)
+            found = fetch(name, splits=splits, source=source, cache_options=cache_options)
         output.show(tables.fetched(found))
     if export:
-        arrays = named_arrays(datasets[0], splits, Form(normalize, flatten, one_hot), Access(cache_dir, download=False))
+        arrays = named_arrays(
+            datasets[0], splits, Form(normalize, flatten, one_hot), CacheOptions(cache_dir, download=False)
+        )
         save_arrays(export, arrays)
         output.show(tables.written(export, arrays))

@@ -12,7 +12,7 @@ from mnistloss.cli import options, output
 
 if TYPE_CHECKING:
     from mnistloss.analysis.view import Option
-    from mnistloss.evaluation.scoring import Selection
+    from mnistloss.evaluation.scoring import DataOptions
 
 
 class _Views(click.Group):
@@ -55,7 +55,7 @@ def _command(
     @options.predictions
     @options.selection
     @options.format_("table", "json")
-    def run(predictions: str, selection: Selection, format_: str, plot: Path | None = None, **values: Any) -> None:
+    def run(predictions: str, selection: DataOptions, format_: str, plot: Path | None = None, **values: Any) -> None:
         from mnistloss.analysis.inspect import inspect
         from mnistloss.evaluation.examples import load_examples
 

@@ -113,12 +113,14 @@ def selection(command: F) -> F:
 
     @functools.wraps(command)
     def gathered(*, cache_dir: Path | None, offline: bool, **values: Any) -> Any:
-        from mnistloss.datasets.settings import Access
-        from mnistloss.evaluation.scoring import Selection
+        from mnistloss.datasets.settings import CacheOptions
+        from mnistloss.evaluation.scoring import DataOptions
 
         if values["targets"] and values["indices"]:
             raise click.UsageError("--targets are your own, --indices name examples of a split; give one of them")
-        selected = Selection(**{name: values.pop(name) for name in names}, access=Access(cache_dir, not offline))
+        selected = DataOptions(
+            **{name: values.pop(name) for name in names}, cache_options=CacheOptions(cache_dir, not offline)
+        )
         return command(selection=selected, **values)
 
     for option in reversed(chosen):

@@ -11,7 +11,7 @@ from mnistloss.cli import options, output
 from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
-    from mnistloss.evaluation.scoring import Selection
+    from mnistloss.evaluation.scoring import DataOptions
 
 
 @click.command("report")
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     predictions: tuple[str, ...],
     out: Path | None,
-    selection: Selection,
+    selection: DataOptions,
     confidence: float,
     title: str | None,
     note: str | None,

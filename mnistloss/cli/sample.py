@@ -61,7 +61,7 @@ def command(
 ) -> None:
     """Draw a mini-batch, or partition everything into batches."""
     from mnistloss.datasets.load import Form, load_split
-    from mnistloss.datasets.settings import Access
+    from mnistloss.datasets.settings import CacheOptions
     from mnistloss.report import tables
     from mnistloss.sampling.batches import mini_batches, partition_batches
 
@@ -74,7 +74,7 @@ def command(
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     form = Form(normalize, flatten, one_hot)
     with output.download_progress() as progress:
-        examples = load_split(dataset, split, Access(cache_dir, not offline, progress=progress))
+        examples = load_split(dataset, split, CacheOptions(cache_dir, not offline, progress=progress))
     if partition:
         drawn = partition_batches(examples, batch_size, drop_last=drop_last, seed=seed if shuffle else None, form=form)
     else:

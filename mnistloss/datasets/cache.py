@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from mnistloss.arrays.files import expanded, open_regular, replacing, sweep
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
-from mnistloss.datasets.settings import ACCESS, OFFLINE_VARIABLE, Access
+from mnistloss.datasets.settings import CACHE_DEFAULTS, OFFLINE_VARIABLE, CacheOptions
 from mnistloss.datasets.verify import inflate, read_hashed, verify
 from mnistloss.errors import ArgumentError, IntegrityError, OutputError, UnavailableError
 from mnistloss.formatting import shown
@@ -50,7 +50,7 @@ def decide(state: State, *, download: bool, force: bool = False) -> Action:
     return Action.DOWNLOAD if download else Action.FAIL
 
 
-class Obtained(NamedTuple):
+class CachedFile(NamedTuple):
     """The verified content of a file, and where it came from: mirror, cache, disk or package."""
 
     dataset: Dataset
@@ -114,7 +114,7 @@ def look(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None 
     return Entry(dataset, file, path, State.VERIFIED, content)
 
 
-def obtain(dataset: Dataset, file: File, access: Access = ACCESS) -> Obtained:
+def obtain(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE_DEFAULTS) -> CachedFile:
     """The verified content of a file: embedded, from the cache, or downloaded into it.
 
     Raises UnavailableError, with the ways to go on, where it is not to be had, and OutputError where the
@@ -122,10 +122,10 @@ def obtain(dataset: Dataset, file: File, access: Access = ACCESS) -> Obtained:
     """
     if dataset.embedded:
         return _read_embedded(dataset, file)
-    entry = look(dataset, file, access.cache_dir)
-    action = decide(entry.state, download=access.may_download, force=access.force)
+    entry = look(dataset, file, cache_options.cache_dir)
+    action = decide(entry.state, download=cache_options.may_download, force=cache_options.force)
     if action is Action.USE:
-        return Obtained(dataset, file, entry.content, action.value, entry.path)
+        return CachedFile(dataset, file, entry.content, action.value, entry.path)
     what = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
     if action is Action.FAIL:
         off = f"downloading is off (--offline, {OFFLINE_VARIABLE}, or an import by --from)"
@@ -135,9 +135,9 @@ def obtain(dataset: Dataset, file: File, access: Access = ACCESS) -> Obtained:
 
         logging.getLogger("mnistloss").warning("%s; fetching it again", what)
     _make_ready(entry.path.parent)
-    content = _download(dataset, file, access)
+    content = _download(dataset, file, cache_options)
     store(entry.path, file, content)
-    return Obtained(dataset, file, content, action.value, entry.path)
+    return CachedFile(dataset, file, content, action.value, entry.path)
 
 
 def store(path: Path, file: File, content: bytes) -> None:
@@ -220,21 +220,21 @@ def _recorded(path: Path) -> str:
         raise IntegrityError("no digest is recorded beside it") from error
 
 
-def _read_embedded(dataset: Dataset, file: File) -> Obtained:
+def _read_embedded(dataset: Dataset, file: File) -> CachedFile:
     path = embedded_folder(dataset) / file.archive
     try:
         content = inflate(path.read_bytes(), file.size)
         verify(content, file, file.sha256)
     except (OSError, IntegrityError) as error:
         raise UnavailableError(f"{shown(path)}, a part of mnistloss, is damaged ({error}); install it anew") from error
-    return Obtained(dataset, file, content, "package", path)
+    return CachedFile(dataset, file, content, "package", path)
 
 
-def _download(dataset: Dataset, file: File, access: Access) -> bytes:
+def _download(dataset: Dataset, file: File, cache_options: CacheOptions) -> bytes:
     from mnistloss.datasets.download import download
 
     try:
-        return download(file, access.mirrors or dataset.mirrors, access)
+        return download(file, cache_options.mirrors or dataset.mirrors, cache_options)
     except UnavailableError as error:
         raise UnavailableError(f"{error}\n{_ways_on(dataset)}") from error
 

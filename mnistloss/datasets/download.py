@@ -22,7 +22,7 @@ import requests
 import urllib3
 
 from mnistloss.datasets.catalog import File
-from mnistloss.datasets.settings import ACCESS, Access, Patience
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions, Timeouts
 from mnistloss.datasets.verify import Inflater, TruncatedError, check_digest, verify
 from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError
 from mnistloss.formatting import shown
@@ -33,7 +33,7 @@ _REDIRECTS = 5
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class _PassingError(DownloadError):
+class TransientError(DownloadError):
     """A failure that may pass; `wait` is what the server asked for, if it did."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -49,44 +49,44 @@ def check_mirror(url: str, *, insecure_http: bool = False) -> str:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ArgumentError(f"{_public(url)} is no address of a mirror: {error}") from error
+        raise ArgumentError(f"{redact_credentials(url)} is no address of a mirror: {error}") from error
     if parts.scheme == "https" and parts.hostname:
         return url
     if parts.scheme == "http" and parts.hostname and (insecure_http or parts.hostname in _LOOPBACK):
         return url
     if parts.scheme == "http" and parts.hostname:
-        raise ArgumentError(f"{_public(url)} is plain http; expected https (or add --insecure-http)")
-    raise ArgumentError(f"{_public(url)} is no address of a mirror; expected https://HOST/FOLDER/")
+        raise ArgumentError(f"{redact_credentials(url)} is plain http; expected https (or add --insecure-http)")
+    raise ArgumentError(f"{redact_credentials(url)} is no address of a mirror; expected https://HOST/FOLDER/")
 
 
-def download(file: File, mirrors: Iterable[str], access: Access = ACCESS) -> bytes:
+def download(file: File, mirrors: Iterable[str], cache_options: CacheOptions = CACHE_DEFAULTS) -> bytes:
     """The content of `file` from the first mirror that delivers it, verified.
 
-    Never reads or inflates more than the published size and a byte, never takes longer than `access.patience`.
+    Never reads or inflates more than the published size and a byte, never takes longer than `cache_options.timeouts`.
     Raises UnavailableError, with the reason of each mirror, where none delivers.
     """
-    deadline = time.monotonic() + access.patience.total
+    deadline = time.monotonic() + cache_options.timeouts.total
     reasons = []
     urls = [f"{mirror.rstrip('/')}/{file.archive}" for mirror in mirrors]
-    for url in [check_mirror(url, insecure_http=access.insecure_http) for url in urls]:
-        attempt = _Attempt(url, file, access, deadline)
+    for url in [check_mirror(url, insecure_http=cache_options.insecure_http) for url in urls]:
+        attempt = _Attempt(url, file, cache_options, deadline)
         try:
             return _persist(attempt)
         except DownloadError as error:
-            reasons.append(f"  {_public(url)}\n    {error}")
+            reasons.append(f"  {redact_credentials(url)}\n    {error}")
     raise UnavailableError(f"{file.name} could not be downloaded:\n" + "\n".join(reasons))
 
 
 def _persist(attempt: _Attempt) -> bytes:
     """Ask one mirror, again where the failure may pass."""
-    patience, number = attempt.access.patience, 1
+    timeouts, number = attempt.cache_options.timeouts, 1
     while True:
         try:
             return attempt.in_time()
-        except _PassingError as error:
-            wait = patience.backoff * 2 ** (number - 1) * random.uniform(0.5, 1.5)
+        except TransientError as error:
+            wait = timeouts.backoff * 2 ** (number - 1) * random.uniform(0.5, 1.5)
             wait = wait if error.wait is None else max(wait, error.wait)
-            if number >= patience.attempts or wait > min(patience.retry_after, attempt.left()):
+            if number >= timeouts.attempts or wait > min(timeouts.retry_after, attempt.left()):
                 raise DownloadError(f"{error} ({number} attempt{'s' if number > 1 else ''})") from error
             time.sleep(wait)
             number += 1
@@ -98,7 +98,7 @@ class _Attempt:
 
     url: str
     file: File
-    access: Access
+    cache_options: CacheOptions
     deadline: float
 
     def left(self) -> float:
@@ -134,21 +134,21 @@ class _Attempt:
                     _check_status(response)
                     return self._body(response)
         except TruncatedError as error:
-            raise _PassingError(f"delivered too little: {error}") from error
+            raise TransientError(f"delivered too little: {error}") from error
         except IntegrityError as error:
             raise DownloadError(f"delivered something else: {error}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _reason(error, self.access.patience) from error
+            raise _reason(error, self.cache_options.timeouts) from error
 
     def _follow(self, session: requests.Session) -> requests.Response:
         """The response behind redirects, each held to the same rules as a mirror, and never from https to http."""
-        url, patience = self.url, self.access.patience
+        url, timeouts = self.url, self.cache_options.timeouts
         for _ in range(_REDIRECTS + 1):
             response = session.get(
                 url,
                 stream=True,
                 allow_redirects=False,
-                timeout=(patience.connect, patience.read),
+                timeout=(timeouts.connect, timeouts.read),
                 proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
                 verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
             )
@@ -157,11 +157,11 @@ class _Attempt:
             response.close()
             before, url = url, urljoin(url, response.headers["Location"])
             try:
-                check_mirror(url, insecure_http=self.access.insecure_http)
+                check_mirror(url, insecure_http=self.cache_options.insecure_http)
             except ArgumentError as error:
                 raise DownloadError(f"redirects to a place that is not asked: {error}") from error
             if urlsplit(before).scheme == "https" and urlsplit(url).scheme != "https":
-                raise DownloadError(f"redirects from https to {_public(url)}, which is not followed")
+                raise DownloadError(f"redirects from https to {redact_credentials(url)}, which is not followed")
         raise DownloadError(f"redirects more than {_REDIRECTS} times")
 
     def _body(self, response: requests.Response) -> bytes:
@@ -173,8 +173,8 @@ class _Attempt:
         while chunk := read(_CHUNK, decode_content=False):
             received += len(chunk)
             inflater.feed(chunk)
-            if self.access.progress is not None:
-                self.access.progress(self.file.name, received, total)
+            if self.cache_options.progress is not None:
+                self.cache_options.progress(self.file.name, received, total)
             if not self.left():
                 raise DownloadError(self._too_slow())
         content = inflater.finish()
@@ -184,7 +184,7 @@ class _Attempt:
         return content
 
     def _too_slow(self) -> str:
-        return f"too slow: not done within {self.access.patience.total:g} s for the file"
+        return f"too slow: not done within {self.cache_options.timeouts.total:g} s for the file"
 
 
 def _check_status(response: requests.Response) -> None:
@@ -194,17 +194,17 @@ def _check_status(response: requests.Response) -> None:
     answer = shown(f"answered {status} {response.reason}".strip())
     if status in (408, 429) or 500 <= status <= 599:
         wait = response.headers.get("Retry-After", "")
-        raise _PassingError(answer, float(wait) if wait.isdecimal() else None)
+        raise TransientError(answer, float(wait) if wait.isdecimal() else None)
     raise DownloadError(answer)
 
 
-def _reason(error: Any, patience: Patience) -> DownloadError:
+def _reason(error: Any, timeouts: Timeouts) -> DownloadError:
     """What went wrong in one line, without the nesting of the libraries below."""
     match error:
         case requests.ConnectTimeout():
-            return _PassingError(f"no connection within {patience.connect:g} s")
+            return TransientError(f"no connection within {timeouts.connect:g} s")
         case requests.Timeout() | urllib3.exceptions.ReadTimeoutError():
-            return _PassingError(f"silent for {patience.read:g} s")
+            return TransientError(f"silent for {timeouts.read:g} s")
         case requests.exceptions.SSLError():
             return DownloadError(f"the TLS certificate was refused: {_innermost(error)}")
         case requests.ConnectionError() if _was_never_made(error):
@@ -212,11 +212,11 @@ def _reason(error: Any, patience: Patience) -> DownloadError:
         case requests.exceptions.ProxyError():
             return DownloadError(f"the proxy did not connect: {_innermost(error)}")
         case ValueError():
-            return DownloadError(_public(str(error)))
+            return DownloadError(redact_credentials(str(error)))
         case OSError() if type(error) is OSError:
-            return DownloadError(_public(str(error)))
+            return DownloadError(redact_credentials(str(error)))
         case _:
-            return _PassingError(f"the connection broke: {_innermost(error)}")
+            return TransientError(f"the connection broke: {_innermost(error)}")
 
 
 def _was_never_made(error: requests.ConnectionError) -> bool:
@@ -228,9 +228,9 @@ def _was_never_made(error: requests.ConnectionError) -> bool:
 def _innermost(error: BaseException) -> str:
     while (cause := error.__cause__ or error.__context__) is not None and cause is not error:
         error = cause
-    return _public(str(error))
+    return redact_credentials(str(error))
 
 
-def _public(url: str) -> str:
+def redact_credentials(url: str) -> str:
     """A text without the users and passwords that addresses in it may hold."""
     return shown(re.sub(r"//\S*@", "//", url))

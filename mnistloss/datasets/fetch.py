@@ -14,8 +14,8 @@ from pathlib import Path
 from mnistloss.arrays.files import expanded
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
-from mnistloss.datasets.local_files import Found, Refused, is_folder, search
-from mnistloss.datasets.settings import ACCESS, Access
+from mnistloss.datasets.local_files import LocalFile, UnusableFile, is_folder, search
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 from mnistloss.errors import ArgumentError, UnavailableError
 from mnistloss.formatting import shown
 
@@ -23,11 +23,11 @@ _NAMED = 10
 
 
 @dataclass(frozen=True)
-class Imported:
+class FetchResult:
     """What an import put into the cache, and what it could not use."""
 
-    files: tuple[cache.Obtained, ...]
-    refused: tuple[Refused, ...]
+    files: tuple[cache.CachedFile, ...]
+    refused: tuple[UnusableFile, ...]
 
 
 def import_files(
@@ -36,7 +36,7 @@ def import_files(
     files: Iterable[File],
     *,
     cache_dir: str | os.PathLike[str] | None = None,
-) -> Imported:
+) -> FetchResult:
     """Put the wanted files of a dataset that `source` holds into the cache.
 
     Of a folder or a container all wanted files must come, of a single IDX file that one.
@@ -45,7 +45,7 @@ def import_files(
     source = expanded(source)
     wanted = list(files)
     limit = max(file.size for file in wanted)
-    done: dict[File, cache.Obtained] = {}
+    done: dict[File, cache.CachedFile] = {}
     refused = []
     folder = is_folder(source)
     alone = not folder
@@ -53,21 +53,21 @@ def import_files(
         if folder and len(done) == len(wanted):
             break
         alone = alone and item.where == shown(source)
-        if isinstance(item, Refused):
+        if isinstance(item, UnusableFile):
             refused.append(item)
         elif (file := _match(item, wanted)) is None:
-            refused.append(Refused(item.where, _recognised(item, wanted)))
+            refused.append(UnusableFile(item.where, _recognised(item, wanted)))
         elif file not in done:
             path = cache.folder(cache_dir) / dataset.name / file.name
             cache.store(path, file, item.content)
-            done[file] = cache.Obtained(dataset, file, item.content, "disk", path)
+            done[file] = cache.CachedFile(dataset, file, item.content, "disk", path)
     missing = [file.name for file in wanted if file not in done]
     if missing and not (alone and done):
         raise UnavailableError(_complaint(source, dataset, missing, refused, found=len(done)))
-    return Imported(tuple(done.values()), tuple(refused))
+    return FetchResult(tuple(done.values()), tuple(refused))
 
 
-def _match(item: Found, wanted: list[File]) -> File | None:
+def _match(item: LocalFile, wanted: list[File]) -> File | None:
     """The wanted file that this is, by the digest of its content or, where only that is published, of its .gz."""
     digest = hashlib.sha256(item.content).hexdigest()
     for file in wanted:
@@ -76,7 +76,7 @@ def _match(item: Found, wanted: list[File]) -> File | None:
     return None
 
 
-def _recognised(item: Found, wanted: list[File]) -> str:
+def _recognised(item: LocalFile, wanted: list[File]) -> str:
     """What content is that was not wanted."""
     digest = hashlib.sha256(item.content).hexdigest()
     for dataset in DATASETS.values():
@@ -88,7 +88,7 @@ def _recognised(item: Found, wanted: list[File]) -> str:
     return f"not a published file (SHA-256 of its content: {digest})"
 
 
-def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[Refused], *, found: int) -> str:
+def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[UnusableFile], *, found: int) -> str:
     lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
     lines += [f"  {item.where}: {item.reason}" for item in refused[:_NAMED]]
     lines += [f"  and {len(refused) - _NAMED:,} more that could not be used"] if len(refused) > _NAMED else []
@@ -102,16 +102,16 @@ def fetch(
     *,
     splits: Sequence[str] = catalog.SPLITS,
     source: str | os.PathLike[str] | None = None,
-    access: Access = ACCESS,
-) -> Imported:
+    cache_options: CacheOptions = CACHE_DEFAULTS,
+) -> FetchResult:
     """The verified files of a dataset, from the cache, from `source` on this machine, or from a mirror.
 
     Raises UnavailableError where a file is not to be had; what came before it stays in the cache.
     """
     known = catalog.find(dataset)
     files = known.select(tuple(splits))
-    if known.embedded and (source is not None or access.mirrors or access.force):
+    if known.embedded and (source is not None or cache_options.mirrors or cache_options.force):
         raise ArgumentError(f"{known.name} comes with mnistloss; there is nothing to import or download")
     if source is not None:
-        return import_files(source, known, files, cache_dir=access.cache_dir)
-    return Imported(tuple(cache.obtain(known, file, access) for file in files), ())
+        return import_files(source, known, files, cache_dir=cache_options.cache_dir)
+    return FetchResult(tuple(cache.obtain(known, file, cache_options) for file in files), ())

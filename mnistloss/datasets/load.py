@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays.checks import Array, normalized, one_hot
 from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.settings import ACCESS, Access
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 
 Pair = tuple[Array, Array]
 
@@ -55,10 +55,12 @@ class Split:
         return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
 
 
-def obtain(dataset: str, split: str, kind: catalog.Kind, access: Access = ACCESS) -> cache.Obtained:
+def obtain(
+    dataset: str, split: str, kind: catalog.Kind, cache_options: CacheOptions = CACHE_DEFAULTS
+) -> cache.CachedFile:
     """The verified file of the images or labels of a split; an unknown dataset or split raises ArgumentError."""
     known = catalog.find(dataset)
-    return cache.obtain(known, known.files[catalog.check_split(split)][kind], access)
+    return cache.obtain(known, known.files[catalog.check_split(split)][kind], cache_options)
 
 
 def decode_labels(content: bytes | memoryview) -> NDArray[np.uint8]:
@@ -67,9 +69,9 @@ def decode_labels(content: bytes | memoryview) -> NDArray[np.uint8]:
     return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
 
 
-def load_split(dataset: str, split: str, access: Access = ACCESS) -> Split:
+def load_split(dataset: str, split: str, cache_options: CacheOptions = CACHE_DEFAULTS) -> Split:
     """One split of a dataset; raises UnavailableError where a file is neither cached nor to be had."""
-    images, labels = (obtain(dataset, split, kind, access).content for kind in catalog.KINDS)
+    images, labels = (obtain(dataset, split, kind, cache_options).content for kind in catalog.KINDS)
     return Split(catalog.find(dataset), split, idx.decode(images), decode_labels(labels))
 
 
@@ -98,12 +100,14 @@ def load_mnist(
     ((4000, 784), (4000, 10))
     """
     form = Form(normalize, flatten, one_hot_label)
-    access = Access(cache_dir, download)
-    train, test = (load_split(dataset, split, access).take(slice(None), form) for split in catalog.SPLITS)
+    cache_options = CacheOptions(cache_dir, download)
+    train, test = (load_split(dataset, split, cache_options).take(slice(None), form) for split in catalog.SPLITS)
     return train, test
 
 
-def named_arrays(dataset: str, splits: Sequence[str], form: Form, access: Access = ACCESS) -> dict[str, Array]:
+def named_arrays(
+    dataset: str, splits: Sequence[str], form: Form, cache_options: CacheOptions = CACHE_DEFAULTS
+) -> dict[str, Array]:
     """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits."""
-    pairs = {split: load_split(dataset, split, access).take(slice(None), form) for split in splits}
+    pairs = {split: load_split(dataset, split, cache_options).take(slice(None), form) for split in splits}
     return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}

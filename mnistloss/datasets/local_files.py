@@ -39,7 +39,7 @@ _CSV_LINE = 5  # bytes that a pixel takes at the most, with its comma and some a
 
 
 @dataclass(frozen=True)
-class Found:
+class LocalFile:
     """What a source holds: where, the content, and the digest of the file as it lay there."""
 
     where: str
@@ -48,7 +48,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Refused:
+class UnusableFile:
     """What a source holds and could not be used, with the reason."""
 
     where: str
@@ -65,7 +65,7 @@ def is_folder(source: Path) -> bool:
         raise UnavailableError(f"{shown(source)}: {error.strerror}") from error
 
 
-def search(source: Path, limit: int) -> Iterator[Found | Refused]:
+def search(source: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     """Whatever can be read of a source."""
     if not is_folder(source):
         yield from _read(source, limit)
@@ -74,17 +74,17 @@ def search(source: Path, limit: int) -> Iterator[Found | Refused]:
     for parent, folders, names in os.walk(source, onerror=unread.append):
         folders.sort()
         yield from (
-            Refused(shown(path), "a link to a folder, which is not followed")
+            UnusableFile(shown(path), "a link to a folder, which is not followed")
             for path in (Path(parent, name) for name in folders)
             if path.is_symlink()
         )
         for name in sorted(names):
             if _PLAUSIBLE.search(name):
                 yield from _read(Path(parent, name), limit)
-    yield from (Refused(shown(error.filename), str(error.strerror)) for error in unread)
+    yield from (UnusableFile(shown(error.filename), str(error.strerror)) for error in unread)
 
 
-def _read(path: Path, limit: int) -> Iterator[Found | Refused]:
+def _read(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     """Whatever one file holds, by its kind."""
     kinds = {".npz": _arrays, ".csv": _table, ".zip": _zip, ".tar.gz": _tar, ".tgz": _tar, ".tar": _tar}
     reader = next((kinds[suffix] for suffix in kinds if path.name.lower().endswith(suffix)), _plain)
@@ -92,15 +92,15 @@ def _read(path: Path, limit: int) -> Iterator[Found | Refused]:
     try:
         yield from reader(path, limit)
     except broken as error:
-        yield Refused(shown(path), shown(getattr(error, "strerror", None) or str(error)))
+        yield UnusableFile(shown(path), shown(getattr(error, "strerror", None) or str(error)))
 
 
-def _plain(path: Path, limit: int) -> Iterator[Found | Refused]:
+def _plain(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     with io.BufferedReader(open_regular(path)) as stream:
         yield _inflated(shown(path), stream, limit)
 
 
-def _zip(path: Path, limit: int) -> Iterator[Found | Refused]:
+def _zip(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             if _PLAUSIBLE.search(os.path.basename(member.filename)) and not member.is_dir():
@@ -108,7 +108,7 @@ def _zip(path: Path, limit: int) -> Iterator[Found | Refused]:
                     yield _inflated(f"{shown(path)}[{shown(member.filename)}]", inner, limit)
 
 
-def _tar(path: Path, limit: int) -> Iterator[Found | Refused]:
+def _tar(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     with open_regular(path) as stream:
         packed = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
@@ -135,18 +135,18 @@ class _Budget:
         return data
 
 
-def _inflated(where: str, stream: IO[bytes], limit: int) -> Found | Refused:
+def _inflated(where: str, stream: IO[bytes], limit: int) -> LocalFile | UnusableFile:
     """One IDX file, gzipped or not, read no further than it can be one that is wanted."""
     inflater = Inflater(limit)
     try:
         while piece := stream.read(_PIECE):
             inflater.feed(piece)
-        return Found(where, inflater.finish(), inflater.sha256)
+        return LocalFile(where, inflater.finish(), inflater.sha256)
     except IntegrityError as error:
-        return Refused(where, str(error))
+        return UnusableFile(where, str(error))
 
 
-def _arrays(path: Path, limit: int) -> Iterator[Found | Refused]:
+def _arrays(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     """The arrays of a .npz, each as the IDX file that it would be."""
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
@@ -158,12 +158,12 @@ def _arrays(path: Path, limit: int) -> Iterator[Found | Refused]:
                 if member.file_size > limit + _PIECE:
                     raise InputError(f"{where}: larger than any wanted file: {member.file_size:,} bytes")
                 with archive.open(member) as inner, npy.open_npy(inner, name=where, most=limit) as array:  # type: ignore[arg-type]  # binary
-                    yield Found(where, idx.encode(array.all()), "")
+                    yield LocalFile(where, idx.encode(array.all()), "")
             except (InputError, IdxError) as error:
-                yield Refused(where, str(error))
+                yield UnusableFile(where, str(error))
 
 
-def _table(path: Path, limit: int) -> Iterator[Found | Refused]:
+def _table(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     """A CSV of a label and 784 pixels a line, with or without a heading, as the two IDX files that it would be."""
     with io.BufferedReader(open_regular(path), _LONGEST_LINE) as stream:
         first = stream.peek(_LONGEST_LINE)[:_LONGEST_LINE].partition(b"\n")[0]
@@ -175,5 +175,5 @@ def _table(path: Path, limit: int) -> Iterator[Found | Refused]:
             raise InputError(f"larger than any wanted file would be as CSV, {_CSV_LINE * limit:,} bytes")
     heading = 0 if text[:1].isdigit() else 1
     table = np.loadtxt(io.BytesIO(text), dtype=np.uint8, delimiter=",", skiprows=heading, ndmin=2)
-    yield Found(f"{shown(path)}[pixels]", idx.encode(table[:, 1:].reshape(-1, 28, 28)), "")
-    yield Found(f"{shown(path)}[labels]", idx.encode(np.ascontiguousarray(table[:, 0])), "")
+    yield LocalFile(f"{shown(path)}[pixels]", idx.encode(table[:, 1:].reshape(-1, 28, 28)), "")
+    yield LocalFile(f"{shown(path)}[labels]", idx.encode(np.ascontiguousarray(table[:, 0])), "")

@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long to wait, in seconds: for a connection, for the next bytes, and for a file in all.
 
     attempts: how often one mirror is asked. backoff: the wait before the second attempt, doubled before
@@ -38,7 +38,7 @@ class Patience:
                 raise ArgumentError(f"the {what} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
 
 
-class Access(NamedTuple):
+class CacheOptions(NamedTuple):
     """How files are come by: where they are cached, and whether, from where and how patiently they are fetched.
 
     cache_dir: see `folder`. download: whether a socket may be opened; MNISTLOSS_OFFLINE=1 forbids it too.
@@ -50,7 +50,7 @@ class Access(NamedTuple):
     force: bool = False
     mirrors: Sequence[str] = ()
     insecure_http: bool = False
-    patience: Patience = Patience()
+    timeouts: Timeouts = Timeouts()
     progress: Progress | None = None
 
     @property
@@ -59,4 +59,4 @@ class Access(NamedTuple):
         return self.download and os.environ.get(OFFLINE_VARIABLE, "") in ("", "0")
 
 
-ACCESS = Access()
+CACHE_DEFAULTS = CacheOptions()

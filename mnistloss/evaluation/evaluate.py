@@ -12,20 +12,20 @@ import numpy as np
 
 from mnistloss.arrays.checks import whole
 from mnistloss.arrays.npy import Source
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation import hints
 from mnistloss.evaluation.hints import Facts, Hint
 from mnistloss.evaluation.predictions import check_probabilities
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
-from mnistloss.evaluation.scoring import Digest, Predictions, Scoring, Selection, Tally, open_scoring
+from mnistloss.evaluation.scoring import DataOptions, Digest, Predictions, Scoring, Tally, open_scoring
 from mnistloss.evaluation.signature import Signature
-from mnistloss.evaluation.targets import TargetFinder, labels_elsewhere
+from mnistloss.evaluation.targets import TargetLoader, labels_elsewhere
 from mnistloss.losses.losses import LOSSES, Loss, find
 from mnistloss.parallel import in_order, processors
 from mnistloss.stats import Interval, normal_interval, quantile, wilson_interval
 
-__all__ = ["REDUCTIONS", "Wanted", "default_losses", "evaluate", "score", "score_all"]
+__all__ = ["REDUCTIONS", "ScoreOptions", "default_losses", "evaluate", "score", "score_all"]
 
 _MANY_FILES = 16
 """The least files that are worth several processes."""
@@ -86,22 +86,22 @@ def evaluate(
     >>> round(result.losses["nll"].value, 12), result.split
     (2.302585092994, 'test')
     """
-    access = Access(cache_dir, download)
+    cache_options = CacheOptions(cache_dir, download)
     return score(
         predictions,
-        Selection(targets, indices, dataset, split, input, delta, allow_unnormalized, access),
-        Wanted(losses, reduction, batch_size, confidence, top, per_class, bootstrap, seed),
+        DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_options),
+        ScoreOptions(losses, reduction, batch_size, confidence, top, per_class, bootstrap, seed),
         processors(jobs),
     )
 
 
 def score(
     predictions: Predictions,
-    selection: Selection,
-    wanted: Wanted,
+    selection: DataOptions,
+    wanted: ScoreOptions,
     jobs: int = 1,
     *,
-    finder: TargetFinder | None = None,
+    finder: TargetLoader | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """What `evaluate` does, with its arguments gathered.
@@ -128,7 +128,7 @@ def score(
         losses={loss.name: found.loss(loss, signature) for loss in losses},
         accuracy=found.share("accuracy", found.right, signature),
         signature=signature,
-        hints=found.hints(selection.access),
+        hints=found.hints(selection.cache_options),
         top={k: found.share(f"top-{k}", hits, signature) for k, hits in tally.hits.items()},
         per_class=found.per_class() if wanted.per_class else None,
         batches=found.batches(wanted.batch_size) if wanted.batch_size else None,
@@ -137,8 +137,8 @@ def score(
 
 def score_all(
     predictions: Sequence[Predictions],
-    selection: Selection,
-    wanted: Wanted,
+    selection: DataOptions,
+    wanted: ScoreOptions,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Evaluation]:
@@ -183,7 +183,7 @@ def _chosen(losses: Sequence[str] | None, scoring: Scoring, *, asked: str) -> li
     return chosen
 
 
-def _check_top(wanted: Wanted, scoring: Scoring) -> None:
+def _check_top(wanted: ScoreOptions, scoring: Scoring) -> None:
     """Refuse what needs labels, or the order of all classes, where there are none."""
     if (wanted.top or wanted.per_class) and scoring.targets.t.ndim == 2:
         raise InputError("top and per_class need a label for each example; these targets are soft rows")
@@ -197,7 +197,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ScoreOptions:
     """What is to be found out about predictions; see `evaluate` for each field."""
 
     losses: Sequence[str] | None = None
@@ -241,7 +241,7 @@ class Findings:
     """A tally of all rows, with what it is a tally of and what was wanted of it."""
 
     scoring: Scoring
-    wanted: Wanted
+    wanted: ScoreOptions
     losses: Sequence[Loss]
     tally: Tally
 
@@ -337,7 +337,7 @@ class Findings:
             for start in range(0, self.n, size)
         )
 
-    def hints(self, access: Access) -> tuple[Hint, ...]:
+    def hints(self, cache_options: CacheOptions) -> tuple[Hint, ...]:
         """What looks like a mistake."""
         tally, signs, targets = self.tally, self.tally.signs, self.scoring.targets
         facts = Facts(
@@ -352,7 +352,7 @@ class Findings:
             twice=signs.twice,
             labels=None if tally.predicted is None else targets.t,
             predicted=tally.predicted,
-            elsewhere=lambda: labels_elsewhere(targets, access),
+            elsewhere=lambda: labels_elsewhere(targets, cache_options),
         )
         return hints.examine(facts)
 

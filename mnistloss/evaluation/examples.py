@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mnistloss.arrays.checks import Array, Floats, block_targets
 from mnistloss.datasets.load import load_split
-from mnistloss.datasets.settings import ACCESS, Access
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 from mnistloss.document import Lines, Part, Pictures
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
-from mnistloss.evaluation.evaluate import Findings, Wanted, default_losses
+from mnistloss.evaluation.evaluate import Findings, ScoreOptions, default_losses
 from mnistloss.evaluation.hints import Hint
 from mnistloss.evaluation.predictions import check_probabilities
-from mnistloss.evaluation.scoring import Block, Digest, Predictions, Selection, Tally, open_scoring
+from mnistloss.evaluation.scoring import Block, DataOptions, Digest, Predictions, Tally, open_scoring
 from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import LOSSES, Loss
@@ -27,7 +27,7 @@ from mnistloss.losses.outputs import OUTPUTS
 
 KEPT: Mapping[str, Callable[[Block], Array]] = {
     "predicted": lambda block: block.outputs.predicted,
-    "p of the label": lambda block: block.outputs.p.reshape(-1).take(block.outputs.place(block.t)),
+    "p of the label": lambda block: block.outputs.p.reshape(-1).take(block.outputs.flat_index(block.t)),
     "outputs": lambda block: block.outputs.scores,
 }
 """What can be kept of a block but losses: predicted classes (n,), probabilities (n,), and all outputs (K, n)."""
@@ -37,7 +37,7 @@ ALL = ("p of the label", "outputs")
 
 
 @dataclass(frozen=True)
-class Examples:
+class Scores:
     """N checked predictions, of which is in memory what was asked for, with their targets.
 
     t: labels (N,), or soft rows (N, K). values: per-example losses (N,) by name. kept: see `KEPT`.
@@ -57,7 +57,7 @@ class Examples:
     kept: Mapping[str, Array] = field(repr=False)
     signed: Signature
     indices: Array | None = field(default=None, repr=False)
-    access: Access = field(default=ACCESS, repr=False)
+    cache_options: CacheOptions = field(default=CACHE_DEFAULTS, repr=False)
     hints: tuple[Hint, ...] = ()
 
     @property
@@ -118,7 +118,9 @@ class Examples:
         """The images of some examples, (len(rows), 28, 28); None for the user's own targets."""
         if self.dataset is None or self.split is None:
             return None
-        images: NDArray[np.uint8] = load_split(self.dataset, self.split, self.access).images[self.positions()[rows]]
+        images: NDArray[np.uint8] = load_split(self.dataset, self.split, self.cache_options).images[
+            self.positions()[rows]
+        ]
         return images
 
     def pictures(self, rows: Array, captions: tuple[str, ...]) -> list[Part]:
@@ -133,7 +135,7 @@ class Examples:
         return [] if images is None else [Pictures(images, captions, alts)]
 
 
-def load_examples(predictions: Predictions, selection: Selection, keep: Sequence[str] = ALL) -> Examples:
+def load_examples(predictions: Predictions, selection: DataOptions, keep: Sequence[str] = ALL) -> Scores:
     """Check predictions as `evaluate` does, and keep of each example the losses and what of `KEPT` is named.
 
     What the predictions cannot have is left out; an unknown name raises ArgumentError.
@@ -151,7 +153,7 @@ def load_examples(predictions: Predictions, selection: Selection, keep: Sequence
             tally.add(blocks)
             for name, block in itertools.product(columns, blocks):
                 parts[name].append(KEPT[name](block))
-        return Examples(
+        return Scores(
             name=scoring.name,
             dataset=targets.dataset,
             split=targets.split,
@@ -163,8 +165,8 @@ def load_examples(predictions: Predictions, selection: Selection, keep: Sequence
             kept={name: np.concatenate(blocks, axis=-1) for name, blocks in parts.items()},
             signed=scoring.signature(tuple(LOSSES.values()), digest),
             indices=targets.chosen,
-            access=selection.access,
-            hints=Findings(scoring, Wanted(), losses, tally).hints(selection.access),
+            cache_options=selection.cache_options,
+            hints=Findings(scoring, ScoreOptions(), losses, tally).hints(selection.cache_options),
         )
 
 

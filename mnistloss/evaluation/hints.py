@@ -125,7 +125,9 @@ class Signs:
         if self._input == "labels":
             return
         self._n += y.scores.shape[1]
-        self.hard = self.hard and y.lowest == 0 and y.highest == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
+        self.hard = (
+            self.hard and y.min_value == 0 and y.max_value == 1 and bool(((y.scores == 0) | (y.scores == 1)).all())
+        )
         if self.scales:
             for scores in (y.scores[:, :_FIRST], y.scores):  # the first ones tell what most others are
                 self.scales = self.scales and _summed_to(scores, self.scales)
@@ -136,8 +138,8 @@ class Signs:
     def _look_within(self, y: Any) -> None:
         """Undo a softmax: the logs of a softmax of probabilities, shifted to sum to 1, are these probabilities."""
         k, logged = len(y.scores), self._input == "logprobs"
-        highest = math.exp(min(y.highest, 1.0)) if logged else y.highest
-        self._twice = bool((logged or y.lowest > 0) and highest <= math.e / (math.e + k - 1) + 1e-3)
+        highest = math.exp(min(y.max_value, 1.0)) if logged else y.max_value
+        self._twice = bool((logged or y.min_value > 0) and highest <= math.e / (math.e + k - 1) + 1e-3)
         if self._twice:
             logs = y.scores if logged else np.log(y.scores)
             inner = logs + (1 - logs.sum(axis=0)) / k

@@ -66,7 +66,7 @@ def open_predictions(source: ArrayLike | os.PathLike[str] | BinaryIO) -> Iterato
         yield InMemory(as_real(source, "predictions"))
 
 
-class Layout(NamedTuple):
+class PredictionShape(NamedTuple):
     """What the shape of predictions says: N, K where it is known, and the input that they can be."""
 
     n: int
@@ -74,7 +74,7 @@ class Layout(NamedTuple):
     input: str
 
     @classmethod
-    def of(cls, source: Rows, input: str, classes: int | None) -> Layout:
+    def of(cls, source: Rows, input: str, classes: int | None) -> PredictionShape:
         """Read the shape, given what the user says they are and K, if the targets fix it; or raise InputError."""
         if input not in INPUTS:
             raise ArgumentError(f"no input is named {input!r}; the inputs are {', '.join(INPUTS)}")
@@ -141,16 +141,16 @@ def tolerance(dtype: np.dtype[Any]) -> float:
 
 def acceptable(y: Any, input: str, sums_within: float | None) -> bool:
     """Whether every row of a block of outputs is what `input` says; sums are not looked at for None."""
-    if not (math.isfinite(y.lowest) and math.isfinite(y.highest)):
+    if not (math.isfinite(y.min_value) and math.isfinite(y.max_value)):
         return False
     if input == "logits":
         return True
-    if y.highest > (1.0 if input == "probs" else 0.0) + _SLACK or (input == "probs" and y.lowest < -_SLACK):
+    if y.max_value > (1.0 if input == "probs" else 0.0) + _SLACK or (input == "probs" and y.min_value < -_SLACK):
         return False
     return sums_within is None or bool(np.abs(y.p.sum(axis=0) - 1.0).max() <= sums_within)
 
 
-def refuse(source: Rows, layout: Layout, sums_within: float | None) -> InputError:
+def refuse(source: Rows, layout: PredictionShape, sums_within: float | None) -> InputError:
     """The error for predictions of which some row is not acceptable, found by a second look at all of them."""
     census = _Census(layout.input, tolerance(source.dtype))
     for rows in block_slices(layout.n):

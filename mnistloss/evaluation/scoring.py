@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike
 
 from mnistloss.arrays.checks import BLOCK, Array, Floats, as_targets, block_slices, block_targets, transposed
 from mnistloss.arrays.npy import Source
-from mnistloss.datasets.settings import ACCESS, Access
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import Signs
 from mnistloss.evaluation.predictions import (
-    Layout,
+    PredictionShape,
     Rows,
     acceptable,
     as_block,
@@ -30,7 +30,7 @@ from mnistloss.evaluation.predictions import (
     tolerance,
 )
 from mnistloss.evaluation.signature import Signature
-from mnistloss.evaluation.targets import TargetFinder, Targets
+from mnistloss.evaluation.targets import TargetLoader, Targets
 from mnistloss.losses.losses import DELTA, Loss, check_delta, find
 from mnistloss.losses.outputs import OUTPUTS, Classes
 from mnistloss.parallel import in_order
@@ -47,7 +47,7 @@ _MANY_BLOCKS = 16
 
 
 @dataclass(frozen=True)
-class Selection:
+class DataOptions:
     """What predictions are of, and how they are to be read; see `evaluate` for each field."""
 
     targets: Source | None = None
@@ -57,7 +57,7 @@ class Selection:
     input: str = "probs"
     delta: float | None = None
     allow_unnormalized: bool = False
-    access: Access = ACCESS
+    cache_options: CacheOptions = CACHE_DEFAULTS
 
     def __post_init__(self) -> None:
         if self.targets is not None and self.indices is not None:
@@ -67,9 +67,9 @@ class Selection:
         if self.allow_unnormalized and self.input in ("logits", "labels"):
             raise ArgumentError(f"{self.input} have no sums; leave allow_unnormalized out")
 
-    def finder(self) -> TargetFinder:
+    def finder(self) -> TargetLoader:
         """What finds the targets of predictions so selected."""
-        return TargetFinder(self.targets, self.dataset, self.split, self.indices, self.access)
+        return TargetLoader(self.targets, self.dataset, self.split, self.indices, self.cache_options)
 
 
 class Block(NamedTuple):
@@ -89,7 +89,7 @@ class Scoring:
 
     name: str
     source: Rows = field(repr=False)
-    layout: Layout
+    layout: PredictionShape
     targets: Targets
     delta: float
     allow_unnormalized: bool
@@ -197,7 +197,7 @@ class Digest:
 
 @contextlib.contextmanager
 def open_scoring(
-    predictions: Predictions, selection: Selection, finder: TargetFinder | None = None
+    predictions: Predictions, selection: DataOptions, finder: TargetLoader | None = None
 ) -> Iterator[Scoring]:
     """Open predictions and find their targets; raises as `evaluate` does.
 
@@ -205,7 +205,7 @@ def open_scoring(
     """
     finder = finder or selection.finder()
     with open_predictions(predictions) as source:
-        layout = Layout.of(source, selection.input, finder.classes)
+        layout = PredictionShape.of(source, selection.input, finder.classes)
         delta = _delta(selection.delta, layout.input)
         name, targets = name_of(predictions), finder.find(layout, source)
         yield Scoring(name, source, layout, targets, delta, selection.allow_unnormalized)

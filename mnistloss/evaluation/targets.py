@@ -19,9 +19,9 @@ from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import decode_labels, obtain
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.predictions import Layout, Rows
+from mnistloss.evaluation.predictions import PredictionShape, Rows
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import Loss
 from mnistloss.losses.outputs import Probabilities
@@ -85,7 +85,7 @@ _MOST_CLASSES = 1 << 16
 _MOST_PRICED = 1000
 
 
-def own_targets(source: Source, layout: Layout, predictions: Rows) -> Targets:
+def own_targets(source: Source, layout: PredictionShape, predictions: Rows) -> Targets:
     """Targets from an array or a .npy file, for predictions of this layout."""
     array, what = given(source, "targets")
     if _transposed(array, predictions.shape):
@@ -109,7 +109,7 @@ def _transposed(t: Array, shape: tuple[int, ...]) -> bool:
     return labels and t.shape == shape[1:] and 1 < shape[0] != len(t) and int(t.max(initial=0)) < shape[0]
 
 
-def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> int:
+def _own_classes(array: Array, layout: PredictionShape, predictions: Rows, what: str) -> int:
     """K, from the predictions' columns, the targets' columns or, where both are classes, the largest of these."""
     if layout.classes:
         return layout.classes
@@ -123,15 +123,17 @@ def _own_classes(array: Array, layout: Layout, predictions: Rows, what: str) -> 
     return largest + 1
 
 
-class TargetFinder:
+class TargetLoader:
     """Finds the targets of predictions: those of one split once, for however many predictions."""
 
-    def __init__(self, own: Source | None, dataset: str, split: str, indices: Source | None, access: Access) -> None:
-        self._own, self._where = own, (dataset, split, indices, access)
+    def __init__(
+        self, own: Source | None, dataset: str, split: str, indices: Source | None, cache_options: CacheOptions
+    ) -> None:
+        self._own, self._where = own, (dataset, split, indices, cache_options)
         self.classes = catalog.find(dataset).classes if own is None else None
-        self._found: dict[Layout, Targets] = {}
+        self._found: dict[PredictionShape, Targets] = {}
 
-    def find(self, layout: Layout, predictions: Rows) -> Targets:
+    def find(self, layout: PredictionShape, predictions: Rows) -> Targets:
         """The targets of predictions of this layout; raises as `evaluate` does."""
         if layout in self._found:
             return self._found[layout]
@@ -145,20 +147,20 @@ class TargetFinder:
 
 
 def split_targets(
-    layout: Layout, name: str, dataset: str, split: str, indices: Source | None, access: Access
+    layout: PredictionShape, name: str, dataset: str, split: str, indices: Source | None, cache_options: CacheOptions
 ) -> Targets:
     """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names."""
     known = catalog.find(dataset)
     if indices is None:
         split = _fitting_split(known, split, layout, name)
-        file = obtain(dataset, split, "labels", access)
+        file = obtain(dataset, split, "labels", cache_options)
         return Targets(decode_labels(file.content).astype(np.uint8), known.classes, dataset, split, file.sha256)
     batch = load_indices(indices, layout.n)
     split = split_of(batch, dataset, split)
     if len(batch.indices) != layout.n:
         found = f"{layout.n:,} predictions, but {len(batch.indices):,} indices"
         raise InputError(f"{name}: {found} in {batch.name}; expected one for each")
-    file = obtain(dataset, split, "labels", access)
+    file = obtain(dataset, split, "labels", cache_options)
     labels = decode_labels(file.content)
     outside = (batch.indices < 0) | (batch.indices >= len(labels))
     if outside.any():
@@ -170,14 +172,14 @@ def split_targets(
     return Targets(t, known.classes, dataset, split, file.sha256, chosen)
 
 
-def labels_elsewhere(targets: Targets, access: Access) -> dict[str, Array]:
+def labels_elsewhere(targets: Targets, cache_options: CacheOptions) -> dict[str, Array]:
     """The labels of the same split of other datasets, as far as these are cached and have as many examples."""
     found = {}
     for other in catalog.DATASETS.values():
         split = targets.split
         if split is None or targets.chosen is not None or other.name == targets.dataset or other.embedded:
             continue
-        entry = cache.look(other, other.files[split]["labels"], access.cache_dir)
+        entry = cache.look(other, other.files[split]["labels"], cache_options.cache_dir)
         if entry.state is State.VERIFIED and other.examples(split) == len(targets.t):
             found[other.name] = decode_labels(entry.content).astype(np.intp)
     return found
@@ -189,7 +191,7 @@ def _digest(array: Array, integers: str = "<i8") -> str:
     return hashlib.sha256(held.view(np.uint8).data).hexdigest()
 
 
-def _fitting_split(dataset: catalog.Dataset, split: str, layout: Layout, name: str) -> str:
+def _fitting_split(dataset: catalog.Dataset, split: str, layout: PredictionShape, name: str) -> str:
     n = layout.n
     fitting = [known for known in catalog.SPLITS if dataset.examples(known) == n]
     if split == "auto" and len(fitting) == 1:

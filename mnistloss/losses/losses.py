@@ -37,7 +37,7 @@ def _nll(y: Outputs, t: Array, _: float) -> Floats:
 def _squared_error(y: Outputs, t: Array, _: float) -> Floats:
     squares = np.square(y.p if t.ndim == 1 else y.p - t)
     if t.ndim == 1:
-        squares.reshape(-1)[y.place(t)] = y.less_one(t) ** 2
+        squares.reshape(-1)[y.flat_index(t)] = y.p_minus_one(t) ** 2
     total: Floats = squares.sum(axis=0)
     return total
 
@@ -48,7 +48,7 @@ def _half_squared_error(y: Outputs, t: Array, _: float) -> Floats:
 
 def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
     if t.ndim == 1:
-        return (~y.hits(t)).astype(np.float64)
+        return (~y.correct(t)).astype(np.float64)
     return 1.0 - t[y.predicted, np.arange(t.shape[1])]
 
 

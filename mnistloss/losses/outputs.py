@@ -35,7 +35,7 @@ class Outputs(ABC):
         """Probabilities (K, n)."""
 
     @abstractmethod
-    def less_one(self, t: Array | None) -> Floats:
+    def p_minus_one(self, t: Array | None) -> Floats:
         """p - 1."""
 
     @abstractmethod
@@ -43,18 +43,18 @@ class Outputs(ABC):
         """log(p + delta)."""
 
     @cached_property
-    def best(self) -> Floats:
+    def max_score(self) -> Floats:
         """The largest output (n,)."""
-        best: Floats = self.scores.max(axis=0)
-        return best
+        max_score: Floats = self.scores.max(axis=0)
+        return max_score
 
     @cached_property
-    def highest(self) -> float:
+    def max_value(self) -> float:
         """The largest of all, NaN if one is."""
-        return float(self.best.max())
+        return float(self.max_score.max())
 
     @cached_property
-    def lowest(self) -> float:
+    def min_value(self) -> float:
         """The smallest of all, NaN if one is."""
         return float(self.scores.min())
 
@@ -67,15 +67,15 @@ class Outputs(ABC):
 
     @cached_property
     def _reached(self) -> NDArray[np.bool_]:
-        return ~(self.scores < self.best)  # where NaN is too, so that there always is a class
+        return ~(self.scores < self.max_score)  # where NaN is too, so that there always is a class
 
-    def hits(self, t: Array) -> NDArray[np.bool_]:
+    def correct(self, t: Array) -> NDArray[np.bool_]:
         """Whether the predicted class (n,) is the true one."""
         if np.count_nonzero(self._reached) == self.scores.shape[1]:
-            return self._pick(self.scores, t) == self.best
+            return self._pick(self.scores, t) == self.max_score
         return self.predicted == t
 
-    def place(self, t: Array) -> NDArray[np.intp]:
+    def flat_index(self, t: Array) -> NDArray[np.intp]:
         """Where the true class of each example lies in (K, n), counted through the rows."""
         if self._placed[0] is not t:
             n = self.scores.shape[1]
@@ -87,7 +87,7 @@ class Outputs(ABC):
         if t is None or t.ndim == 2:
             return values
         if self._picked[0] is not values or self._picked[1] is not t:
-            self._picked = values, t, values.reshape(-1).take(self.place(t))
+            self._picked = values, t, values.reshape(-1).take(self.flat_index(t))
         picked: Floats = self._picked[2]
         return picked
 
@@ -97,13 +97,13 @@ class Probabilities(Outputs):
 
     @property
     def confidence(self) -> Floats:
-        return self.best
+        return self.max_score
 
     @property
     def p(self) -> Floats:
         return self.scores
 
-    def less_one(self, t: Array | None) -> Floats:
+    def p_minus_one(self, t: Array | None) -> Floats:
         return self._pick(self.scores, t) - 1.0
 
     def log(self, t: Array | None, delta: float) -> Floats:
@@ -119,13 +119,13 @@ class LogProbabilities(Outputs):
 
     @property
     def confidence(self) -> Floats:
-        return np.exp(self.best)
+        return np.exp(self.max_score)
 
     @cached_property
     def p(self) -> Floats:
         return np.exp(self.scores)
 
-    def less_one(self, t: Array | None) -> Floats:
+    def p_minus_one(self, t: Array | None) -> Floats:
         return np.expm1(self._log(t))
 
     def log(self, t: Array | None, delta: float) -> Floats:
@@ -155,13 +155,13 @@ class Logits(LogProbabilities):
         """The sum of exponentials (n,), shifted by the largest score, without that largest term, which is 1."""
         exponentials = self._shifted(self.scores)
         np.exp(exponentials, out=exponentials)
-        exponentials.reshape(-1)[self.place(self.predicted)] = 0.0
+        exponentials.reshape(-1)[self.flat_index(self.predicted)] = 0.0
         others: Floats = exponentials.sum(axis=0)
         return others
 
     def _shifted(self, scores: Floats) -> Floats:
         with np.errstate(over="ignore"):
-            return scores - self.best
+            return scores - self.max_score
 
     def _log(self, t: Array | None) -> Floats:
         return self._shifted(self._pick(self.scores, t)) - np.log1p(self._others)
@@ -173,7 +173,7 @@ class Classes:
     def __init__(self, predicted: NDArray[np.intp]) -> None:
         self.predicted = predicted
 
-    def hits(self, t: Array) -> NDArray[np.bool_]:
+    def correct(self, t: Array) -> NDArray[np.bool_]:
         """Whether the predicted class (n,) is the true one."""
         return self.predicted == t
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mnistloss.arrays.checks import Floats
 from mnistloss.datasets.catalog import SPLITS, check_split
 from mnistloss.datasets.load import Split, load_split
-from mnistloss.datasets.settings import ACCESS, Access
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import evaluate
 from mnistloss.evaluation.results import Evaluation
@@ -125,7 +125,9 @@ class Baseline:
     epochs: tuple[float, ...]
 
 
-def run(name: str, dataset: str, learning: Learning | None = None, access: Access = ACCESS) -> Baseline:
+def run(
+    name: str, dataset: str, learning: Learning | None = None, cache_options: CacheOptions = CACHE_DEFAULTS
+) -> Baseline:
     """Fit a baseline on the training split, predict both splits and score them."""
     learning = learning or Learning()
     fallen: list[float] = []
@@ -135,11 +137,11 @@ def run(name: str, dataset: str, learning: Learning | None = None, access: Acces
         if learning.progress is not None:
             learning.progress(epoch, loss)
 
-    splits = {split: load_split(dataset, split, access) for split in SPLITS}
+    splits = {split: load_split(dataset, split, cache_options) for split in SPLITS}
     model = fit(name, splits["train"], replace(learning, progress=follow))
     predictions = {split: model(examples.images) for split, examples in splits.items()}
     train, test = (
-        evaluate(y, dataset=dataset, split=split, cache_dir=access.cache_dir, download=access.download)
+        evaluate(y, dataset=dataset, split=split, cache_dir=cache_options.cache_dir, download=cache_options.download)
         for split, y in predictions.items()
     )
     return Baseline(name, model, predictions, train, test, tuple(fallen))
@@ -167,6 +169,6 @@ def baseline(
     """
     check_split(split)
     learning = Learning(epochs, learning_rate, batch_size, seed)
-    access = Access(cache_dir, download)
-    model = fit(name, load_split(dataset, "train", access), learning)
-    return model(load_split(dataset, split, access).images)
+    cache_options = CacheOptions(cache_dir, download)
+    model = fit(name, load_split(dataset, "train", cache_options), learning)
+    return model(load_split(dataset, split, cache_options).images)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.datasets.load import load_split
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.formatting import counted, nats
 from mnistloss.models.softmax_regression import Learning, Regression
@@ -21,7 +21,7 @@ _LOOKS = 100
 
 
 @dataclass(frozen=True)
-class Look:
+class Checkpoint:
     """The model after `step` steps: its mean loss on the examples that it learns from, and on the test split."""
 
     step: int
@@ -42,7 +42,7 @@ class LearningCurve:
     test_examples: int
     learning: Learning
     batches: tuple[float, ...] = field(repr=False)
-    looks: tuple[Look, ...] = field(repr=False)
+    looks: tuple[Checkpoint, ...] = field(repr=False)
     rise_stderr: float = 0.0
 
     @property
@@ -52,7 +52,7 @@ class LearningCurve:
         return last.train < best.train and last.test - best.test > 2 * self.rise_stderr
 
     @property
-    def best(self) -> Look:
+    def best(self) -> Checkpoint:
         """The look at which the test loss is lowest, the first of them."""
         return min(self.looks, key=lambda look: look.test)
 
@@ -138,30 +138,30 @@ def explain_learning(
     >>> round(found.best.test, 2), round(found.looks[-1].test, 2), round(found.looks[-1].train, 2)
     (0.43, 0.48, 0.03)
     """
-    return run(examples, Learning(epochs, learning_rate, batch_size, seed), dataset, Access(cache_dir, download))
+    return run(examples, Learning(epochs, learning_rate, batch_size, seed), dataset, CacheOptions(cache_dir, download))
 
 
-def run(examples: int, learning: Learning, dataset: str, access: Access) -> LearningCurve:
+def run(examples: int, learning: Learning, dataset: str, cache_options: CacheOptions) -> LearningCurve:
     """As `explain_learning`; the progress of `learning` is called after each epoch, with its last mini-batch's loss."""
-    train, test = (load_split(dataset, split, access) for split in ("train", "test"))
+    train, test = (load_split(dataset, split, cache_options) for split in ("train", "test"))
     everything = whole(examples, "examples") == len(train)
     chosen = slice(None) if everything else draw(len(train), examples, replace=False, words=Words(learning.seed))
     x, t = train.take(chosen)
     sides = (x, t.astype(np.intp)), (test.take(slice(None))[0], test.labels.astype(np.intp))
     model = Regression.zeros(x.shape[1], train.dataset.classes)
 
-    def look(step: int, epoch: int) -> Look:
+    def look(step: int, epoch: int) -> Checkpoint:
         with np.errstate(over="ignore", invalid="ignore"):
             on_train, on_test = (model.losses(*side) for side in sides)
         if not (np.isfinite(on_train).all() and np.isfinite(on_test).all()):
             raise learning.diverged(epoch)
-        found = Look(step, Moments.over(on_train).mean, Moments.over(on_test).mean)
+        found = Checkpoint(step, Moments.over(on_train).mean, Moments.over(on_test).mean)
         if not seen or found.test < seen[0][0].test:
             seen[:] = [(found, on_test)]
         seen[1:] = [(found, on_test)]
         return found
 
-    seen: list[tuple[Look, Floats]] = []  # the best and the last
+    seen: list[tuple[Checkpoint, Floats]] = []  # the best and the last
     in_epoch = -(-len(x) // learning.batch_size)
     total = learning.epochs * in_epoch
     batches, looks = [], [look(0, 0)]

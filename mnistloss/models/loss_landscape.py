@@ -11,7 +11,7 @@ import numpy as np
 
 from mnistloss.arrays.checks import Array, Floats, whole
 from mnistloss.datasets.load import load_split
-from mnistloss.datasets.settings import Access
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import ArgumentError
 from mnistloss.formatting import counted, examples
@@ -28,7 +28,7 @@ _FARTHEST = 1e6
 
 
 @dataclass(frozen=True)
-class Move:
+class WeightPath:
     """How weights move: one of them, W[i, j], or all of them and the biases, along a direction of length 1.
 
     direction: "gradient", down that of the loss, or "random". range: from where to where, 0 being the weights as
@@ -43,7 +43,7 @@ class Move:
     @classmethod
     def of(
         cls, weight: tuple[int, int] | None, direction: str | None, range: tuple[float, float] | None, steps: int
-    ) -> Move:
+    ) -> WeightPath:
         """With what is left open: down the gradient, -1 to 1 for one weight, -0.1 to 0.1 for all."""
         if weight is None:
             return cls(None, direction or "gradient", range or (-0.1, 0.1), steps)
@@ -95,7 +95,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PathSummary:
     """What a path shows of a measure: how many values it takes, how many steps change it, its derivative midway."""
 
     distinct: int
@@ -104,7 +104,7 @@ class Seen:
     derivative: float
 
     @classmethod
-    def of(cls, values: Floats, derivative: float) -> Seen:
+    def of(cls, values: Floats, derivative: float) -> PathSummary:
         changes = int(np.count_nonzero(np.diff(values)))
         return cls(len(np.unique(values)), changes, 1 - changes / (len(values) - 1), derivative)
 
@@ -126,16 +126,16 @@ class AccuracyPath:
     n: int
     batch_size: int | None
     seed: int
-    move: Move
+    move: WeightPath
     at: Floats = field(repr=False)
     loss: Floats = field(repr=False)
     accuracy: Floats = field(repr=False)
     slope: float
 
     @property
-    def seen(self) -> dict[str, Seen]:
+    def seen(self) -> dict[str, PathSummary]:
         """Of the loss and of the accuracy, whose derivative is 0 wherever it has one."""
-        return {"loss": Seen.of(self.loss, self.slope), "accuracy": Seen.of(self.accuracy, 0.0)}
+        return {"loss": PathSummary.of(self.loss, self.slope), "accuracy": PathSummary.of(self.accuracy, 0.0)}
 
     def columns(self) -> dict[str, list[Any]]:
         """The curves, a number for each place."""
@@ -192,7 +192,7 @@ def explain_accuracy(
     """Loss and accuracy of a softmax regression while one weight, or all along a direction, move in fine steps.
 
     weights: a .npz with W (784, 10) and b (10,), as `baseline softmax --weights-out` saves it; None learns as
-        `baseline("softmax")` does. weight, direction, range, steps: see `Move`.
+        `baseline("softmax")` does. weight, direction, range, steps: see `WeightPath`.
     batch_size: so many examples drawn with replacement by the seed; None takes all of the split.
     Raises ArgumentError for an argument out of range, InputError for other weights, UnavailableError without data.
 
@@ -200,15 +200,15 @@ def explain_accuracy(
     >>> found.seen["loss"].distinct, found.seen["accuracy"].distinct, round(found.seen["accuracy"].still, 12)
     (201, 4, 0.96)
     """
-    move = Move.of(weight, direction, range, steps)
-    access = Access(cache_dir, download)
-    on = load_split(dataset, split, access)
+    move = WeightPath.of(weight, direction, range, steps)
+    cache_options = CacheOptions(cache_dir, download)
+    on = load_split(dataset, split, cache_options)
     words = Words(seed)
     chosen = slice(None) if batch_size is None else draw(len(on), batch_size, words=words)
     x, t = on.take(chosen)
     x, t = x.astype(np.float64), t.astype(np.intp)
     if weights is None:
-        model = fit_softmax(load_split(dataset, "train", access), Learning()).double()
+        model = fit_softmax(load_split(dataset, "train", cache_options), Learning()).double()
     else:
         model = Regression.load(weights, x.shape[1], on.dataset.classes)
     step = move.along(model, x, t, words)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the score of a file is printed without what learns, imports
     from mnistloss.arrays.checks import Array
     from mnistloss.datasets.cache import Entry
     from mnistloss.datasets.catalog import Dataset
-    from mnistloss.datasets.fetch import Imported
+    from mnistloss.datasets.fetch import FetchResult
     from mnistloss.models.baselines import Baseline
     from mnistloss.sampling.batches import Batch
 
@@ -96,7 +96,7 @@ def views(known: Sequence[View]) -> RenderableType:
     return Group(table, *sentences("mnistloss inspect VIEW preds.npy, or all for VIEW"))
 
 
-def fetched(found: Imported) -> RenderableType:
+def fetched(found: FetchResult) -> RenderableType:
     """The files of one dataset, what they hold and where they lie; and what of an import could not be used."""
     table = grid("file", ">bytes", "shape", "dtype", "verified", "from")
     for item in found.files:
