@@ -1,16 +1,15 @@
-"""What can go wrong, as one tree.
+"""The tree of exceptions.
 
     MnistLossError
-    ├── ArgumentError (ValueError)     an argument outside of what is defined
+    ├── ArgumentError (ValueError)     an argument outside its range
     ├── InputError (ValueError)        predictions, targets or indices that are refused
-    ├── WorkerError                    a process that shared the work and was ended from outside
     ├── OutputError (OSError)          a result that could not be written
     ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── DataError                      the dataset itself
         ├── IdxError (ValueError)      bytes that are not an IDX array
         ├── IntegrityError             content that is not the published content
-        ├── DownloadError              one address that did not deliver
-        └── UnavailableError           neither in the cache nor to be had
+        ├── DownloadError              one address that did not deliver the file
+        └── UnavailableError           neither in the cache nor downloadable
 
 The command line turns each of them into a message, with exit status 2 for an ArgumentError and 1 for the others;
 any other exception is a bug of ours and stays a traceback.
@@ -26,15 +25,11 @@ class MnistLossError(Exception):
 
 
 class ArgumentError(MnistLossError, ValueError):
-    """An argument outside of what is defined, such as a batch size of 0."""
+    """An argument outside its range, such as a batch size of 0."""
 
 
 class InputError(MnistLossError, ValueError):
     """Predictions, targets or indices that are refused; the message says what, where and what to do."""
-
-
-class WorkerError(MnistLossError):
-    """A process that shared the work was ended from outside."""
 
 
 class OutputError(MnistLossError, OSError):
@@ -46,7 +41,7 @@ class MissingExtraError(MnistLossError, ImportError):
 
 
 class DataError(MnistLossError):
-    """The dataset itself is at fault: its bytes, its address, or its absence."""
+    """A data set whose bytes are wrong, or that is not available."""
 
 
 class IdxError(DataError, ValueError):
@@ -58,11 +53,11 @@ class IntegrityError(DataError):
 
 
 class DownloadError(DataError):
-    """One address did not deliver."""
+    """One address did not deliver the file."""
 
 
 class UnavailableError(DataError):
-    """A file of a dataset is neither in the cache nor to be had."""
+    """A file of a dataset is neither in the cache nor downloadable."""
 
 
 def check_installed(what: str, *packages: str) -> None:

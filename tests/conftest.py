@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,18 @@ from mirror import Mirror
 from mnistloss.cli import main
 from mnistloss.datasets import catalog
 from mnistloss.datasets.fetch import import_files
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
+from mnistloss.evaluation.targets import DataOptions
 
 Cli = Callable[..., Result]
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+
+def scores_of(predictions: Predictions, data: DataOptions, keep: Sequence[str] = ALL_COLUMNS) -> Scores:
+    """Score predictions, keeping what every view needs."""
+    return score(predictions, data, keep=keep)
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,6 @@ PROMISED = {
     "eval-script": "≥ 5 × faster",
     "pass-one": "≥ 8 × faster",
     "pass-bare": "≥ 8 × faster",
-    "pass-all": "≥ 10 × faster",
-    "gain": "≥ 0.85 of it",
     "logits": "≥ 3 × faster",
     "memory": "≤ +64 MB",
     "files": "≥ 12 × faster",

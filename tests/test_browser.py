@@ -18,9 +18,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from mnistloss.analysis.overview import Overview, gather
+from mnistloss.analysis.overview import Overview, build_report
 from mnistloss.evaluation.hints import Hint
-from mnistloss.evaluation.scoring import DataOptions
 from mnistloss.report import html
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -41,7 +40,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     y = np.random.default_rng(5).dirichlet(np.full(10, 0.3), 1000)
     np.save(folder / "a <b>.npy", y)
     np.save(folder / "b.npy", (y + np.eye(10)[np.arange(1000) % 10]) / 2)
-    found = gather([folder / "a <b>.npy", folder / "b.npy"], DataOptions(dataset="mnist-5k"))
+    found = build_report([folder / "a <b>.npy", folder / "b.npy"], dataset="mnist-5k")
     hinted = replace(found.files[0].evaluation, hints=(Hint("a-hint", "something is odd", "look at it"),))
     one = Overview((replace(found.files[0], evaluation=hinted),))
     for name, page in zip(PAGES, (html.render(one, note="A note."), html.render(found)), strict=True):

@@ -178,7 +178,6 @@ def test_infinite_loss_in_every_format(cli: Cli, tmp_path: Path) -> None:
         ("eval", "x.npy", "--input", "scores"),
         ("eval", "x.npy", "--reduction", "none"),
         ("eval", "x.npy", "--out", "l.npy"),
-        ("eval", "x.npy", "--targets", "t.npy", "--indices", "i.npy"),
         ("eval", "x.npy", "--batch-size", "0"),
         ("eval", "x.npy", "--confidence", "1"),
         ("eval", "x.npy", "--seed", "1"),
@@ -337,13 +336,20 @@ def test_stderr_that_is_closed_or_full(tmp_path: Path, preds: Path) -> None:
         assert (done.returncode, done.stdout.count(b"\n")) == (3, 4)
 
 
+def test_options_that_exclude_each_other(cli: Cli) -> None:
+    """What the library refuses as an argument is a usage error: exit status 2, and nothing on stdout."""
+    result = cli("eval", "x.npy", "--targets", "t.npy", "--indices", "i.npy")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: targets are the user's own, indices name examples of a split; give one of them\n"
+
+
 def test_want_of_memory(cli: Cli, preds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said in a line."""
 
     def too_much(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 7.28 TiB")
 
-    monkeypatch.setattr("mnistloss.evaluation.evaluate.score_all", too_much)
+    monkeypatch.setattr("mnistloss.evaluation.evaluate.score", too_much)
     result = cli("eval", preds, *ON_5K)
     assert (result.exit_code, result.stderr) == (1, "Error: there is not enough memory (Unable to allocate 7.28 TiB)\n")
 

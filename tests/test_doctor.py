@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mnistloss import baseline, evaluate, one_hot, softmax
 from mnistloss.datasets.load import load_split
-from mnistloss.evaluation.hints import Facts, _assignment
+from mnistloss.evaluation.hints import Evidence, HintInputs, _assignment
 from mnistloss.models.baselines import BASELINES, run
 from mnistloss.models.softmax_regression import Learning
 from mnistloss.stats import Moments
@@ -119,7 +119,7 @@ def test_shuffled_rows(book: np.ndarray, plant: Planted, input: str) -> None:
 def test_the_evidence_is_what_was_done(book: np.ndarray) -> None:
     """The shift, the column and the order that a hint names are those of the mistake."""
     for planted, evidence in (
-        (np.roll(book, 3, axis=0), "if row i is held against example i -3"),
+        (np.roll(book, 3, axis=0), "if row i is compared with example i -3"),
         (np.roll(book, 1, axis=1), "if class k is read from the column above k"),
         (np.roll(book, -1, axis=1), "if class k is read from the column below k"),
         (book[:, ORDER], "into the order 3 1 6 0 2 4 7 9 8 5"),
@@ -130,7 +130,7 @@ def test_the_evidence_is_what_was_done(book: np.ndarray) -> None:
 def test_worse_than_the_prior(book: np.ndarray) -> None:
     """A loss above what constant predictions cost is said, with both of them."""
     (found,) = (hint for hint in evaluate(book[SHUFFLED]).hints if hint.name == "worse-than-prior")
-    assert "is above 2.3026, what the uniform guess costs, and 2.3008, what the class prior does" in found.evidence
+    assert "is above 2.3026, the cost of the uniform guess, and 2.3008, that of the class prior" in found.evidence
 
 
 def test_chance_and_numbers_are_both_evidence_of_shuffling() -> None:
@@ -291,7 +291,9 @@ def test_confusions_of_many_classes_are_counted(k: int) -> None:
     labels, predicted = rng.integers(0, k, 20_000), rng.integers(0, k, 20_000)
     small = np.min_scalar_type(k - 1)
     error = {"error": Moments.over((labels != predicted).astype(float))}
-    facts = Facts("labels", k, 0.0, error, {}, labels=labels.astype(small), predicted=predicted.astype(small))
+    facts = HintInputs(
+        "labels", k, 0.0, error, {}, Evidence("labels"), labels=labels.astype(small), predicted=predicted.astype(small)
+    )
     expected = np.zeros((k, k), int)
     np.add.at(expected, (labels, predicted), 1)
     np.testing.assert_array_equal(facts.counts, expected)

@@ -406,7 +406,7 @@ def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"losses": ["mae"]}, "no loss is named 'mae'; the losses are cee, mse, nll, brier, error"),
-        ({"losses": []}, "no loss was asked for"),
+        ({"losses": []}, "no loss is named"),
         ({"input": "scores"}, "no input is named 'scores'"),
         ({"reduction": "median"}, "no reduction is named 'median'"),
         ({"dataset": "cifar"}, "no dataset is named 'cifar'"),
@@ -419,7 +419,7 @@ def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
         ({"top": (k for k in [1, 2])}, "top is <generator .*; expected a list, even of one"),
         ({"top": [11]}, "top is 11; there are 10 classes"),
         ({"top": [0.5]}, "top is 0.5; expected a whole number"),
-        ({"losses": 5}, "losses is 5; expected a list"),
+        ({"losses": 5}, "losses is 5; expected the name of a loss"),
         ({"losses": [["cee"]]}, r"no loss is named \['cee'\]"),
         ({"seed": -1, "bootstrap": 5}, "seed is -1; expected at least 0"),
         ({"seed": 1.5, "bootstrap": 5}, "seed is 1.5; expected a whole number"),

@@ -35,7 +35,7 @@ predictions, row 0: label 2, predicted 2
  9          0    0             0                    0
  Σ          1    1     0.1950000           -0.5108255
 
-the losses of this example, made of these sums; delta is 1e-7
+the losses of this example, from these sums; delta is 1e-7
 
       formula                        value
  ─────────────────────────────────────────
@@ -54,8 +54,8 @@ scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)
  2  4.0000000                 1  0.7365969  predicted
  Σ                    1.3575946          1
 
-The largest z and the largest y are of class 2: to predict, the softmax can be
-left out; the loss needs it.
+The largest z and the largest y are of class 2: a prediction does not need the
+softmax, the loss does.
 predictions, row 0: label 1, predicted 2
 
  k        y_k  t_k  (y_k - t_k)²  t_k log y_k
@@ -65,7 +65,7 @@ predictions, row 0: label 1, predicted 2
  2  0.7365969    0     0.5425750            0  predicted
  Σ          1    1     1.1126421   -1.4057145
 
-the losses of this example, made of these sums; delta is 0
+the losses of this example, from these sums; delta is 0
 
       formula                        value
  ─────────────────────────────────────────
@@ -129,7 +129,7 @@ def test_rounding_of_the_softmax_is_said() -> None:
     found = explain_example([[0.0, 1e-20, -1.0]], 0, targets=[0], input="logits")
     (sentence,) = [part for part in found.parts() if isinstance(part, Lines)]
     assert (found.y[0], found.predicted) == (found.y[1], 1)
-    assert sentence.lines == ("The largest z is of class 1; rounding made y as large for class 0.",)
+    assert sentence.lines == ("The largest z is of class 1; after rounding, y is as large for class 0.",)
 
 
 def test_soft_targets() -> None:

@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = [
     ["errors", "formatting", "version"],
     ["arrays"],
-    ["datasets", "losses", "stats", "document", "parallel"],
+    ["datasets", "losses", "stats", "document"],
     ["evaluation", "sampling"],
     ["analysis", "models"],
     ["report"],

@@ -15,16 +15,16 @@ from conftest import Cli
 from pages import Page
 from PIL import Image
 
-from mnistloss.analysis.overview import Overview, gather
+from mnistloss.analysis.overview import Overview, build_report
 from mnistloss.analysis.view import NotAvailable
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Bars, Lines, Pictures, Table
 from mnistloss.errors import ArgumentError, MissingExtraError
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataKeywords
 from mnistloss.report import formats, html
 
 LABELS = np.arange(1000) % 10
-OWN = DataOptions(dataset="mnist-5k")
+OWN: DataKeywords = {"dataset": "mnist-5k"}
 HOSTILE = '<b onclick="x">\'&[v2]{{ 7*7 }}.npy'
 
 
@@ -35,7 +35,7 @@ def fragment(part: object) -> str:
 
 @pytest.fixture
 def found(preds: Path) -> Overview:
-    return gather([preds], OWN)
+    return build_report([preds], **OWN)
 
 
 def test_table() -> None:
@@ -101,7 +101,7 @@ def test_nothing_is_requested(found: Overview) -> None:
 
 def test_links_and_labels_lead_somewhere(found: Overview) -> None:
     """Ids are unique, and every reference within the page has its target, also where a file is named twice."""
-    twice = gather([found.files[0].evaluation.predictions] * 2, OWN)
+    twice = build_report([found.files[0].evaluation.predictions] * 2, **OWN)
     for page in (html.render(found), html.render(twice)):
         elements = Page(page).elements
         ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
@@ -138,22 +138,22 @@ def test_what_is_not_defined_is_said(tmp_path: Path, cli: Cli) -> None:
     np.save(tmp_path / "classes.npy", LABELS)
     np.save(tmp_path / "y.npy", np.full((4, 2), 0.5))
     np.save(tmp_path / "soft.npy", np.full((4, 2), 0.5))
-    hard = gather([tmp_path / "classes.npy"], replace(OWN, input="labels"))
+    hard = build_report([tmp_path / "classes.npy"], dataset="mnist-5k", input="labels")
     assert [name for name, view in hard.files[0].views.items() if isinstance(view, NotAvailable)] == [
         "calibration",
         "histogram",
         "worst",
     ]
-    assert len(re.findall("Not to be seen: .*predicted classes", html.render(hard))) == 3
-    soft = gather([tmp_path / "y.npy"], DataOptions(targets=tmp_path / "soft.npy"))
-    assert len(re.findall(r"Not to be seen: .*y\.npy: the targets are soft rows", html.render(soft))) == 3
+    assert len(re.findall("Not available: .*predicted classes", html.render(hard))) == 3
+    soft = build_report([tmp_path / "y.npy"], targets=tmp_path / "soft.npy")
+    assert len(re.findall(r"Not available: .*y\.npy: the targets are soft rows", html.render(soft))) == 3
     assert "this needs a label for each example" in soft.as_dict()["files"][0]["views"]["worst"]["refused"]
 
 
 def test_infinite_losses(tmp_path: Path) -> None:
     """A page can say infinite."""
     np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
-    page = html.render(gather([tmp_path / "hard.npy"], replace(OWN, delta=0)))
+    page = html.render(build_report([tmp_path / "hard.npy"], dataset="mnist-5k", delta=0))
     assert "100 losses are infinite, and in no bin." in page
     assert Page(page).text["strong"][0] == "infinite"
     assert "nan" not in Page(page).text["main"][0]
@@ -163,17 +163,17 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
     """Files are compared with the first; of different examples there is no difference, and the page says so."""
     np.save(tmp_path / "better.npy", (probs + np.eye(10, dtype=np.float32)[LABELS]) / 2)
     np.save(tmp_path / "train.npy", np.full((4000, 10), 0.1))
-    read = Page(html.render(gather([preds, tmp_path / "better.npy"], OWN)))
-    assert "cee less that of the baseline; below zero is better" in read.text["caption"]
+    read = Page(html.render(build_report([preds, tmp_path / "better.npy"], **OWN)))
+    assert "cee minus the baseline's; below zero is better" in read.text["caption"]
     assert len(read.named("article")) == 2
     assert len(read.named("img")) == 20 + 20 + 10
-    assert "90 % interval" in Page(html.render(gather([preds, preds], OWN, confidence=0.9))).text["table"][2]
-    same = Page(html.render(gather([preds, preds], OWN)))
+    assert "90 % interval" in Page(html.render(build_report([preds, preds], **OWN, confidence=0.9))).text["table"][2]
+    same = Page(html.render(build_report([preds, preds], **OWN)))
     assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
-    apart = html.render(gather([preds, tmp_path / "train.npy"], OWN))
+    apart = html.render(build_report([preds, tmp_path / "train.npy"], **OWN))
     assert "paired differences need predictions of the same examples" in apart
     with pytest.raises(ArgumentError, match="no predictions to report"):
-        gather([], OWN)
+        build_report([], **OWN)
 
 
 def test_data_of_the_page(preds: Path, cli: Cli, found: Overview) -> None:
@@ -197,7 +197,7 @@ def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
     result = cli("report", preds, *options)
     assert (result.stdout, result.stderr) == ("", f"written to {out}\n")
     text = out.read_text()
-    assert text == html.render(gather([preds], OWN, confidence=0.9), title="T", note="N")
+    assert text == html.render(build_report([preds], **OWN, confidence=0.9), title="T", note="N")
     assert "90 % interval" in text
 
 
@@ -208,7 +208,7 @@ def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
         (("-o", "r.htm"), "r.htm ends in .htm; expected .html"),
         (("-o", "nowhere/r.html"), "nowhere does not exist"),
         (("-o", "r.html", "--format", "json"), "--format json is printed"),
-        (("-", "-o", "r.html"), "a report reads its files more than once; save standard input to a file"),
+        (("-", "-", "-o", "r.html"), "standard input can be read once"),
     ],
 )
 def test_usage(arguments: tuple[str, ...], message: str, preds: Path, cli: Cli) -> None:
@@ -235,7 +235,7 @@ def test_without_the_extra(
 def test_book_network(real: Path, realdata: Path) -> None:
     """The page of the book's network is a tenth of a megabyte and shows its loss, its accuracy and twenty digits."""
     path = realdata / "predictions" / "book-network-probs.npy"
-    page = html.render(gather([path], DataOptions()))
+    page = html.render(build_report([path]))
     read = Page(page)
     assert 50_000 < len(page.encode()) < 200_000
     assert read.text["strong"][:3] == ["0.2245437", "0.0495791", "0.9352"]

@@ -8,14 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Cli
+from conftest import Cli, scores_of
 
 import mnistloss
 from mnistloss import LOSSES
 from mnistloss.analysis.other_tools import others
 from mnistloss.cli import main
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataOptions
 
 ROOT = Path(mnistloss.__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,7 +56,7 @@ def test_definitions() -> None:
 
 def test_conventions_of_other_tools(real: Path, realdata: Path) -> None:
     """The table of other tools' values is what `inspect others` finds."""
-    examples = load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions())
+    examples = scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions())
     rows = [f"| {tool.name} | {value:.8f} | {tool.why} |" for tool, value, _ in others(examples).rows()]
     assert "\n".join(rows) in README
 

@@ -51,7 +51,7 @@ def test_files_that_cannot_be_scored_like_that(tmp_path: Path, preds: Path, prob
         )
         result = cli("verify", signature, tmp_path / f"{name}.npy")
         assert result.exit_code == 1
-        assert f"{name}.npy does not give this number; it cannot be scored as the signature says" in result.stdout
+        assert f"{name}.npy does not give this number: it cannot be scored as the signature says" in result.stdout
         told = json.loads(cli("verify", signature, tmp_path / f"{name}.npy", "--format", "json").stdout)["verification"]
         assert (told["verified"], told["evaluation"]) == (False, None)
     with pytest.raises(InputError, match="No such file"):
@@ -90,15 +90,15 @@ def test_the_sentence_says_what_was_checked(preds: Path) -> None:
     text, value = str(result.losses["cee"].signature), result.losses["cee"].value
     other = evaluate(preds, dataset="mnist-5k", losses=["cee"], delta=1e-6).losses["cee"].value
     for signature, claimed, sentence in (
-        (text, None, f"is what this signature is of; the number is cee {value:.12g}"),
-        (text.replace("1e-07", "1e-06"), None, f"is what this signature is of; the number is cee {other:.12g}"),
-        (text.replace("|mean|", "|none|"), None, "is what this signature is of; it keeps every example's loss"),
+        (text, None, f"matches this signature; the number is cee {value:.12g}"),
+        (text.replace("1e-07", "1e-06"), None, f"matches this signature; the number is cee {other:.12g}"),
+        (text.replace("|mean|", "|none|"), None, "matches this signature; it is of every example's loss"),
         (text, f"{value:.4f}", f"gives this number, {value:.4f}: cee {value:.12g}"),
         (text, "7.5", f"does not give this number, 7.5, but cee {value:.12g}"),
         (
             re.sub(r"y:\w+", "y:00000000", text),
             f"{value:.4f}",
-            "does not give this number; the signature is of something else",
+            "does not give this number: the signature is of something else",
         ),
     ):
         assert verify(signature, preds, value=claimed).parts()[0] == Lines((f"{preds} {sentence}",))
@@ -156,7 +156,7 @@ def test_verify_command(cli: Cli, preds: Path) -> None:
     """`verify` exits with 0 or 1, says what differs, and has JSON."""
     signature = str(evaluate(preds, dataset="mnist-5k").signature)
     result = cli("verify", signature, preds)
-    assert (result.exit_code, "is what this signature is of; the number" in result.stdout) == (0, True)
+    assert (result.exit_code, "matches this signature; the number" in result.stdout) == (0, True)
     wrong = re.sub(r"y:[0-9a-f]{8}", "y:00000000", signature)
     result = cli("verify", wrong, preds)
     assert (result.exit_code, "does not give this number" in result.stdout) == (1, True)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import scores_of
 
 from mnistloss import evaluate, softmax
 from mnistloss.analysis.calibration import LIMIT, Calibration, calibration, fit
 from mnistloss.document import Lines, charts
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataOptions
 
 LABELS = np.arange(1000) % 10
 OWN = DataOptions(dataset="mnist-5k")
@@ -36,7 +36,7 @@ def nll_at(y: np.ndarray, temperature: float) -> float:
 @pytest.mark.parametrize("bins", [1, 7, 15])
 def test_bins_are_those_of_a_loop(bins: int, probs: np.ndarray) -> None:
     """Counts, accuracies, confidences and both errors are those of a loop over bins (low, high]."""
-    found = calibration(load_examples(probs, OWN), bins)
+    found = calibration(scores_of(probs, OWN), bins)
     y = probs.astype(np.float64)
     gaps = []
     for b, ours in enumerate(found.bins):
@@ -55,7 +55,7 @@ def test_bins_are_those_of_a_loop(bins: int, probs: np.ndarray) -> None:
 def test_edges_belong_to_the_lower_bin() -> None:
     """A confidence on an edge is in the bin that ends there; 1 is in the last."""
     y = [[0.5, 0.25, 0.25], [1, 0, 0], [0.75, 0.25, 0.0]]
-    found = calibration(load_examples(np.array(y), DataOptions(targets=[0, 0, 1])), bins=4)
+    found = calibration(scores_of(np.array(y), DataOptions(targets=[0, 0, 1])), bins=4)
     assert [b.count for b in found.bins] == [0, 1, 1, 1]
     assert (found.bins[0].accuracy, found.bins[2].accuracy) == (None, 0.0)
 
@@ -63,7 +63,7 @@ def test_edges_belong_to_the_lower_bin() -> None:
 @pytest.mark.parametrize("bins", [1, 3, 15, 1000])
 def test_parts_of_the_brier_score_add_up(bins: int, probs: np.ndarray) -> None:
     """reliability - resolution + uncertainty + within_bins is the score, in any number of bins."""
-    parts = calibration(load_examples(probs, OWN), bins).brier
+    parts = calibration(scores_of(probs, OWN), bins).brier
     whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within_bins
     assert whole == pytest.approx(parts.score, abs=1e-15)
     assert min(parts.reliability, parts.resolution, parts.uncertainty) >= 0
@@ -74,7 +74,7 @@ def test_score_and_bins_of_scikit_learn(probs: np.ndarray) -> None:
     metrics, curves = pytest.importorskip("sklearn.metrics"), pytest.importorskip("sklearn.calibration")
     y = probs.astype(np.float64)
     correct, confidence = y.argmax(axis=1) == LABELS, y.max(axis=1)
-    found = calibration(load_examples(probs, OWN))
+    found = calibration(scores_of(probs, OWN))
     assert found.brier.score == pytest.approx(metrics.brier_score_loss(correct, confidence), rel=1e-12)
     accuracies, confidences = curves.calibration_curve(correct, confidence, n_bins=15)
     filled = [b for b in found.bins if b.count]
@@ -87,7 +87,7 @@ def test_temperature_is_the_minimum_that_scipy_finds(made_with: float) -> None:
     """The best temperature is that of a bounded search over a plain loop, and so is the nll there."""
     optimize = pytest.importorskip("scipy.optimize")
     y = trained(made_with)
-    found = calibration(load_examples(y, OWN)).tempering
+    found = calibration(scores_of(y, OWN)).tempering
     best = optimize.minimize_scalar(lambda t: nll_at(y, t), bounds=(0.1, 10), method="bounded", options={"xatol": 1e-9})
     assert found.temperature == pytest.approx(best.x, rel=1e-6)
     assert found.in_sample == pytest.approx(best.fun, rel=1e-10)
@@ -96,9 +96,9 @@ def test_temperature_is_the_minimum_that_scipy_finds(made_with: float) -> None:
 def test_crossed_halves(probs: np.ndarray) -> None:
     """The even rows are scored at the odd rows' temperature and the odd at the even's; that costs more."""
     y = trained(0.4)
-    found = calibration(load_examples(y, OWN)).tempering
+    found = calibration(scores_of(y, OWN)).tempering
     even, odd = (
-        calibration(load_examples(y[start::2], DataOptions(targets=LABELS[start::2]))).tempering.temperature
+        calibration(scores_of(y[start::2], DataOptions(targets=LABELS[start::2]))).tempering.temperature
         for start in (0, 1)
     )
     assert found.halves == pytest.approx((even, odd), rel=1e-9)
@@ -110,7 +110,7 @@ def test_crossed_halves(probs: np.ndarray) -> None:
 
 def test_temperature_undoes_a_temperature() -> None:
     """Predictions cooled by c have c times the temperature less, and the same nll at their best."""
-    warm, cold = (calibration(load_examples(trained(c), OWN)).tempering for c in (1.0, 0.25))
+    warm, cold = (calibration(scores_of(trained(c), OWN)).tempering for c in (1.0, 0.25))
     assert cold.temperature == pytest.approx(4 * warm.temperature, rel=1e-9)
     assert cold.in_sample == pytest.approx(warm.in_sample, rel=1e-10)
 
@@ -127,7 +127,7 @@ def test_hard_predictions() -> None:
     """Of 0/1 rows the cost is infinite, null in JSON; the temperature shares out the errors, by the floor."""
     y = np.eye(10)[LABELS]
     y[:100] = np.roll(y[:100], 1, axis=1)
-    found = calibration(load_examples(y, OWN))
+    found = calibration(scores_of(y, OWN))
     sentences = found.parts()[-1]
     assert isinstance(sentences, Lines)
     assert sum("miscalibration costs infinite" in line for line in sentences.lines) == 2
@@ -141,25 +141,25 @@ def test_hard_predictions() -> None:
 
 def test_one_example_and_soft_targets() -> None:
     """A single example has no halves; soft targets are an InputError."""
-    found = calibration(load_examples([[0.25, 0.75]], DataOptions(targets=[0])))
+    found = calibration(scores_of([[0.25, 0.75]], DataOptions(targets=[0])))
     assert (found.tempering.halves, found.tempering.crossed) == (None, None)
     (chart,) = charts(found.parts())
     assert [(curve.x, curve.y) for curve in chart.curves] == [((0.75,), (0.0,)), ((0.0, 1.0), (0.0, 1.0))]
     assert found.as_dict()["cost"]["cross_fitted"] is None
     assert len(found.parts()) == 3
     with pytest.raises(InputError, match="soft rows"):
-        calibration(load_examples([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
+        calibration(scores_of([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
 
 
 def test_one_bin_and_rows_that_do_not_sum_to_one(probs: np.ndarray) -> None:
     """One bin is said as one; of rows taken although they do not sum to 1 nothing is said."""
-    sentences = calibration(load_examples(probs, DataOptions(dataset="mnist-5k")), bins=1).parts()[-1]
+    sentences = calibration(scores_of(probs, DataOptions(dataset="mnist-5k")), bins=1).parts()[-1]
     assert isinstance(sentences, Lines)
     assert ": 1 bin of equal width" in sentences.lines[0]
     given = DataOptions(dataset="mnist-5k", allow_unnormalized=True)
-    assert calibration(load_examples(probs, given)).ece > 0
+    assert calibration(scores_of(probs, given)).ece > 0
     with pytest.raises(InputError, match="predictions: rows that do not sum to 1 have no confidence"):
-        calibration(load_examples(0.9 * probs, given))
+        calibration(scores_of(0.9 * probs, given))
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
@@ -167,7 +167,7 @@ def test_book_network(real: Path, realdata: Path) -> None:
     found: list[Calibration] = []
     for name in ("probs", "logits"):
         path = realdata / "predictions" / f"book-network-{name}.npy"
-        found.append(calibration(load_examples(path, DataOptions(input=name))))
+        found.append(calibration(scores_of(path, DataOptions(input=name))))
         assert found[-1].nll == evaluate(path, input=name, losses=["nll"]).losses["nll"].value
     assert found[0].ece == pytest.approx(0.025630212, rel=1e-6)
     assert found[0].tempering.temperature == pytest.approx(0.8585003, rel=1e-6)

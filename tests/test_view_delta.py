@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.delta import Delta, delta
 from mnistloss.document import Lines
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataOptions
 
 LABELS = np.arange(1000) % 10
 OWN = DataOptions(dataset="mnist-5k")
@@ -25,7 +25,7 @@ def sentence(found: Delta) -> str:
 
 def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
     """Each row is what `evaluate` says with that delta, and a plain loop; the deltas are 0 and 1e-15 to 1e-2."""
-    rows = delta(load_examples(probs, OWN)).rows
+    rows = delta(scores_of(probs, OWN)).rows
     assert [row.delta for row in rows] == [0, *(float(f"1e-{k}") for k in range(15, 1, -1))]
     for row in rows:
         assert row.cee == evaluate(probs, dataset="mnist-5k", losses=["cee"], delta=row.delta).losses["cee"].value
@@ -40,7 +40,7 @@ def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
 def test_infinite_terms() -> None:
     """Terms that are infinite are counted at 0 and at no other delta, and are null in JSON."""
     y = [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0], [0.25, 0.75]]
-    found = delta(load_examples(y, DataOptions(targets=[0, 1, 0, 1])))
+    found = delta(scores_of(y, DataOptions(targets=[0, 1, 0, 1])))
     assert [row.infinite for row in found.rows] == [2] + [0] * 14
     first = found.as_dict()["rows"][0]
     assert (first["cee"], first["change"], first["infinite"]) == (None, None, 2)
@@ -51,7 +51,7 @@ def test_hard_predictions_are_all_delta() -> None:
     """Where every prediction is 0 or 1, cee is -log(delta) * (1 - accuracy), up to accuracy * delta."""
     y = np.eye(10)[LABELS]
     y[:70] = np.roll(y[:70], 3, axis=1)
-    found = delta(load_examples(y, OWN))
+    found = delta(scores_of(y, OWN))
     assert found.hard
     assert found.accuracy == pytest.approx(0.93, rel=1e-12)
     for row in found.rows[1:]:
@@ -61,20 +61,20 @@ def test_hard_predictions_are_all_delta() -> None:
 
 def test_soft_targets_and_classes() -> None:
     """Soft targets are taken as they are; predicted classes are an InputError."""
-    found = delta(load_examples([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
+    found = delta(scores_of([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
     assert found.rows[0].cee == pytest.approx(math.log(2), rel=1e-15)
     assert not found.hard
     assert sentence(found).startswith("No term is infinite")
     with pytest.raises(InputError, match="predicted classes"):
-        delta(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
+        delta(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network: the published figures with and without delta, and logits give the same."""
     folder = realdata / "predictions"
-    rows = {row.delta: row.cee for row in delta(load_examples(folder / "book-network-probs.npy", DataOptions())).rows}
+    rows = {row.delta: row.cee for row in delta(scores_of(folder / "book-network-probs.npy", DataOptions())).rows}
     assert rows[1e-7] == pytest.approx(0.22454365154002318, rel=1e-14)
     assert rows[0] == pytest.approx(0.22454422686446782, rel=1e-14)
     assert rows[1e-2] == pytest.approx(0.1992633, abs=5e-8)
-    logits = delta(load_examples(folder / "book-network-logits.npy", DataOptions(input="logits"))).rows
+    logits = delta(scores_of(folder / "book-network-logits.npy", DataOptions(input="logits"))).rows
     assert [row.cee for row in logits] == pytest.approx(list(rows.values()), rel=1e-6)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.histogram import histogram
 from mnistloss.document import Bars, Lines
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataOptions
 
 LABELS = np.arange(1000) % 10
 OWN = DataOptions(dataset="mnist-5k")
@@ -22,7 +21,7 @@ OWN = DataOptions(dataset="mnist-5k")
 def test_bins_are_those_of_a_loop(probs: np.ndarray) -> None:
     """Each loss counts, with its cost, to the bin of a plain loop; shares add up to 1, costs to the loss of eval."""
     losses = [-math.log(float(row[t]) + 1e-7) for row, t in zip(probs, LABELS, strict=True)]
-    found = histogram(load_examples(probs, OWN), per_decade=2)
+    found = histogram(scores_of(probs, OWN), per_decade=2)
     np.testing.assert_allclose(found.edges[::2], 10.0 ** np.arange(len(found.edges[::2])) * found.edges[0], rtol=1e-12)
     assert found.edges[0] <= min(losses)
     assert max(losses) <= found.edges[-1]
@@ -39,7 +38,7 @@ def test_bins_are_those_of_a_loop(probs: np.ndarray) -> None:
 
 def test_perfect_rows_are_in_the_first_bin() -> None:
     """A row that is certain and right costs -1e-7, which no logarithmic axis has: it counts to the first bin."""
-    found = histogram(load_examples(np.eye(10)[LABELS], OWN))
+    found = histogram(scores_of(np.eye(10)[LABELS], OWN))
     assert (found.edges[0], len(found.edges), found.counts.tolist()) == (1e-6, 4, [1000, 0, 0])
     assert found.as_dict()["bins"][0]["low"] is None
     bars = found.parts()[0]
@@ -62,14 +61,14 @@ def test_infinite_losses(tmp_path: Path, cli: Cli) -> None:
 
 def test_everything_infinite() -> None:
     """With no finite loss at all there are empty bins."""
-    found = histogram(load_examples([[1.0, 0.0]], DataOptions(targets=[1], delta=0)))
+    found = histogram(scores_of([[1.0, 0.0]], DataOptions(targets=[1], delta=0)))
     assert (found.infinite, found.counts.sum(), found.median) == (1, 0, math.inf)
 
 
 def test_predicted_classes_are_refused() -> None:
     """Predicted classes have no cee."""
     with pytest.raises(InputError, match=r"predicted classes.*would need a probability"):
-        histogram(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
+        histogram(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_plot_draws_what_the_bars_say(tmp_path: Path, cli: Cli, preds: Path) -> None:
@@ -81,7 +80,7 @@ def test_plot_draws_what_the_bars_say(tmp_path: Path, cli: Cli, preds: Path) -> 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network half of the digits cost 0.0256 or less, and the costliest 500 make 59.7 % of the loss."""
-    found = histogram(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
+    found = histogram(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
     assert (found.median, found.costly) == pytest.approx((0.025572, 0.597), rel=1e-3)
     lines = found.parts()[-1]
     assert isinstance(lines, Lines)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.label_errors import labels
 from mnistloss.datasets.catalog import MNIST_TEST, known_errors
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataOptions
 
 BOOK = "predictions/book-network-probs.npy"
 
@@ -42,7 +41,7 @@ def test_labels_are_those_of_the_test_set(real: Path) -> None:
 def test_book_network(real: Path, realdata: Path) -> None:
     """The three means are what `evaluate` says of other labels, and a plain loop finds the share."""
     y = np.load(realdata / BOOK)
-    found = labels(load_examples(y, DataOptions()))
+    found = labels(scores_of(y, DataOptions()))
     t = load_split("mnist", "test").labels.copy()
     errors = known_errors("mnist", "test")
     kept = [i for i in range(10000) if i not in errors]
@@ -67,20 +66,20 @@ def test_chosen_examples(real: Path, realdata: Path) -> None:
     """With indices, each occurrence of an error counts, and an all-wrong choice leaves nothing without them."""
     y = np.load(realdata / BOOK)
     indices = np.array([947, 3, 947, 9729])
-    found = labels(load_examples(y[indices], DataOptions(split="test", indices=indices)))
+    found = labels(scores_of(y[indices], DataOptions(split="test", indices=indices)))
     assert [case.error.index for case in found.cases] == [947, 947, 9729]
     assert found.means["error"][1] in (0.0, 1.0)
-    only = labels(load_examples(y[[947]], DataOptions(split="test", indices=np.array([947]))))
+    only = labels(scores_of(y[[947]], DataOptions(split="test", indices=np.array([947]))))
     assert only.noise == pytest.approx(1)
     assert only.as_dict()["means"]["cee"]["without_these"] is None
-    (line,) = labels(load_examples(y[[3]], DataOptions(split="test", indices=np.array([3])))).parts()
+    (line,) = labels(scores_of(y[[3]], DataOptions(split="test", indices=np.array([3])))).parts()
     assert line == Lines(("None of these 1 examples is among the 15 whose labels are wrong.",))
 
 
 def test_predicted_classes(real: Path, realdata: Path) -> None:
     """Of predicted classes the error rate is shown alone; no cee is made up."""
     classes = np.load(realdata / BOOK).argmax(axis=1)
-    found = labels(load_examples(classes, DataOptions(input="labels")))
+    found = labels(scores_of(classes, DataOptions(input="labels")))
     assert list(found.means) == ["error"]
     assert found.means["error"] == pytest.approx((0.0648, 635 / 9985, 0.0639), rel=1e-12)
 
@@ -88,7 +87,7 @@ def test_predicted_classes(real: Path, realdata: Path) -> None:
 @pytest.mark.parametrize("other", [DataOptions(dataset="mnist-5k"), DataOptions(targets=np.arange(1000) % 10)])
 def test_other_data_has_no_such_list(other: DataOptions, probs: np.ndarray) -> None:
     """For other data the result says in words that none are known; it is no error."""
-    found = labels(load_examples(probs, other))
+    found = labels(scores_of(probs, other))
     assert found.as_dict()["known"] == 0
     assert found.as_dict()["errors"] == []
     (lines,) = found.parts()

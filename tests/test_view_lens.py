@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis import lens as lens_module
 from mnistloss.analysis.lens import lens
 from mnistloss.document import Bars, Lines, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import Scores, load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.scoring import Scores
+from mnistloss.evaluation.targets import DataOptions
 from mnistloss.sampling.sampling import Words
 
 LABELS = np.arange(1000) % 10
@@ -23,7 +23,7 @@ LABELS = np.arange(1000) % 10
 
 @pytest.fixture
 def examples(probs: np.ndarray) -> Scores:
-    return load_examples(probs, DataOptions(dataset="mnist-5k"))
+    return scores_of(probs, DataOptions(dataset="mnist-5k"))
 
 
 def test_means_are_those_of_a_loop(examples: Scores, probs: np.ndarray) -> None:
@@ -111,7 +111,7 @@ def test_infinite_losses(cli: Cli, tmp_path: Path) -> None:
 
 def test_predicted_classes_and_bad_options(examples: Scores) -> None:
     """Of predicted classes it is the error; a batch size of 0 or a seed below 0 is an ArgumentError."""
-    found = lens(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")), draws=10)
+    found = lens(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")), draws=10)
     assert (found.loss, found.full, found.sd) == ("error", 0.0, 0.0)
     assert len(found.parts()) == 3
     with pytest.raises(ArgumentError, match="batch_size is 0"):
@@ -125,7 +125,7 @@ def test_bins_of_hits(probs: np.ndarray) -> None:
     classes = np.where(np.arange(1000) % 7 == 0, (LABELS + 1) % 10, LABELS)
     for size, hits in ((50, 1), (1000, 4)):
         given = DataOptions(dataset="mnist-5k", input="labels")
-        found = lens(load_examples(classes, given), batch_size=size, draws=2000)
+        found = lens(scores_of(classes, given), batch_size=size, draws=2000)
         np.testing.assert_allclose(np.diff(found.edges) * size, hits)
         assert found.counts.sum() == 2000
         assert len(found.counts) <= 20
@@ -133,7 +133,7 @@ def test_bins_of_hits(probs: np.ndarray) -> None:
 
 def test_equal_losses() -> None:
     """Means that are all the same are one bin around them, and no normal curve as high as rounding makes it."""
-    found = lens(load_examples(np.full((1000, 10), 0.1), DataOptions(dataset="mnist-5k")), draws=100)
+    found = lens(scores_of(np.full((1000, 10), 0.1), DataOptions(dataset="mnist-5k")), draws=100)
     assert found.counts.tolist() == [100]
     (chart,) = charts(found.parts())
     assert [curve.name for curve in chart.curves] == ["mini-batches", "all examples"]
@@ -141,6 +141,6 @@ def test_equal_losses() -> None:
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network at 300, the mean of batch means is 0.2266 where the mean is 0.2245."""
-    found = lens(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()), batch_size=300)
+    found = lens(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()), batch_size=300)
     assert (round(found.batch_means, 4), round(found.full, 4)) == (0.2266, 0.2245)
     assert (found.batches, found.last) == (34, 100)

@@ -12,8 +12,6 @@ from conftest import Cli
 from mnistloss.analysis.inspect import VIEWS
 from mnistloss.analysis.inspect import inspect as look
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -45,9 +43,8 @@ def test_options_out_of_range(
     view: str, options: dict[str, Any], message: str, cli: Cli, preds: Path, probs: np.ndarray
 ) -> None:
     """What an option cannot be is refused with what it can be, in the library and on the command line."""
-    examples = load_examples(probs, DataOptions(dataset="mnist-5k"))
     with pytest.raises(ArgumentError, match=message):
-        look(examples, view, **options)
+        look(probs, view, options=options, dataset="mnist-5k")
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
     result = cli("inspect", view, preds, "--dataset", "mnist-5k", *words)
     assert (result.exit_code, result.stdout) == (2, "")

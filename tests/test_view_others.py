@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import scores_of
 
 from mnistloss import evaluate, softmax
 from mnistloss.analysis.other_tools import TOOLS, others
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.targets import DataOptions
 
 LABELS = np.arange(1000) % 10
 OWN = DataOptions(dataset="mnist-5k")
@@ -31,7 +31,7 @@ def y(request: pytest.FixtureRequest, probs: np.ndarray) -> np.ndarray:
 
 
 def value(y: np.ndarray, name: str) -> float:
-    (found,) = (v for tool, v, _ in others(load_examples(y, OWN)).rows() if tool.name == name)
+    (found,) = (v for tool, v, _ in others(scores_of(y, OWN)).rows() if tool.name == name)
     return found
 
 
@@ -108,20 +108,20 @@ def test_lines_against_plain_loops(y: np.ndarray) -> None:
 
 def test_hard_predictions_show_the_epsilons() -> None:
     """Where every prediction is 0 or 1, each number is its own epsilon's, or infinite; JSON has null for that."""
-    found = {tool.name: v for tool, v, _ in others(load_examples(hard(), OWN)).rows()}
+    found = {tool.name: v for tool, v, _ in others(scores_of(hard(), OWN)).rows()}
     assert found["course, with delta"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
     assert found["scikit-learn 1.9.1 log_loss, float64"] == pytest.approx(0.07 * 52 * math.log(2), rel=1e-12)
     assert found["scikit-learn 1.9.1 log_loss, float32"] == pytest.approx(0.07 * 23 * math.log(2), rel=1e-6)
     assert found["Keras categorical_crossentropy"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
     assert found["course, batch version without delta"] == math.inf
-    rows = {row["name"]: row for row in others(load_examples(hard(), OWN)).as_dict()["others"]}
+    rows = {row["name"]: row for row in others(scores_of(hard(), OWN)).as_dict()["others"]}
     assert rows["course, batch version without delta"]["value"] is None
     assert rows["course, with delta"]["difference"] is None
 
 
 def test_differences_are_to_ours(probs: np.ndarray) -> None:
     """Each difference is to the nll or mse that `evaluate` says; the table has a row for each tool."""
-    found = others(load_examples(probs, OWN))
+    found = others(scores_of(probs, OWN))
     losses = evaluate(probs, dataset="mnist-5k", losses=["nll", "mse"]).losses
     assert found.ours == {name: losses[name].value for name in ("nll", "mse")}
     for tool, v, difference in found.rows():
@@ -132,21 +132,21 @@ def test_differences_are_to_ours(probs: np.ndarray) -> None:
 def test_logits(probs: np.ndarray) -> None:
     """From logits the numbers are those of their softmax."""
     z = np.log(probs) + 3
-    from_logits = others(load_examples(z, DataOptions(dataset="mnist-5k", input="logits"))).values
-    assert from_logits == pytest.approx(others(load_examples(softmax(z), OWN)).values, rel=1e-6)
+    from_logits = others(scores_of(z, DataOptions(dataset="mnist-5k", input="logits"))).values
+    assert from_logits == pytest.approx(others(scores_of(softmax(z), OWN)).values, rel=1e-6)
 
 
 def test_refusals() -> None:
     """Soft targets and predicted classes are InputErrors."""
     with pytest.raises(InputError, match="soft rows"):
-        others(load_examples([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
+        others(scores_of([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
     with pytest.raises(InputError, match="predicted classes"):
-        others(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
+        others(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network: what each tool prints, the softmax too many far off, the rest within 1e-6."""
-    found = others(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
+    found = others(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
     values = {tool.name: v for tool, v, _ in found.rows()}
     assert values["course, with delta"] == pytest.approx(0.22454365154002318, rel=1e-13)
     assert values["MSE of Keras, scikit-learn, torch"] == pytest.approx(0.049579113009651225 / 5, rel=1e-12)

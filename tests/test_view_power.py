@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, scores_of
 
 from mnistloss.analysis.power import power
-from mnistloss.evaluation.examples import Scores, load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.scoring import Scores
+from mnistloss.evaluation.targets import DataOptions
 
 LABELS = np.arange(1000) % 10
 
 
 @pytest.fixture
 def examples(probs: np.ndarray) -> Scores:
-    return load_examples(probs, DataOptions(dataset="mnist-5k"))
+    return scores_of(probs, DataOptions(dataset="mnist-5k"))
 
 
 @pytest.mark.parametrize("difference", [0.001, 0.05, 0.3])
@@ -68,18 +68,18 @@ def test_no_spread(cli: Cli, tmp_path: Path) -> None:
     assert view["s"] is None
     assert {(d["examples_needed"], d["detectable_difference"]) for d in view["designs"]} == {(None, None)}
     assert "no finite spread" in cli(*arguments).stdout
-    assert power(load_examples([[0.5, 0.5]], DataOptions(targets=[0]))).s is None
+    assert power(scores_of([[0.5, 0.5]], DataOptions(targets=[0]))).s is None
 
 
 def test_predicted_classes() -> None:
     """Of predicted classes it is the error rate; where all are right, one example is enough."""
-    found = power(load_examples(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
+    found = power(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
     assert (found.loss, found.s, found.designs[0].needed) == ("error", 0.0, 1)
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network, 0.005 is seen with 10,000 examples only where losses go together by 0.99."""
-    found = power(load_examples(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
+    found = power(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
     assert [design.needed for design in found.designs] == [284747, 142374, 28475, 2848]
     detectable = [design.detectable for design in found.designs]
     assert detectable == pytest.approx([0.0266808, 0.0188662, 0.0084372, 0.0026681], abs=5e-8)

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.confusion import confusion
-from mnistloss.analysis.inspect import VIEWS, find
+from mnistloss.analysis.inspect import VIEWS, find_view
 from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.examples import ALL, Scores, load_examples
-from mnistloss.evaluation.scoring import DataOptions
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
+from mnistloss.evaluation.targets import DataOptions
 
 LABELS = np.arange(1000) % 10
 
 
 @pytest.fixture
 def examples(probs: np.ndarray) -> Scores:
-    return load_examples(probs, DataOptions(dataset="mnist-5k"))
+    return scores_of(probs, DataOptions(dataset="mnist-5k"))
 
 
 def test_confusion(examples: Scores, probs: np.ndarray) -> None:
@@ -68,10 +68,10 @@ def test_charted_views_have_charts(name: str, examples: Scores) -> None:
         assert re.search(r"in nats|a share|in %|mini-batches", f"{chart.y.label}")
 
 
-@pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.needs != ALL])
+@pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.needs != ALL_COLUMNS])
 def test_a_view_sees_the_same_of_what_it_needs(name: str, probs: np.ndarray, examples: Scores) -> None:
     """With nothing kept but what it says that it needs, a view finds what it finds of everything."""
-    found = VIEWS[name].run(load_examples(probs, DataOptions(dataset="mnist-5k"), VIEWS[name].needs))
+    found = VIEWS[name].run(scores_of(probs, DataOptions(dataset="mnist-5k"), VIEWS[name].needs))
     assert found.as_dict() == VIEWS[name].run(examples).as_dict()
 
 
@@ -79,7 +79,7 @@ def test_many_predicted_classes_of_bytes(tmp_path: Path) -> None:
     """Classes in a file, of more than a block, are kept as they are there and not as the last block has them."""
     t = np.random.default_rng(3).integers(0, 10, 25_000).astype(np.uint8)
     np.save(tmp_path / "y.npy", t)
-    found = load_examples(tmp_path / "y.npy", DataOptions(targets=t, input="labels"))
+    found = scores_of(tmp_path / "y.npy", DataOptions(targets=t, input="labels"))
     np.testing.assert_array_equal(found.predicted, t)
     assert np.trace(confusion(found).counts) == 25_000
 
@@ -90,11 +90,11 @@ def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.zeros(500_000, np.uint8))
     tracemalloc.start()
     try:
-        found = load_examples(tmp_path / "y.npy", DataOptions(targets=tmp_path / "t.npy"), VIEWS["confusion"].needs)
+        found = scores_of(tmp_path / "y.npy", DataOptions(targets=tmp_path / "t.npy"), VIEWS["confusion"].needs)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found.values.keys() == {"cee", "error"}
+    assert found.columns.keys() == {"predicted", "cee", "error"}
     assert peak < 40e6  # what the probabilities alone would take
 
 
@@ -113,7 +113,7 @@ def test_what_is_not_there_to_be_asked_for(probs: np.ndarray, examples: Scores) 
     with pytest.raises(ArgumentError, match="worst has no option kk"):
         VIEWS["worst"].see(examples, kk=3)
     with pytest.raises(ArgumentError, match="nothing that can be kept is named 'typo'"):
-        load_examples(probs, DataOptions(dataset="mnist-5k"), ("cee", "typo"))
+        scores_of(probs, DataOptions(dataset="mnist-5k"), ("cee", "typo"))
 
 
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
     common = ("inspect", "all", tmp_path / "hard.npy", "--dataset", "mnist-5k", "--delta", 0)
     document = json.loads(cli(*common, "--format", "json").stdout, parse_constant=pytest.fail)
     assert document["views"]["confusion"]["ledger"][0]["cost"] is None
-    matrix = confusion(load_examples(tmp_path / "hard.npy", DataOptions(dataset="mnist-5k", delta=0))).parts()[0]
+    matrix = confusion(scores_of(tmp_path / "hard.npy", DataOptions(dataset="mnist-5k", delta=0))).parts()[0]
     assert isinstance(matrix, Table)
     np.testing.assert_array_equal(np.array(matrix.shades), np.eye(10, 12, 2) * (np.arange(10) == 3)[:, np.newaxis])
     assert "infinite" in cli(*common).stdout
@@ -137,7 +137,7 @@ def test_all_views_of_predicted_classes(cli: Cli, probs: np.ndarray, tmp_path: P
     assert views["confusion"]["loss"] == "error"
     output = cli("inspect", "all", *common).stdout
     assert [line.split()[0] for line in output.splitlines() if line.endswith("───")] == list(VIEWS)
-    assert "Not to be seen: " in output
+    assert "Not available: " in output
     assert cli("inspect", "calibration", *common).exit_code == 1
 
 
@@ -173,4 +173,4 @@ def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:
     assert list(document["views"]) == list(VIEWS)
     assert cli("inspect", "nothing", preds).exit_code == 2
     with pytest.raises(ArgumentError, match="no view is named 'nothing'; the views are confusion"):
-        find("nothing")
+        find_view("nothing")

@@ -14,7 +14,7 @@ from mnistloss.analysis.view import Option, View
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import ALL, Scores
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
 from mnistloss.formatting import finite, nats, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
@@ -129,7 +129,7 @@ def calibration(examples: Scores, bins: int = 15) -> Calibration:
 VIEW = View(
     "calibration",
     "whether confidence is as large as accuracy, and what the difference costs",
-    ALL,
+    ALL_COLUMNS,
     calibration,
     (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
     charted=True,

@@ -1,4 +1,4 @@
-"""What a comparison of predictions found: frozen, as JSON has it and as people read it."""
+"""Compare predictions on the same examples: paired differences, their intervals and their tests."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 from mnistloss import formatting
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.arrays.npy import Source
-from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import InputError
-from mnistloss.evaluation.examples import Scores, load_examples
 from mnistloss.evaluation.hints import Hint, hint_lines
-from mnistloss.evaluation.scoring import DataOptions, Predictions
+from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
+from mnistloss.evaluation.targets import DataOptions, TargetLoader
 from mnistloss.formatting import difference_cells, shown
-from mnistloss.losses.losses import Loss, find
+from mnistloss.losses.losses import LOSSES, find_loss
 from mnistloss.stats import (
     Interval,
     Moments,
@@ -37,7 +36,7 @@ from mnistloss.stats import (
 
 @dataclass(frozen=True)
 class File:
-    """Predictions, and what they score: the mean loss, with its signature, and the accuracy; hints of mistakes."""
+    """A file of predictions: its mean loss with the signature, its accuracy and its hints."""
 
     predictions: str
     loss: float
@@ -51,7 +50,7 @@ class File:
 
 @dataclass(frozen=True)
 class McNemar:
-    """The examples that only one of two models gets right, and McNemar's test of equal accuracy."""
+    """How many examples only one of two models gets right, and McNemar's test of equal accuracy."""
 
     only_baseline: int
     only_other: int
@@ -61,7 +60,7 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Case:
-    """An example on which two models differ; label: None for soft targets."""
+    """An example on which two models differ; the label is None for soft targets."""
 
     index: int
     label: int | None
@@ -70,18 +69,18 @@ class Case:
 
     @property
     def difference(self) -> float:
-        """The loss of the other predictions less that of the baseline."""
+        """The loss of the other predictions minus the baseline's."""
         return self.other - self.baseline
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The losses of some predictions less those of the baseline, example by example; below zero is better.
+    """The losses of predictions minus the baseline's, example by example; below zero is better.
 
     stderr, ci: of the mean, None for one example. bootstrap_ci: the percentile interval. p: of the sign-flip test,
-    by all sign patterns if exact; p_holm: adjusted for the number of comparisons. effect_size: the mean over the
-    standard deviation of the differences, None without one. mcnemar: None for soft targets. rows: where the cases
-    are among the examples.
+    from all sign patterns if exact; p_holm: adjusted for the number of comparisons. effect_size: the mean over the
+    standard deviation of the differences, None without one. mcnemar: None for soft targets. rows: the rows of the
+    cases in `differ_most`.
     """
 
     predictions: str
@@ -98,18 +97,18 @@ class Difference:
     rows: tuple[int, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        found = asdict(self)
-        del found["rows"]
-        return found
+        content = asdict(self)
+        del content["rows"]
+        return content
 
     def within(self, margin: float) -> bool:
-        """Whether the upper end of the interval is at most the margin; without an interval it is not."""
+        """Whether the upper end of the interval is at most the margin; False without an interval."""
         return self.ci is not None and self.ci[1] <= margin
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found: files and differences by loss, the least first, ties by name."""
+    """The result of `compare`: files and differences sorted by loss, then by name."""
 
     baseline: str
     loss: str
@@ -121,15 +120,15 @@ class Comparison:
     seed: int
     files: tuple[File, ...]
     differences: tuple[Difference, ...]
-    examples: Scores = field(repr=False, compare=False)
+    scores: Scores = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "baseline": self.baseline,
-            "dataset": self.examples.dataset,
-            "split": self.examples.split,
+            "dataset": self.scores.dataset,
+            "split": self.scores.split,
             "n": self.n,
-            "input": self.examples.input,
+            "input": self.scores.input,
             "loss": self.loss,
             "delta": self.delta,
             "confidence": self.confidence,
@@ -141,18 +140,18 @@ class Comparison:
         }
 
     def worse_than(self, margin: float) -> list[Difference]:
-        """The differences that may be above the margin: the upper end of their interval is."""
+        """Return the differences whose interval does not end at or below the margin."""
         return [difference for difference in self.differences if not difference.within(margin)]
 
     def parts(self) -> list[Part]:
-        """The ranking, the differences, their tests, and the examples on which each pair differs most."""
+        """Return the ranking, the differences, their tests, and the examples on which each pair differs most."""
         parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines(self._notes())]
         for difference in self.differences:
             parts += [self._cases(difference), *self._pictures(difference)] if difference.differ_most else []
         return parts
 
     def _ranking(self) -> Part:
-        where = self.examples
+        where = self.scores
         data = formatting.data(where.dataset, where.split)
         rows = (
             (
@@ -169,21 +168,21 @@ class Comparison:
         return Table(f"{self.loss} on {data}, n = {self.n:,}", columns, tuple(rows))
 
     def _table(self, title: str, columns: tuple[str, ...], cells: Callable[[Difference], tuple[str, ...]]) -> Part:
-        """A row for each difference, under the name of its file."""
+        """Return a table with a row for each difference, under the name of its file."""
         rows = tuple((shown(difference.predictions), *cells(difference)) for difference in self.differences)
         return Table(title, ("predictions", *columns), rows)
 
     def _means(self) -> Part:
         columns = (">difference", ">std. error", f">{formatting.level(self.confidence)} interval", ">bootstrap")
         return self._table(
-            f"{self.loss} less that of the baseline; below zero is better",
+            f"{self.loss} minus the baseline's; below zero is better",
             columns,
             lambda d: difference_cells(d.mean, d.stderr, d.ci, d.bootstrap_ci),
         )
 
     def _tests(self) -> Part:
         return self._table(
-            "could it be chance? The difference in its own standard deviations, and the sign-flip test",
+            "could it be chance? The difference in its standard deviations, and the sign-flip test",
             (">effect size", ">p", ">Holm"),
             lambda d: ("-" if d.effect_size is None else f"{d.effect_size:+z.3f}", _p(d.p), _p(d.p_holm)),
         )
@@ -191,13 +190,13 @@ class Comparison:
     def _accuracies(self) -> list[Part]:
         if any(difference.mcnemar is None for difference in self.differences):
             return []
-        columns = (">baseline", ">this", ">McNemar p", ">Holm")
-        return [self._table("examples that only one of them gets right", columns, _mcnemar_cells)]
+        columns = (">baseline", ">this file", ">McNemar p", ">Holm")
+        return [self._table("examples that only one of the two gets right", columns, _mcnemar_cells)]
 
     def _notes(self) -> tuple[str, ...]:
         exact = all(d.exact for d in self.differences)
         flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
-        method = f"p by {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm for all comparisons"
+        method = f"p from {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm over all comparisons"
         hints = (line for file in self.files for line in hint_lines(file.predictions, file.hints))
         signatures = (f"{shown(file.predictions)}: {file.signature}" for file in self.files)
         return (method, *signatures, *hints)
@@ -208,26 +207,26 @@ class Comparison:
             for c in difference.differ_most
         )
         title = f"where {shown(difference.predictions)} differs most from {shown(self.baseline)}"
-        return Table(title, (">index", ">label", ">baseline", ">this", ">difference"), tuple(rows))
+        return Table(title, (">index", ">label", ">baseline", ">this file", ">difference"), tuple(rows))
 
     def _pictures(self, difference: Difference) -> list[Part]:
         captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
-        return self.examples.pictures(np.array(difference.rows, np.intp), captions)
+        return self.scores.pictures(np.array(difference.rows, np.intp), captions)
 
 
 def check_finite(predictions: str, loss: str, infinite: int) -> None:
-    """Refuse a loss of which some examples' values are infinite: a difference of these is no number."""
+    """Refuse a loss that is infinite for some examples: a difference of these is no number."""
     if infinite:
         count = formatting.counted(infinite, "example", "examples")
         raise InputError(
-            f"{shown(predictions)}: the {loss} of {count} is infinite, so that there is no difference;"
+            f"{shown(predictions)}: the {loss} of {count} is infinite, so there is no difference;"
             " use --loss cee with a --delta above 0, such as 1e-7"
         )
 
 
 def _mcnemar_cells(difference: Difference) -> tuple[str, ...]:
-    found = difference.mcnemar
-    return () if found is None else (f"{found.only_baseline:,}", f"{found.only_other:,}", _p(found.p), _p(found.p_holm))
+    test = difference.mcnemar
+    return () if test is None else (f"{test.only_baseline:,}", f"{test.only_other:,}", _p(test.p), _p(test.p_holm))
 
 
 def _p(p: float) -> str:
@@ -238,12 +237,12 @@ def _losses(*values: float) -> tuple[str, ...]:
     return tuple(f"{value:z.4f}" for value in values)
 
 
-_SHOWN = 10
+_MAX_CASES = 10
 
 
 @dataclass(frozen=True)
-class Draws:
-    """How a difference is tested: random sign flips, bootstrap samples, the seed of both, and the confidence."""
+class ComparisonOptions:
+    """How a difference is tested: random sign flips, bootstrap samples, the seed of both, and the confidence level."""
 
     flips: int = 10_000
     bootstrap: int = 10_000
@@ -258,7 +257,7 @@ class Draws:
 
 
 class _Scored(NamedTuple):
-    """What predictions score, with their per-example losses and errors; errors are 0 or 1, but for soft targets."""
+    """A file with the losses and errors of its examples; an error is 0 or 1, except for soft targets."""
 
     file: File
     losses: Floats
@@ -284,15 +283,15 @@ def compare(
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Comparison:
-    """How much better or worse predictions are than those of a baseline, example by example.
+    """Compare predictions with those of a baseline, example by example.
 
     a: the baseline; b, more: what is compared with it. Each is an array, a .npy path or a binary stream, of the
         same examples; see `evaluate`, also for targets, indices, dataset, split, input, delta and the rest.
-    loss: a name of the registry LOSSES, of which paired differences are taken: theirs less the baseline's.
-    flips: random sign patterns of the randomisation test; with few differences all patterns are gone through.
-    bootstrap: samples of the percentile interval.
-    seed: of both; every comparison draws alike, so that adding predictions changes no other p-value.
-    confidence: of the intervals.
+    loss: a name of the registry LOSSES, of which paired differences are taken: theirs minus the baseline's.
+    flips: random sign patterns of the randomisation test; with few differences all patterns are tried.
+    bootstrap: number of samples of the percentile interval.
+    seed: of both; every comparison uses the same draws, so adding predictions changes no other p-value.
+    confidence: level of the intervals.
 
     Raises as `evaluate` does, and InputError for predictions of other examples than the baseline's, or an
     infinite loss.
@@ -303,55 +302,52 @@ def compare(
     >>> round(difference.mean, 12), difference.p < 0.001
     (-0.162, True)
     """
-    kernel, draws = find(loss), Draws(flips, bootstrap, seed, confidence)
-    cache_options = CacheOptions(cache_dir, download)
-    selection = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_options)
-    return run((a, b, *more), selection, kernel, draws)
+    find_loss(loss)
+    options = ComparisonOptions(flips, bootstrap, seed, confidence)
+    data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download)
+    loader = TargetLoader(data)
+    keep = (loss, "error", "predicted")
+    return compare_scores([score(source, data, keep=keep, loader=loader) for source in (a, b, *more)], loss, options)
 
 
-def run(sources: Sequence[Predictions], selection: DataOptions, loss: Loss, draws: Draws) -> Comparison:
-    """Compare predictions with the first of them; see `compare`."""
-    needs = (loss.name, "error")
-    first = load_examples(sources[0], selection, needs)
-    scored = [_score(first, loss)]
-    for source in sources[1:]:
-        examples = load_examples(source, selection, needs)
-        _check_same(first, examples)
-        scored.append(_score(examples, loss))
+def compare_scores(scores: Sequence[Scores], loss: str, options: ComparisonOptions) -> Comparison:
+    """Compare scored predictions with the first of them; see `compare`."""
+    first, scored = scores[0], []
+    for one in scores:
+        _check_same(first, one)
+        scored.append(_losses_and_errors(one, loss))
     baseline, *others = _renamed(scored)
     others.sort(key=_rank)
-    differences = _adjusted([_difference(baseline, other, first, draws) for other in others])
     return Comparison(
         baseline=baseline.file.predictions,
-        loss=loss.name,
-        delta=first.delta if loss.uses_delta else None,
+        loss=loss,
+        delta=first.delta if LOSSES[loss].uses_delta else None,
         n=first.n,
-        confidence=draws.confidence,
-        flips=draws.flips,
-        bootstrap=draws.bootstrap,
-        seed=draws.seed,
+        confidence=options.confidence,
+        flips=options.flips,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
         files=tuple(one.file for one in sorted([baseline, *others], key=_rank)),
-        differences=differences,
-        examples=first,
+        differences=_adjusted([_difference(baseline, other, first, options) for other in others]),
+        scores=first,
     )
 
 
-def _score(examples: Scores, loss: Loss) -> _Scored:
-    losses, errors = examples.losses(loss.name), examples.losses("error")
-    found, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
-    check_finite(examples.name, loss.name, found.infinite)
-    file = File(examples.name, found.mean, accuracy, examples.signature(loss.name), examples.hints)
-    return _Scored(file, losses, errors)
+def _losses_and_errors(scores: Scores, loss: str) -> _Scored:
+    losses, errors = scores.losses(loss), scores.losses("error")
+    moments, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
+    check_finite(scores.name, loss, moments.infinite)
+    return _Scored(File(scores.name, moments.mean, accuracy, scores.signature(loss), scores.hints), losses, errors)
 
 
 def _check_same(first: Scores, other: Scores) -> None:
     if (first.split, first.n) != (other.split, other.n):
-        what = [f"{shown(e.name)} is {f'{e.split}, ' if e.split else ''}{e.n:,} examples" for e in (first, other)]
-        raise InputError(f"{' and '.join(what)}; paired differences need predictions of the same examples")
+        files = [f"{shown(s.name)} is {f'{s.split}, ' if s.split else ''}{s.n:,} examples" for s in (first, other)]
+        raise InputError(f"{' and '.join(files)}; paired differences need predictions of the same examples")
 
 
 def _renamed(scored: Sequence[_Scored]) -> list[_Scored]:
-    """The same with distinct names: those that occur several times are numbered by their place."""
+    """Return the same with distinct names: those that occur several times are numbered by their place."""
     names = [one.file.predictions for one in scored]
     numbered = [f"{name} ({place})" for place, name in enumerate(names, 1)]
     chosen = [new if names.count(name) > 1 else name for name, new in zip(names, numbered, strict=True)]
@@ -363,31 +359,31 @@ def _rank(one: _Scored) -> tuple[float, str]:
     return one.file.loss, one.file.predictions
 
 
-def _difference(baseline: _Scored, other: _Scored, examples: Scores, draws: Draws) -> Difference:
-    """One comparison, as if it were the only one: p-values are not adjusted."""
+def _difference(baseline: _Scored, other: _Scored, scores: Scores, options: ComparisonOptions) -> Difference:
+    """Return one comparison, as if it were the only one: p-values are not adjusted."""
     d = other.losses - baseline.losses
-    found = Moments.over(d)
-    p, exact = sign_flip_p(d, draws.flips, draws.seed)
-    rows = np.argsort(-np.abs(d), kind="stable")[:_SHOWN]
+    moments = Moments.over(d)
+    p, exact = sign_flip_p(d, options.flips, options.seed)
+    rows = np.argsort(-np.abs(d), kind="stable")[:_MAX_CASES]
     rows = rows[d[rows] != 0]
     return Difference(
         predictions=other.file.predictions,
-        mean=found.mean,
-        stderr=found.stderr,
-        ci=normal_interval(found.mean, found.stderr, draws.confidence),
-        bootstrap_ci=bootstrap_interval(d, draws.bootstrap, draws.seed, draws.confidence),
+        mean=moments.mean,
+        stderr=moments.stderr,
+        ci=normal_interval(moments.mean, moments.stderr, options.confidence),
+        bootstrap_ci=bootstrap_interval(d, options.bootstrap, options.seed, options.confidence),
         p=p,
         exact=exact,
         p_holm=p,
-        effect_size=_effect_size(found),
-        mcnemar=_mcnemar(baseline, other) if examples.t.ndim == 1 else None,
-        differ_most=_cases(baseline, other, examples, rows),
+        effect_size=_effect_size(moments),
+        mcnemar=_mcnemar(baseline, other) if scores.t.ndim == 1 else None,
+        differ_most=_cases(baseline, other, scores, rows),
         rows=tuple(rows.tolist()),
     )
 
 
 def _effect_size(d: Moments) -> float | None:
-    """The mean difference in standard deviations of the differences; None where these are all the same."""
+    """Return the mean difference in standard deviations of the differences; None where these are all the same."""
     if d.stderr is None or formatting.noise(d.stderr):
         return None
     return d.mean / (d.stderr * math.sqrt(d.n))
@@ -400,9 +396,9 @@ def _mcnemar(baseline: _Scored, other: _Scored) -> McNemar:
     return McNemar(only_baseline, only_other, p, p)
 
 
-def _cases(baseline: _Scored, other: _Scored, examples: Scores, rows: NDArray[np.intp]) -> tuple[Case, ...]:
-    positions = examples.positions()
-    labels = examples.labels if examples.t.ndim == 1 else None
+def _cases(baseline: _Scored, other: _Scored, scores: Scores, rows: NDArray[np.intp]) -> tuple[Case, ...]:
+    positions = scores.positions()
+    labels = scores.labels if scores.t.ndim == 1 else None
     return tuple(
         Case(
             index=int(positions[row]),
@@ -415,7 +411,7 @@ def _cases(baseline: _Scored, other: _Scored, examples: Scores, rows: NDArray[np
 
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
-    """The same with the p-values of each kind of test adjusted for all comparisons."""
+    """Return the same with the p-values of each kind of test adjusted for all comparisons."""
     flips = holm([d.p for d in differences])
     accuracies = iter(holm([d.mcnemar.p for d in differences if d.mcnemar]))
     return tuple(

@@ -10,7 +10,7 @@ import numpy as np
 from mnistloss.analysis.view import MAIN_LOSS, View, main_loss
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Part, Table
-from mnistloss.evaluation.examples import Scores
+from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import counted, finite, nats, percent, ratio
 
 _SHOWN = 10

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnistloss.analysis.view import View
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.examples import ALL, Scores
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
 from mnistloss.formatting import finite, nats
 from mnistloss.losses.losses import DELTA
 from mnistloss.stats import Moments
@@ -84,4 +84,4 @@ def delta(examples: Scores) -> Delta:
     return Delta(rows, bool(np.all((p == 0) | (p == 1))), accuracy)
 
 
-VIEW = View("delta", "how much of the cee is delta", ALL, delta)
+VIEW = View("delta", "how much of the cee is delta", ALL_COLUMNS, delta)

@@ -1,29 +1,28 @@
-"""The generalisation gap: how much more the same model costs on the test split than on the training split."""
+"""The generalisation gap: a model's mean loss on the test split minus that on the training split."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from mnistloss import formatting
 from mnistloss.analysis.compare import check_finite
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.evaluate import ScoreOptions, default_losses, score
+from mnistloss.evaluation.evaluate import ScoreOptions, evaluate_many
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import DataOptions, Predictions
+from mnistloss.evaluation.scoring import Predictions
+from mnistloss.evaluation.targets import DataOptions, ReadKeywords
 from mnistloss.formatting import difference_cells, shown
 from mnistloss.stats import Interval, normal_interval
 
 
 @dataclass(frozen=True)
 class SplitDifference:
-    """A mean on both splits, and the test's less the training's; stderr, ci: None where a split has one example."""
+    """A mean on both splits, and test minus train; stderr and ci are None where a split has one example."""
 
     train: float
     test: float
@@ -34,7 +33,7 @@ class SplitDifference:
 
 @dataclass(frozen=True)
 class Gap:
-    """What `gap` found: for each loss, above zero where the model does worse on the test split, and the accuracy."""
+    """The result of `gap`, for each loss and the accuracy; above zero the model's loss is larger on the test split."""
 
     train: Evaluation
     test: Evaluation
@@ -61,7 +60,7 @@ class Gap:
         }
 
     def parts(self) -> list[Part]:
-        """A row for each loss, and the accuracy; then the signatures and hints of both splits."""
+        """Return a row for each loss and the accuracy, then the signatures and hints of both splits."""
         splits = self.train, self.test
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
         hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))
@@ -80,38 +79,32 @@ def gap(
     train: Predictions,
     test: Predictions,
     *,
-    losses: Sequence[str] | None = None,
-    dataset: str = "mnist",
-    input: str = "probs",
-    delta: float | None = None,
+    losses: str | Sequence[str] | None = None,
     confidence: float = 0.95,
-    allow_unnormalized: bool = False,
-    cache_dir: str | os.PathLike[str] | None = None,
-    download: bool = True,
+    **data: Unpack[ReadKeywords],
 ) -> Gap:
-    """The generalisation gap of a model: its mean loss on the test split less that on the training split.
+    """Compute the generalisation gap of a model: its mean loss on the test split minus that on the training split.
 
     train, test: predictions of the same model for the whole of each split. The splits are independent samples:
         the variance of the gap is the sum of the variances of both means, and the interval is the normal one.
-    losses: names of the registry LOSSES; default cee and mse, and error for predicted classes.
-    confidence: of the intervals. The other arguments are those of `evaluate`.
+    losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
+    confidence: level of the intervals. data: see `ReadKeywords`.
 
     Raises as `evaluate` does, and InputError for an infinite loss.
 
-    >>> found = gap([[0.1] * 10] * 4000, [[0.1] * 10] * 1000, dataset="mnist-5k")
-    >>> round(found.losses["mse"].test, 12), round(found.losses["mse"].gap, 12)
+    >>> result = gap([[0.1] * 10] * 4000, [[0.1] * 10] * 1000, dataset="mnist-5k")
+    >>> round(result.losses["mse"].test, 12), round(result.losses["mse"].gap, 12)
     (0.45, 0.0)
     """
-    losses = default_losses(input) if losses is None else losses
-    wanted = ScoreOptions((*losses, "error"), confidence=confidence)
-    cache_options = CacheOptions(cache_dir, download)
-    on_train, on_test = (
-        score(source, DataOptions(None, None, dataset, split, input, delta, allow_unnormalized, cache_options), wanted)
+    names = ScoreOptions(losses).loss_names(data.get("input", "probs"))
+    options = ScoreOptions((*names, "error"), confidence=confidence)
+    (on_train,), (on_test,) = (
+        evaluate_many([source], DataOptions(split=split, **data), options)
         for source, split in zip((train, test), SPLITS, strict=True)
     )
-    found = {name: _difference(on_train, on_test, name, confidence) for name in on_test.losses}
-    asked = {name: found[name] for name in losses}
-    return Gap(on_train, on_test, confidence, asked, _of_accuracy(on_train, on_test, found["error"]))
+    differences = {name: _difference(on_train, on_test, name, confidence) for name in on_test.losses}
+    accuracy = _of_accuracy(on_train, on_test, differences["error"])
+    return Gap(on_train, on_test, confidence, {name: differences[name] for name in names}, accuracy)
 
 
 def _difference(train: Evaluation, test: Evaluation, name: str, confidence: float) -> SplitDifference:
@@ -119,13 +112,13 @@ def _difference(train: Evaluation, test: Evaluation, name: str, confidence: floa
         check_finite(split.predictions, name, split.losses[name].infinite)
     first, second = train.losses[name], test.losses[name]
     gap = second.value - first.value
-    known = first.stderr is not None and second.stderr is not None
-    stderr = math.hypot(first.stderr or 0.0, second.stderr or 0.0) if known else None
+    has_stderr = first.stderr is not None and second.stderr is not None
+    stderr = math.hypot(first.stderr or 0.0, second.stderr or 0.0) if has_stderr else None
     return SplitDifference(first.value, second.value, gap, stderr, normal_interval(gap, stderr, confidence))
 
 
 def _of_accuracy(train: Evaluation, test: Evaluation, error: SplitDifference) -> SplitDifference:
-    """The accuracy is 1 - error: so are both its means, and the sign of the gap is the other one."""
+    """Return the gap of the accuracy, which is 1 - error: the gap has the other sign."""
     ci = None if error.ci is None else (0.0 - error.ci[1], 0.0 - error.ci[0])
     return SplitDifference(train.accuracy.value, test.accuracy.value, 0.0 - error.gap, error.stderr, ci)
 

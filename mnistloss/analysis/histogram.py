@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mnistloss.analysis.view import Option, View, staircase
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Lines, Part
-from mnistloss.evaluation.examples import Scores
+from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import finite, nats, percent, ratio
 
 _FLOOR = 1e-6

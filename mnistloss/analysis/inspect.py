@@ -1,23 +1,24 @@
-"""Views of the same predictions, one file each, all in the same shape.
+"""Inspect predictions with one view, or with all of them.
 
-A view is a pure function from `Scores` (and options of its own) to a frozen result, which says itself as
-JSON (`as_dict`) and as parts of a document (`parts`); and a `View` that describes it.
+A view is a pure function from `Scores` (and its own options) to a frozen result with `as_dict` for JSON and `parts` for
+a document. Each has a file of its own, with a `View` that describes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from mnistloss import formatting
 from mnistloss.analysis import calibration, confusion, delta, histogram, label_errors, lens, other_tools, power, worst
-from mnistloss.analysis.view import NotAvailable, View, main_loss
+from mnistloss.analysis.view import View, main_loss, result_or_reason
 from mnistloss.document import Heading, Lines, Part, Result
-from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.examples import Scores
+from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import hint_lines
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
+from mnistloss.evaluation.targets import DataKeywords, DataOptions
 from mnistloss.formatting import shown
 
 VIEWS: dict[str, View] = {
@@ -26,8 +27,8 @@ VIEWS: dict[str, View] = {
 }
 
 
-def find(name: str) -> View:
-    """The view of that name; an unknown one raises ArgumentError, which lists the known ones."""
+def find_view(name: str) -> View:
+    """Return the view of that name; an unknown one raises ArgumentError, which lists the names."""
     try:
         return VIEWS[name]
     except (KeyError, TypeError):
@@ -36,46 +37,44 @@ def find(name: str) -> View:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What some views found of the same predictions, by their names."""
+    """The results of some views of the same predictions, by view name."""
 
-    examples: Scores
+    scores: Scores
     results: dict[str, Result]
 
     def where(self) -> dict[str, Any]:
-        """What it was found of, as JSON has it."""
-        found = self.examples
-        where = {"predictions": found.name, "dataset": found.dataset, "split": found.split, "n": found.n}
-        hints = [hint.as_dict() for hint in found.hints]
-        return {**where, "signature": str(found.signature(main_loss(found))), "hints": hints}
+        """Return the predictions, their data and hints for JSON."""
+        s = self.scores
+        hints = [hint.as_dict() for hint in s.hints]
+        data = {"predictions": s.name, "dataset": s.dataset, "split": s.split, "n": s.n}
+        return {**data, "signature": str(s.signature(main_loss(s))), "hints": hints}
 
     def as_dict(self) -> dict[str, Any]:
         return {name: result.as_dict() for name, result in self.results.items()}
 
     def parts(self) -> list[Part]:
-        """As people read it, under the names of the views where there are several; then the signature and hints."""
-        found, several = self.examples, len(self.results) > 1
-        data = formatting.data(found.dataset, found.split)
-        parts: list[Part] = [Lines((f"{shown(found.name)} on {data}, {formatting.examples(found.n)}",))]
+        """Return the results, under the names of the views where there are several, then the signature and hints."""
+        s, several = self.scores, len(self.results) > 1
+        data = formatting.data(s.dataset, s.split)
+        parts: list[Part] = [Lines((f"{shown(s.name)} on {data}, {formatting.examples(s.n)}",))]
         for name, result in self.results.items():
             parts += [*([Heading(name)] if several else []), *result.parts()]
-        signature = str(found.signature(main_loss(found)))
-        return [*parts, Lines(("", signature, *hint_lines(found.name, found.hints)))]
+        return [*parts, Lines(("", str(s.signature(main_loss(s))), *hint_lines(s.name, s.hints)))]
 
 
-def inspect(examples: Scores, name: str = "all", **options: Any) -> Inspection:
-    """Look at examples with the view of that name and its options, or with "all", each with its defaults.
+def inspect(
+    predictions: Predictions,
+    view: str = "all",
+    *,
+    options: Mapping[str, Any] | None = None,
+    **data: Unpack[DataKeywords],
+) -> Inspection:
+    """Inspect predictions with the view of that name and its options, or with "all", each with its defaults.
 
-    A view that does not see such predictions raises InputError; among all of them it says so in its place.
+    A view that is not available for such predictions raises InputError; among all of them its reason takes its place.
     """
-    if name != "all":
-        view = find(name)
-        return Inspection(examples, {view.name: view.see(examples, **options)})
-    return Inspection(examples, {view.name: tried(partial(view.see, examples)) for view in VIEWS.values()})
-
-
-def tried(run: Callable[[], Result]) -> Result:
-    """What is found, or, where such predictions have it not, why."""
-    try:
-        return run()
-    except InputError as error:
-        return NotAvailable(str(error))
+    needs = ALL_COLUMNS if view == "all" else ("predicted", *find_view(view).needs)
+    scores = score(predictions, DataOptions(**data), keep=needs)
+    if view != "all":
+        return Inspection(scores, {view: find_view(view).see(scores, **(options or {}))})
+    return Inspection(scores, {name: result_or_reason(partial(one.see, scores)) for name, one in VIEWS.items()})

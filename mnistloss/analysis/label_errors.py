@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from mnistloss.analysis.view import View, main_loss
 from mnistloss.datasets.catalog import RULE, SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.examples import ALL, Scores
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
 from mnistloss.formatting import finite, nats, percent, ratio
+from mnistloss.losses.losses import LOSSES
 from mnistloss.stats import Moments
 
 _WAYS = ("as labelled", "without these", "as suggested")
@@ -97,9 +98,11 @@ def labels(examples: Scores) -> Labels:
     errors = [known.get(int(index)) for index in examples.positions()]
     wrong = np.array([error is not None for error in errors])
     suggested = np.array([t if e is None else e.suggestion for e, t in zip(errors, examples.labels, strict=True)])
-    relabelled = replace(examples, t=suggested, values={})
     main = main_loss(examples)
-    losses = {name: (examples.losses(name), relabelled.losses(name)) for name in dict.fromkeys((main, "error"))}
+    losses = {
+        name: (examples.losses(name), LOSSES[name](examples.outputs, suggested, examples.delta))
+        for name in dict.fromkeys((main, "error"))
+    }
     means = {
         name: tuple(Moments.over(values).mean if len(values) else None for values in (given, given[~wrong], new))
         for name, (given, new) in losses.items()
@@ -113,4 +116,4 @@ def labels(examples: Scores) -> Labels:
     return Labels(len(known), examples.n, cases, means, ratio(float(given[wrong].sum()), float(given.sum())))
 
 
-VIEW = View("labels", "what the labels that are known to be wrong do to the loss (MNIST test set)", ALL, labels)
+VIEW = View("labels", "what the labels that are known to be wrong do to the loss (MNIST test set)", ALL_COLUMNS, labels)

@@ -16,7 +16,7 @@ from mnistloss import formatting
 from mnistloss.analysis.view import MAIN_LOSS, Option, View, main_loss, staircase
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
-from mnistloss.evaluation.examples import Scores
+from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import finite, nats
 from mnistloss.sampling.sampling import Words, partition
 from mnistloss.stats import Moments

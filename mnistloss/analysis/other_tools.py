@@ -11,7 +11,7 @@ import numpy as np
 from mnistloss.analysis.view import View
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Part, Table
-from mnistloss.evaluation.examples import ALL, Scores
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
 from mnistloss.formatting import finite, nats
 from mnistloss.losses.losses import DELTA
 from mnistloss.stats import Moments
@@ -63,7 +63,7 @@ def others(examples: Scores) -> Others:
         return Others(examples.n, {name: Moments.over(examples.losses(name)).mean for name in _TITLES}, values)
 
 
-VIEW = View("others", "what other tools print as cross-entropy or squared error", ALL, others)
+VIEW = View("others", "what other tools print as cross-entropy or squared error", ALL_COLUMNS, others)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,21 @@
-"""All that a report page says of prediction files: scores, views from several sides, and a comparison."""
+"""Everything that a report page shows of predictions files: scores, views, and a comparison."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
-from mnistloss.analysis import compare
-from mnistloss.analysis.inspect import find, tried
-from mnistloss.analysis.view import main_loss
+from mnistloss.analysis.compare import ComparisonOptions, compare_scores
+from mnistloss.analysis.inspect import find_view
+from mnistloss.analysis.view import main_loss, result_or_reason
 from mnistloss.document import Result
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.evaluate import ScoreOptions, score
-from mnistloss.evaluation.examples import Scores, load_examples
+from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import DataOptions
-from mnistloss.losses.losses import find as find_loss
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, default_losses, score
+from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader
 
 VIEWS: Mapping[str, Mapping[str, int]] = {
     "confusion": {},
@@ -30,8 +28,8 @@ VIEWS: Mapping[str, Mapping[str, int]] = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One file: what it scores, and what each view shows of it, by the view's name."""
+class FileReport:
+    """One file: its evaluation, and the result of each view by the view's name."""
 
     evaluation: Evaluation
     views: Mapping[str, Result]
@@ -43,36 +41,44 @@ class Finding:
 
 @dataclass(frozen=True)
 class Overview:
-    """Files in the order in which they were named, and how they compare with the first; None for a single one."""
+    """Files in the order in which they were named, and their comparison with the first; None for a single one."""
 
-    files: tuple[Finding, ...]
+    files: tuple[FileReport, ...]
     comparison: Result | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        compared = {} if self.comparison is None else {"comparison": self.comparison.as_dict()}
-        return {"files": [file.as_dict() for file in self.files], **compared}
+        comparison = {} if self.comparison is None else {"comparison": self.comparison.as_dict()}
+        return {"files": [file.as_dict() for file in self.files], **comparison}
 
 
-def gather(
-    predictions: Sequence[str | os.PathLike[str]], selection: DataOptions, *, confidence: float = 0.95
+def build_report(
+    predictions: Sequence[Predictions], *, confidence: float = 0.95, **data: Unpack[DataKeywords]
 ) -> Overview:
-    """Score files, look at each with every view of a report, and compare them with the first.
+    """Score each of the predictions once, run every view of a report on them, and compare them with the first.
 
-    Raises as `evaluate` does. Views and comparisons that the predictions cannot have are `NotAvailable`: predicted
-    classes have no calibration, files of different examples no paired differences.
+    confidence: level of the intervals. data: see `DataKeywords`. Raises as `evaluate` does. Views and comparisons that
+    the predictions cannot have are `NotAvailable`: predicted classes have no calibration, files of different examples
+    no paired differences.
     """
     if not predictions:
-        raise ArgumentError("there are no predictions to report; name a file or more")
-    examples = [load_examples(path, selection) for path in predictions]
-    files = tuple(_finding(path, e, selection, confidence) for path, e in zip(predictions, examples, strict=True))
+        raise ArgumentError("there are no predictions to report; name at least one file")
+    chosen = DataOptions(**data)
+    loader = TargetLoader(chosen)
+    scores = [_score(source, chosen, loader) for source in predictions]
+    files = tuple(_file_report(one, confidence) for one in scores)
     if len(files) == 1:
         return Overview(files)
-    loss, draws = find_loss(main_loss(examples[0])), compare.Draws(confidence=confidence)
-    return Overview(files, tried(lambda: compare.run(predictions, selection, loss, draws)))
+    options = ComparisonOptions(confidence=confidence)
+    return Overview(files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), options)))
 
 
-def _finding(path: str | os.PathLike[str], examples: Scores, selection: DataOptions, confidence: float) -> Finding:
-    hard = examples.t.ndim == 1
-    evaluation = score(path, selection, ScoreOptions(confidence=confidence, per_class=hard))
-    views = {name: tried(partial(find(name).see, examples, **chosen)) for name, chosen in VIEWS.items()}
-    return Finding(evaluation, views)
+def _score(predictions: Predictions, data: DataOptions, loader: TargetLoader) -> Scores:
+    losses = default_losses(data.input)
+    return score(predictions, data, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader)
+
+
+def _file_report(scores: Scores, confidence: float) -> FileReport:
+    per_class = scores.t.ndim == 1
+    evaluation = summarize(scores, ScoreOptions(confidence=confidence, per_class=per_class))
+    views = {name: result_or_reason(partial(find_view(name).see, scores, **options)) for name, options in VIEWS.items()}
+    return FileReport(evaluation, views)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistloss.analysis.view import MAIN_LOSS, Option, View, main_loss
 from mnistloss.document import Lines, Part, Table
-from mnistloss.evaluation.examples import Scores
+from mnistloss.evaluation.scoring import Scores
 from mnistloss.stats import Moments, quantile
 
 POWER = 0.8

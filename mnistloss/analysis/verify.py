@@ -1,4 +1,4 @@
-"""Does this file give this number? A signature taken apart and held against the file."""
+"""Check a quoted number against a predictions file, by the signature that was quoted with it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mnistloss.arrays.npy import CHANGED, Source
-from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.evaluate import ScoreOptions, score
+from mnistloss.evaluation.evaluate import ScoreOptions, evaluate_many
 from mnistloss.evaluation.predictions import name_of
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import DataOptions, Predictions
+from mnistloss.evaluation.scoring import Predictions
 from mnistloss.evaluation.signature import Signature
+from mnistloss.evaluation.targets import DataOptions
 from mnistloss.formatting import shown
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a signature says and what the file gives; `differences` are (field, in the signature, of the file).
+    """The result of `verify`; each of `differences` is (field, value in the signature, value of the file).
 
-    found: None where the file cannot be scored as the signature says, of which the one difference is why.
-    value: the number that was claimed, if one was; agreeing: which of the signature's numbers are that, to the digits
-    claimed.
+    found: the evaluation of the file; None where it cannot be scored as the signature says, and the one difference
+    says why. value: the quoted number, if there is one. agreeing: the names of the signature's numbers that equal it
+    to its last digit.
     """
 
     claimed: Signature
@@ -39,7 +39,7 @@ class Verification:
 
     @property
     def verified(self) -> bool:
-        """Whether the number, if one was claimed, is right, and nothing differs but, perhaps, the version."""
+        """Whether the quoted number, if there is one, is right, and nothing but the version differs."""
         right = self.found is not None and (self.value is None or bool(self.agreeing))
         return right and all(field == "version" for field, _, _ in self.differences)
 
@@ -54,25 +54,25 @@ class Verification:
         }
 
     def parts(self) -> list[Part]:
-        """As people read it: what was checked, and what differs."""
+        """Return the verdict, and a table of what differs."""
         verdict = Lines((f"{shown(self.predictions)} {self._verdict()}",))
         table = Table("what differs", ("field", "in the signature", "of the file"), self.differences)
         return [verdict, *([table] if self.differences else [])]
 
     def _verdict(self) -> str:
         if self.found is None:
-            return "does not give this number; it cannot be scored as the signature says"
+            return "does not give this number: it cannot be scored as the signature says"
         numbers = _numbers(self.found, self.claimed)
         right = self.agreeing or numbers
-        found = " and ".join(f"{name} {numbers[name]:.12g}" for name in right)
+        values = " and ".join(f"{name} {numbers[name]:.12g}" for name in right)
         if self.verified and self.value is not None:
-            return f"gives this number, {self.value}: {found}"
+            return f"gives this number, {self.value}: {values}"
         if self.verified:
-            number = "it keeps every example's loss" if self.claimed.reduction == "none" else f"the number is {found}"
-            return f"is what this signature is of; {number}"
+            number = "it is of every example's loss" if self.claimed.reduction == "none" else f"the number is {values}"
+            return f"matches this signature; {number}"
         if self.value is not None and not self.agreeing:
-            return f"does not give this number, {self.value}, but {found}"
-        return "does not give this number; the signature is of something else"
+            return f"does not give this number, {self.value}, but {values}"
+        return "does not give this number: the signature is of something else"
 
 
 def verify(
@@ -85,16 +85,16 @@ def verify(
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Verification:
-    """Score predictions the way a signature says, and compare all that it says with what was found.
+    """Score predictions as a signature says, and compare everything in the signature with the result.
 
     value: the number that was quoted with the signature, as it was written: it must agree to its last digit.
-    targets, indices: the user's own, where the signature is of such.
-    Raises ArgumentError for a text that is no signature, InputError for a file that is not to be had, and otherwise as
+    targets, indices: the user's own, where the signature is of such. cache_dir, download: as in `load_mnist`.
+    Raises ArgumentError for a text that is no signature, InputError for a file that cannot be opened, and otherwise as
     `evaluate` does.
     """
     claimed = Signature.parse(signature) if isinstance(signature, str) else signature
-    dataset, split = _place(claimed, targets, indices)
-    selection = DataOptions(
+    dataset, split = _dataset_and_split(claimed, targets, indices)
+    data = DataOptions(
         targets=targets,
         indices=indices,
         dataset=dataset,
@@ -102,27 +102,28 @@ def verify(
         input=claimed.input,
         delta=claimed.delta,
         allow_unnormalized=claimed.unnormalized,
-        cache_options=CacheOptions(cache_dir, download),
+        cache_dir=cache_dir,
+        download=download,
     )
     if value is not None and claimed.reduction == "none":
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
-    written, wanted, name = _written(value), _wanted(claimed), name_of(predictions)
+    quoted, options, name = _parse_number(value), _score_options(claimed), name_of(predictions)
     try:
-        found = score(predictions, selection, wanted)
+        (evaluation,) = evaluate_many([predictions], data, options)
     except InputError as error:
         of_predictions = str(error).startswith(f"{shown(name)}: ") and CHANGED not in str(error)
         if isinstance(error.__cause__, OSError) or not of_predictions:
             raise
-        said = f"{claimed.input}, n = {claimed.n:,}"
-        return Verification(claimed, name, None, (("predictions", said, str(error)),), value)
-    ours, theirs = asdict(replace(found.signature, loss=claimed.loss)), asdict(claimed)
+        expected = f"{claimed.input}, n = {claimed.n:,}"
+        return Verification(claimed, name, None, (("predictions", expected, str(error)),), value)
+    ours, theirs = asdict(replace(evaluation.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
-    agreeing = _agreeing(_numbers(found, claimed), written)
-    return Verification(claimed, found.predictions, found, differences, value, agreeing)
+    agreeing = _agreeing(_numbers(evaluation, claimed), quoted)
+    return Verification(claimed, evaluation.predictions, evaluation, differences, value, agreeing)
 
 
-def _place(claimed: Signature, targets: Source | None, indices: Source | None) -> tuple[str, str]:
-    """The dataset and split that a signature names."""
+def _dataset_and_split(claimed: Signature, targets: Source | None, indices: Source | None) -> tuple[str, str]:
+    """Return the data set and split of a signature; targets or indices that do not go with it raise ArgumentError."""
     where = claimed.targets.partition("@")[0]
     if (where == "targets") != (targets is not None):
         own = "is of targets of the user's own: name them" if targets is None else f"is of {where}, not of own targets"
@@ -136,43 +137,43 @@ def _place(claimed: Signature, targets: Source | None, indices: Source | None) -
     return ("mnist", "auto") if targets is not None else (dataset, split)
 
 
-def _wanted(claimed: Signature) -> ScoreOptions:
-    """What gives the numbers of a signature; the error, where it is of the accuracy or the top K only."""
+def _score_options(claimed: Signature) -> ScoreOptions:
+    """Return the options that give the numbers of a signature; the error, where it is of accuracies only."""
     names = claimed.loss.split("+")
     top = tuple(int(name.removeprefix("top-")) for name in names if name.startswith("top-"))
     losses = [name for name in names if name != "accuracy" and not name.startswith("top-")]
     return ScoreOptions(losses or ("error",), claimed.reduction, top=top)
 
 
-def _numbers(found: Evaluation, claimed: Signature) -> dict[str, float]:
-    """What the signature is of, by name."""
-    numbers = found.numbers()
+def _numbers(evaluation: Evaluation, claimed: Signature) -> dict[str, float]:
+    """Return the numbers that the signature is of, by name."""
+    numbers = evaluation.numbers()
     return {name: numbers[name] for name in claimed.loss.split("+")}
 
 
-def _written(value: str | None) -> Decimal | None:
-    """The number that was quoted, in its digits."""
+def _parse_number(value: str | None) -> Decimal | None:
+    """Return the quoted number with the digits as written; a text that is no number raises ArgumentError."""
     if value is None:
         return None
     try:
-        written = Decimal(value)
+        number = Decimal(value)
     except InvalidOperation:
-        written = Decimal("nan")
-    if written.is_nan():
+        number = Decimal("nan")
+    if number.is_nan():
         raise ArgumentError(f"{value!r} is no number")
-    return written
+    return number
 
 
-def _agreeing(numbers: Mapping[str, float], written: Decimal | None) -> tuple[str, ...]:
-    """Which of the numbers are the one that was written, to its last digit; or to the last bits of all digits."""
-    if written is None:
+def _agreeing(numbers: Mapping[str, float], quoted: Decimal | None) -> tuple[str, ...]:
+    """Return the names of the numbers that equal the quoted one to its last digit."""
+    if quoted is None:
         return ()
-    return tuple(name for name, number in numbers.items() if _agrees(number, written))
+    return tuple(name for name, number in numbers.items() if _agrees(number, quoted))
 
 
-def _agrees(number: float, written: Decimal) -> bool:
-    """Whether the number is within half a unit of the last digit written, or within two units of its own last bit."""
-    exponent = written.as_tuple().exponent
-    if not (isinstance(exponent, int) and math.isfinite(number) and -400 < exponent <= written.adjusted() < 400):
-        return number == float(written)
-    return abs(Decimal(number) - written) <= Decimal(5).scaleb(exponent - 1) + 2 * Decimal(math.ulp(number))
+def _agrees(number: float, quoted: Decimal) -> bool:
+    """Whether the number is within half a unit of the last digit quoted, or within two units of its own last bit."""
+    exponent = quoted.as_tuple().exponent
+    if not (isinstance(exponent, int) and math.isfinite(number) and -400 < exponent <= quoted.adjusted() < 400):
+        return number == float(quoted)
+    return abs(Decimal(number) - quoted) <= Decimal(5).scaleb(exponent - 1) + 2 * Decimal(math.ulp(number))

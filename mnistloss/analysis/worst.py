@@ -11,7 +11,7 @@ from mnistloss.analysis.view import Option, View
 from mnistloss.arrays.checks import Array
 from mnistloss.datasets.catalog import known_errors
 from mnistloss.document import Part, Table
-from mnistloss.evaluation.examples import Scores
+from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import counted, finite, nats, percent, ratio
 from mnistloss.stats import Moments
 
@@ -85,7 +85,7 @@ def worst(examples: Scores, k: int = 10) -> Worst:
             index=int(positions[row]),
             label=int(labels[row]),
             predicted=int(predicted[row]),
-            probability=float(examples.kept["p of the label"][row]),
+            probability=float(examples.columns["label_probability"][row]),
             loss=float(losses[row]),
             share=ratio(float(losses[row]), total),
             cumulative=ratio(float(cost), total),
@@ -99,7 +99,7 @@ def worst(examples: Scores, k: int = 10) -> Worst:
 VIEW = View(
     "worst",
     "the examples that cost most, and their share of the loss",
-    ("cee", "p of the label"),
+    ("cee", "label_probability"),
     worst,
     (Option("k", 10, 1, "how many examples"),),
 )

@@ -1,4 +1,4 @@
-"""Shapes and dtypes: the only checks, done once at the door. And `one_hot`."""
+"""Arrays: checks of shapes and dtypes, done once at every public entry; labels, one-hot rows and blocks of rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from mnistloss.errors import ArgumentError, InputError
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
+BLOCK = 10_000
+"""Examples in a block. Part of the arithmetic: a sum over examples is the sum of the sums over blocks."""
+
 _REAL_KINDS = "fiub"
 _KIND_NAMES = {
     "c": "complex numbers",
@@ -28,7 +31,7 @@ _KIND_NAMES = {
 
 
 def whole(value: Any, what: str, least: int = 1) -> int:
-    """A whole number of at least `least`; anything else raises ArgumentError."""
+    """Return a whole number of at least `least`; anything else raises ArgumentError."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -46,7 +49,7 @@ def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS) -> No
 
 
 def as_real(values: ArrayLike, what: str) -> Array:
-    """The values as an array of real numbers; ragged lists and other dtypes raise InputError."""
+    """Return the values as an array of real numbers; ragged lists and other dtypes raise InputError."""
     if isinstance(values, np.ma.MaskedArray):
         raise InputError(f"{what}: a masked array; its mask has no meaning here, so fill it or leave rows out")
     try:
@@ -58,7 +61,7 @@ def as_real(values: ArrayLike, what: str) -> Array:
 
 
 def as_rows(y: ArrayLike, what: str = "predictions") -> Array:
-    """Predictions as (N, K); a single row (K,) becomes (1, K). Other shapes and K < 2 raise InputError."""
+    """Return predictions as (N, K); a single row (K,) becomes (1, K). Other shapes and K < 2 raise InputError."""
     array = as_real(y, what)
     rows = array[np.newaxis] if array.ndim == 1 else array
     if rows.ndim != 2 or rows.shape[1] < 2 or rows.shape[0] < 1:
@@ -67,7 +70,7 @@ def as_rows(y: ArrayLike, what: str = "predictions") -> Array:
 
 
 def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Array:
-    """Targets of n examples, as labels (n,) of the smallest dtype that holds K - 1, or as rows (n, K) of float64.
+    """Return targets of n examples as labels (n,) of the smallest dtype that holds K - 1, or as float64 rows (n, K).
 
     Labels are integers from 0 to K-1. Rows that are one-hot become labels, so that both forms give the same
     bits; other (soft) rows stay as they are. For n = 1 a bare label and a bare row are taken too.
@@ -110,14 +113,14 @@ def _is_one_hot(rows: Array) -> bool:
 
 
 def normalized(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Pixels of any shape as float32 in [0, 1]: the byte divided by 255."""
+    """Return pixels of any shape as float32 in [0, 1]: the byte divided by 255."""
     x = pixels.astype(np.float32)
     x /= np.float32(255)
     return x
 
 
 def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:
-    """Integer labels (N,) as one-hot rows (N, classes) of float32; a label outside 0..classes-1 raises InputError.
+    """Return integer labels (N,) as one-hot float32 rows (N, classes); a label outside 0..classes-1 raises InputError.
 
     >>> one_hot([2, 0], classes=3)
     array([[0., 0., 1.],
@@ -134,20 +137,21 @@ def one_hot(t: ArrayLike, classes: int = 10) -> NDArray[np.float32]:
 
 
 def block_slices(n: int) -> Iterator[slice]:
-    """The blocks of n examples, in order."""
+    """Return the slices of the blocks of n examples, in order."""
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
 def transposed(rows: Array) -> Floats:
-    """A block of rows (n, K) of any real dtype as contiguous float64 (K, n)."""
+    """Return a block of rows (n, K) of any real dtype as contiguous float64 (K, n)."""
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(rows.T, dtype=np.float64)
 
 
 def block_targets(t: Array, rows: slice) -> Array:
-    """The targets of a block, as the kernels take them."""
+    """Return the targets of a block as the kernels take them: labels (n,), or soft rows (K, n)."""
     return t[rows].astype(np.intp) if t.ndim == 1 else transposed(t[rows])
 
 
-BLOCK = 10_000
-"""Examples in a block. Part of the arithmetic: sums are made of sums over blocks, whoever computes them."""
+def row_sum_tolerance(dtype: np.dtype[Any]) -> float:
+    """Return how far the sum of a row of probabilities may differ from 1: 1e-3, and 1e-2 for float16."""
+    return 1e-2 if dtype.kind == "f" and dtype.itemsize == 2 else 1e-3

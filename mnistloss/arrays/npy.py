@@ -147,21 +147,15 @@ class NpyArray:
         return found.view(self.dtype).reshape(self.shape, order="F" if self._header.fortran else "C")
 
     def _read(self, into: Array, first: int) -> None:
-        view, position = into.data, self._header.offset + first * self.dtype.itemsize
+        view = into.data
         try:
-            while count := self._read_at(view, position):
-                view, position = view[count:], position + count
+            self._stream.seek(self._header.offset + first * self.dtype.itemsize)
+            while count := self._stream.readinto(view):
+                view = view[count:]
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error})") from error
         if len(view):
             raise InputError(f"{self.name}: {CHANGED}")
-
-    def _read_at(self, into: memoryview, position: int) -> int:
-        """Read from a position: the file's own is shared by the processes that share the work."""
-        if isinstance(self._stream, io.FileIO) and hasattr(os, "preadv"):
-            return os.preadv(self._stream.fileno(), [into], position)
-        self._stream.seek(position)
-        return self._stream.readinto(into)
 
 
 class _Lazy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,28 +12,29 @@ from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
     from mnistloss.analysis.compare import Comparison
-    from mnistloss.evaluation.scoring import DataOptions
 
 
 @click.command("compare")
 @click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="A.npy B.npy...")
-@click.option("--loss", type=options.LOSS, default="cee", help="Which loss is compared.")
-@options.selection
+@click.option("--loss", type=options.LOSS, default="cee", help="Loss to compare.")
+@options.data
 @click.option(
     "--flips",
     type=options.FROM_ONE,
     default=10_000,
-    help="Random sign patterns of the test; of few differences all are tried.",
+    help="Number of random sign patterns of the test; with few differences all are tried.",
 )
-@click.option("--bootstrap", type=options.FROM_ONE, default=10_000, help="Samples of the percentile interval.")
-@click.option("--seed", type=options.FROM_ZERO, default=0, help="Of flips and samples.")
+@click.option(
+    "--bootstrap", type=options.FROM_ONE, default=10_000, help="Number of samples of the percentile interval."
+)
+@click.option("--seed", type=options.FROM_ZERO, default=0, help="Seed of the sign patterns and the samples.")
 @options.confidence
 @click.option(
     "--no-worse-than",
     "margin",
     type=float,
     metavar="MARGIN",
-    help="Exit with 3 unless the interval of every difference ends at or below this.",
+    help="Exit with status 3 unless the interval of every difference ends at or below this.",
 )
 @options.format_("table", "json")
 @click.pass_context
@@ -41,7 +42,7 @@ def command(
     ctx: click.Context,
     predictions: tuple[str, ...],
     loss: str,
-    selection: DataOptions,
+    data: dict[str, Any],
     flips: int,
     bootstrap: int,
     seed: int,
@@ -51,11 +52,11 @@ def command(
 ) -> None:
     """Compare predictions with those of the first file.
 
-    Differences are paired, example by example; below zero is better than the first file. With them come their
-    intervals, a sign-flip test, McNemar's test of the accuracy, and the digits on which they differ most.
+    Differences are paired, example by example; below zero is better than the first file. The output has their
+    intervals, a sign-flip test, McNemar's test of the accuracy, and the digits on which the files differ most.
     """
-    from mnistloss.analysis.compare import Draws, run
-    from mnistloss.losses.losses import LOSSES, check_delta_matters
+    from mnistloss.analysis.compare import compare
+    from mnistloss.losses.losses import check_delta_matters
 
     if len(predictions) < 2:
         raise click.UsageError("a comparison needs two files or more, the baseline first")
@@ -63,16 +64,18 @@ def command(
         raise click.UsageError("standard input can be read once")
     if margin is not None and math.isnan(margin):
         raise click.UsageError("--no-worse-than takes a number")
-    check_delta_matters(selection.delta, [loss])
-    draws = Draws(flips, bootstrap, seed, confidence)
-    found = run([output.source(name) for name in predictions], selection, LOSSES[loss], draws)
-    output.show_result("comparison", found, format_)
-    ctx.exit(0 if margin is None else _gate(found, margin))
+    check_delta_matters(data["delta"], [loss])
+    sources = [output.source(name) for name in predictions]
+    comparison = compare(
+        *sources, loss=loss, flips=flips, bootstrap=bootstrap, seed=seed, confidence=confidence, **data
+    )
+    output.show_result("comparison", comparison, format_)
+    ctx.exit(0 if margin is None else _gate(comparison, margin))
 
 
-def _gate(found: Comparison, margin: float) -> int:
-    """Say which differences may be above the margin: 3 if there are any, else 0."""
-    crossed = found.worse_than(margin)
+def _gate(comparison: Comparison, margin: float) -> int:
+    """Name the differences that may be above the margin; return 3 if there are any, else 0."""
+    crossed = comparison.worse_than(margin)
     for difference in crossed:
         end = "anything, without an interval" if difference.ci is None else f"{difference.ci[1]:.9g}"
         name = shown(difference.predictions)

@@ -11,7 +11,6 @@ from mnistloss.cli import options, output
 from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
-    from mnistloss.evaluation.scoring import DataOptions
     from mnistloss.models.learning_curve import LearningCurve
     from mnistloss.models.loss_landscape import AccuracyPath
 
@@ -105,15 +104,14 @@ def learning(
 
 @command.command("example")
 @options.predictions
-@click.option("--index", type=options.FROM_ZERO, required=True, help="Which row of PREDS.npy, the first being 0.")
-@options.selection
+@click.option("--index", type=options.FROM_ZERO, required=True, help="Row of PREDS.npy to explain; the first is 0.")
+@options.data
 @options.format_("table", "json")
-def example(predictions: str, index: int, selection: DataOptions, format_: str) -> None:
+def example(predictions: str, index: int, data: dict[str, Any], format_: str) -> None:
     """Show the loss of one example, term by term."""
-    from mnistloss.analysis.example import explained
-    from mnistloss.evaluation.examples import load_examples
+    from mnistloss.analysis.example import explain_example
 
-    output.show_result("example", explained(load_examples(output.source(predictions), selection), index), format_)
+    output.show_result("example", explain_example(output.source(predictions), index, **data), format_)
 
 
 def _print(name: str, found: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:

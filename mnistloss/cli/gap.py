@@ -12,22 +12,20 @@ from mnistloss.cli import options, output
 @click.command("gap")
 @click.argument("train", type=click.Path(path_type=str), metavar="TRAIN.npy")
 @click.argument("test", type=click.Path(path_type=str), metavar="TEST.npy")
-@click.option(
-    "--loss", "losses", multiple=True, type=options.LOSS, help="Which loss; repeatable.  [default: cee and mse]"
-)
+@options.losses
 @options.dataset
-@click.option("--input", type=options.INPUT, default="probs", help="What they are.")
-@click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]")
-@click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are.")
+@options.input_
+@options.delta
+@options.allow_unnormalized
 @options.confidence
 @options.format_("table", "json")
 @options.cache_dir
 @options.offline
 def command(train: str, test: str, losses: tuple[str, ...], format_: str, offline: bool, **values: Any) -> None:
-    """Say how much worse a model is on the test split.
+    """Measure how much worse a model is on the test split than on the training split.
 
-    TRAIN.npy and TEST.npy hold what the same model says of all examples of each split. The generalisation gap is
-    its mean loss on the test split less that on the training split.
+    TRAIN.npy and TEST.npy hold the predictions of the same model for all examples of each split. The generalisation
+    gap is its mean loss on the test split minus that on the training split: a sign of overfitting.
     """
     from mnistloss.analysis.gap import gap
     from mnistloss.losses.losses import check_delta_matters
@@ -35,5 +33,5 @@ def command(train: str, test: str, losses: tuple[str, ...], format_: str, offlin
     if train == test == "-":
         raise click.UsageError("standard input can be read once")
     check_delta_matters(values["delta"], losses)
-    found = gap(output.source(train), output.source(test), losses=losses or None, download=not offline, **values)
-    output.show_result("gap", found, format_)
+    result = gap(output.source(train), output.source(test), losses=losses or None, download=not offline, **values)
+    output.show_result("gap", result, format_)

@@ -12,7 +12,6 @@ from mnistloss.cli import options, output
 
 if TYPE_CHECKING:
     from mnistloss.analysis.view import Option
-    from mnistloss.evaluation.scoring import DataOptions
 
 
 class _Views(click.Group):
@@ -25,20 +24,17 @@ class _Views(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from mnistloss.analysis.inspect import VIEWS
-        from mnistloss.evaluation.examples import ALL
 
         if cmd_name == "all":
-            return _command("all", "all views, each with its default options", ALL)
+            return _command("all", "all views, each with its default options")
         view = VIEWS.get(cmd_name)
-        return (
-            None if view is None else _command(view.name, view.meaning, view.needs, view.options, charted=view.charted)
-        )
+        return None if view is None else _command(view.name, view.meaning, view.options, charted=view.charted)
 
 
 @click.group("inspect", cls=_Views, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Look at predictions from one side each.
+    """Analyse predictions: confusion, calibration, costliest examples, ...
 
     Without a VIEW, list the views.
     """
@@ -49,25 +45,21 @@ def command(ctx: click.Context) -> None:
         output.show(tables.views(list(VIEWS.values())))
 
 
-def _command(
-    name: str, meaning: str, needs: Sequence[str], chosen: Sequence[Option] = (), *, charted: bool = True
-) -> click.Command:
+def _command(name: str, meaning: str, view_options: Sequence[Option] = (), *, charted: bool = True) -> click.Command:
     @options.predictions
-    @options.selection
+    @options.data
     @options.format_("table", "json")
-    def run(predictions: str, selection: DataOptions, format_: str, plot: Path | None = None, **values: Any) -> None:
+    def run(predictions: str, data: dict[str, Any], format_: str, plot: Path | None = None, **values: Any) -> None:
         from mnistloss.analysis.inspect import inspect
-        from mnistloss.evaluation.examples import load_examples
 
-        examples = load_examples(output.source(predictions), selection, needs)
-        found = inspect(examples, name, **values)
-        output.show_result("views", found, format_, found.where())
-        output.save_plot(plot, found.parts() if plot else ())
+        inspection = inspect(output.source(predictions), name, options=values, **data)
+        output.show_result("views", inspection, format_, inspection.where())
+        output.save_plot(plot, inspection.parts() if plot else ())
 
-    taken = options.plot(run) if charted else run
-    made = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(taken)
-    for option in chosen:
+    callback = options.plot(run) if charted else run
+    command = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(callback)
+    for option in view_options:
         kind = int if isinstance(option.default, int) else float
         flag = f"--{option.name.replace('_', '-')}"
-        made.params.append(click.Option([flag], type=kind, default=option.default, help=option.meaning))
-    return made
+        command.params.append(click.Option([flag], type=kind, default=option.default, help=option.meaning))
+    return command

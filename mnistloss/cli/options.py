@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]  # before click 8.2 it takes none
-    """A choice of the names in one of the library's registries, which is imported when they are needed."""
+    """A choice of the names in a registry of the library, which is imported only when they are needed."""
 
     def __init__(self, module: str, registry: str) -> None:
         self._module, self._registry = module, registry
@@ -29,7 +29,7 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # before click 8.2 it take
 
 
 class _File(click.Path):
-    """A path; an empty one, as an unset variable of a shell gives, is refused instead of meaning this folder."""
+    """A path; an empty one, such as an unset shell variable gives, is refused instead of meaning this folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse the empty path."""
@@ -39,7 +39,7 @@ class _File(click.Path):
 
 
 class Destination(click.Path):
-    """A file to write, refused before any work is done where its folder is missing or its name does not end right."""
+    """A file to write; a missing folder or a wrong suffix is refused before any work is done."""
 
     def __init__(self, *suffixes: str) -> None:
         super().__init__(path_type=Path)
@@ -59,7 +59,7 @@ class Destination(click.Path):
 
 
 class Drawing(Destination):
-    """A picture to write, refused before any work is done where what draws it is not installed."""
+    """A picture to write; a missing drawing package is refused before any work is done."""
 
     def __init__(self, package: str, *suffixes: str) -> None:
         super().__init__(*suffixes)
@@ -79,73 +79,83 @@ SPLIT = click.Choice(["train", "test"])
 FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
-dataset = click.option("--dataset", type=DATASET, default="mnist", help="Which dataset.")
-offline = click.option("--offline", is_flag=True, help="Never open a socket; so does MNISTLOSS_OFFLINE=1.")
-cache_dir = click.option("--cache-dir", type=FILE, help="Cache folder; default MNISTLOSS_CACHE or the platform's.")
-confidence = click.option(
-    "--confidence", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, help="Of the intervals."
+dataset = click.option("--dataset", type=DATASET, default="mnist", help="Name of the data set.")
+offline = click.option("--offline", is_flag=True, help="Open no network connection, as with MNISTLOSS_OFFLINE=1.")
+cache_dir = click.option(
+    "--cache-dir", type=FILE, help="Cache folder.  [default: MNISTLOSS_CACHE, or the platform's cache folder]"
 )
-seed = click.option("--seed", type=FROM_ZERO, help="Seed of the draw; default a new one, which is shown.")
-
-
+input_ = click.option("--input", type=INPUT, default="probs", help="Kind of numbers that the predictions are.")
+delta = click.option(
+    "--delta", type=float, help="Number added inside the log of cee.  [default: 1e-7 for probs, else 0]"
+)
+allow_unnormalized = click.option(
+    "--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."
+)
+losses = click.option(
+    "--loss", "losses", multiple=True, type=LOSS, help="Loss to compute; repeatable.  [default: cee and mse]"
+)
+confidence = click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    help="Confidence level of the intervals.",
+)
+seed = click.option("--seed", type=FROM_ZERO, help="Seed of the draw.  [default: a new one, which is printed]")
 predictions = click.argument("predictions", type=click.Path(path_type=str), metavar="PREDS.npy")
 
 
-def selection(command: F) -> F:
-    """What predictions are of and how they are read, as one argument `selection`."""
+def data(command: F) -> F:
+    """Add the options of what predictions are of and how they are read; the command takes them as one dict `data`."""
     chosen = (
         dataset,
         click.option(
             "--split",
             type=click.Choice(["auto", "train", "test"]),
             default="auto",
-            help="Which split; auto chooses it by the number of predictions.",
+            help="Split that the predictions are of; auto chooses it by their number.",
         ),
-        click.option("--targets", type=FILE, help="Own targets, a .npy of labels (N,) or rows (N, K)."),
-        click.option("--indices", type=FILE, help="Which examples: a .npy of indices, or a batch saved by sample."),
-        click.option("--input", type=INPUT, default="probs", help="What the predictions are."),
-        click.option("--delta", type=float, help="Added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
-        click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
+        click.option("--targets", type=FILE, help="Targets of your own: a .npy file of labels (N,) or rows (N, K)."),
+        click.option(
+            "--indices",
+            type=FILE,
+            help="Examples that the predictions are of: a .npy file of indices, or a saved batch.",
+        ),
+        input_,
+        delta,
+        allow_unnormalized,
         cache_dir,
         offline,
     )
-    names = ("dataset", "split", "targets", "indices", "input", "delta", "allow_unnormalized")
+    names = ("dataset", "split", "targets", "indices", "input", "delta", "allow_unnormalized", "cache_dir")
 
     @functools.wraps(command)
-    def gathered(*, cache_dir: Path | None, offline: bool, **values: Any) -> Any:
-        from mnistloss.datasets.settings import CacheOptions
-        from mnistloss.evaluation.scoring import DataOptions
-
-        if values["targets"] and values["indices"]:
-            raise click.UsageError("--targets are your own, --indices name examples of a split; give one of them")
-        selected = DataOptions(
-            **{name: values.pop(name) for name in names}, cache_options=CacheOptions(cache_dir, not offline)
-        )
-        return command(selection=selected, **values)
+    def gathered(*, offline: bool, **values: Any) -> Any:
+        data = {name: values.pop(name) for name in names}
+        return command(data={**data, "download": not offline}, **values)
 
     for option in reversed(chosen):
         gathered = option(gathered)
     return gathered  # type: ignore[return-value]  # click's decorators keep what they decorate
 
 
-def format_(*names: str, help: str = "How to print.") -> Callable[[F], F]:
-    """The choice of a format, of which the first is the default."""
+def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:
+    """Add the choice of a format; the first is the default."""
     return click.option("--format", "format_", type=click.Choice(names), default=names[0], help=help)
 
 
 plot = click.option(
     "--plot",
     type=Drawing("matplotlib", ".svg", ".png"),
-    help="Also draw the charts to a file, .svg or .png; needs [report].",
+    help="File to draw the charts to, .svg or .png; needs the extra [report].",
 )
 
 
 def form(command: F) -> F:
-    """The three choices of how examples are handed out, as `normalize`, `flatten` and `one_hot`."""
+    """Add the three choices of the form of examples, as `normalize`, `flatten` and `one_hot`."""
     for option in (
-        click.option("--flatten/--images", default=True, help="Images as (N, 784) or (N, 1, 28, 28)."),
-        click.option("--normalize/--raw", default=True, help="Pixels in [0, 1] or bytes."),
-        click.option("--one-hot/--labels", default=False, help="Targets as rows (N, 10) or labels (N,)."),
+        click.option("--flatten/--images", default=True, help="Shape of the images: (N, 784) or (N, 1, 28, 28)."),
+        click.option("--normalize/--raw", default=True, help="Pixels as float32 in [0, 1] or as bytes."),
+        click.option("--one-hot/--labels", default=False, help="Targets as one-hot rows (N, 10) or labels (N,)."),
     ):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""Predictions beside their targets: opened, understood, and handed out in checked blocks."""
+"""One pass over predictions: every block of rows is read, hashed, checked and scored; the result is `Scores`."""
 
 from __future__ import annotations
 
@@ -6,307 +6,385 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from mnistloss.arrays.checks import BLOCK, Array, Floats, as_targets, block_slices, block_targets, transposed
-from mnistloss.arrays.npy import Source
-from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
-from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.hints import Signs
+from mnistloss.arrays.checks import (
+    Array,
+    Floats,
+    as_targets,
+    block_slices,
+    block_targets,
+    row_sum_tolerance,
+    transposed,
+)
+from mnistloss.document import Lines, Part, Pictures
+from mnistloss.errors import ArgumentError, InputError, UnavailableError
+from mnistloss.evaluation.hints import Evidence, Hint, HintInputs, find_hints
 from mnistloss.evaluation.predictions import (
     PredictionShape,
     Rows,
-    acceptable,
     as_block,
+    check_probabilities,
+    is_acceptable,
     name_of,
     open_predictions,
     refuse,
-    tolerance,
 )
 from mnistloss.evaluation.signature import Signature
-from mnistloss.evaluation.targets import TargetLoader, Targets
-from mnistloss.losses.losses import DELTA, Loss, check_delta, find
+from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
+from mnistloss.formatting import shown
+from mnistloss.losses.losses import DELTA, LOSSES, Loss, check_delta, find_loss
 from mnistloss.losses.outputs import OUTPUTS, Classes
-from mnistloss.parallel import in_order
 from mnistloss.stats import Moments
 from mnistloss.version import __version__
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
-Done = TypeVar("Done")
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and how much there is."""
 
-_BLOCKS, _LARGEST = 4, 1 << 24
-"""How many blocks, and how many bytes of them at most, a process is handed at once."""
-_MANY_BLOCKS = 16
-"""The least blocks that are worth several processes."""
+_EXAMINED = 10**6
+"""The most examples whose predicted classes are kept for the hints."""
 
-
-@dataclass(frozen=True)
-class DataOptions:
-    """What predictions are of, and how they are to be read; see `evaluate` for each field."""
-
-    targets: Source | None = None
-    indices: Source | None = None
-    dataset: str = "mnist"
-    split: str = "auto"
-    input: str = "probs"
-    delta: float | None = None
-    allow_unnormalized: bool = False
-    cache_options: CacheOptions = CACHE_DEFAULTS
-
-    def __post_init__(self) -> None:
-        if self.targets is not None and self.indices is not None:
-            raise ArgumentError("targets are the user's own, indices name examples of a split; give one of them")
-        if self.targets is not None and self.split != "auto":
-            raise ArgumentError("targets are the user's own, they have no split; leave out one of them")
-        if self.allow_unnormalized and self.input in ("logits", "labels"):
-            raise ArgumentError(f"{self.input} have no sums; leave allow_unnormalized out")
-
-    def finder(self) -> TargetLoader:
-        """What finds the targets of predictions so selected."""
-        return TargetLoader(self.targets, self.dataset, self.split, self.indices, self.cache_options)
+_LARGEST_BUFFER = 1 << 24
 
 
 class Block(NamedTuple):
-    """Some rows as the kernels take them: outputs (K, n) and targets."""
+    """Some rows as the kernels take them: outputs (K, n), and labels (n,) or soft rows (K, n)."""
 
     rows: slice
     outputs: Any
     t: Array
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """Predictions of a known layout with their targets; delta is what cee adds inside the log.
+COLUMNS: Mapping[str, Callable[[Block], Array]] = {
+    "predicted": lambda block: block.outputs.predicted,
+    "label_probability": lambda block: block.outputs.p.reshape(-1).take(block.outputs.flat_index(block.t)),
+    "outputs": lambda block: block.outputs.scores,
+}
+"""What can be kept of each example beside its losses: class (N,), probability of the label (N,), all outputs (K, N)."""
 
-    name: of the predictions as it was given; to be printed, `errors.shown` makes it safe.
+ALL_COLUMNS = tuple(COLUMNS)
+"""The columns from which every loss, with any delta, and every probability can be computed."""
+
+
+def default_losses(input: str) -> tuple[str, ...]:
+    """Return the losses that are computed where none is named: cee and mse, and error for predicted classes."""
+    return ("error",) if input == "labels" else ("cee", "mse")
+
+
+class Scores:
+    """The result of one pass over N predictions of K classes.
+
+    moments: of each loss, and always of the error. hits: by k, how many labels are among the k best classes. Columns of
+    single examples are there where they were asked for (`keep`); predicted classes for up to 10^6 examples, too.
+
+    name: of the predictions as the user gave it; `formatting.shown` makes it safe to print.
+    dataset, split: None for targets of the user's own. t: labels (N,), or soft rows (N, K).
     """
 
-    name: str
-    source: Rows = field(repr=False)
-    layout: PredictionShape
-    targets: Targets
-    delta: float
-    allow_unnormalized: bool
+    def __init__(
+        self,
+        predictions: Predictions,
+        shape: PredictionShape,
+        targets: Targets,
+        data: DataOptions,
+        losses: Sequence[Loss],
+        *,
+        keep: Sequence[str],
+        top: Sequence[int],
+        by_class: bool,
+        sum_tolerance: float,
+        loader: TargetLoader,
+    ) -> None:
+        self.name = name_of(predictions)
+        self.n, self.input = shape.n, shape.input
+        self.targets, self.classes = targets, targets.classes
+        self.dataset, self.split = targets.dataset, targets.split
+        self.delta = _delta(data.delta, shape.input)
+        self.rows_done = 0
+        self.digest = ""
+        self.hits = dict.fromkeys(top, 0)
+        self._allow_unnormalized = data.allow_unnormalized and shape.input in ("probs", "logprobs")
+        self._sum_tolerance = sum_tolerance
+        self._loader = loader
+        self._by_class = by_class
+        self._evidence = Evidence(shape.input)
+        self._losses = {loss.name: loss for loss in (*losses, LOSSES["error"])}
+        self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
+        self._class_sums: dict[str, list[Floats]] = {name: [] for name in self._losses}
+        predicted = ("predicted",) if self.n <= _EXAMINED else ()
+        columns = [name for name in (*predicted, *keep) if name in self._losses or self._has(name)]
+        self._columns: dict[str, list[Array]] = {name: [] for name in columns}
+
+    def _has(self, column: str) -> bool:
+        """Whether such predictions with such targets have this column of `COLUMNS`."""
+        if column == "label_probability":
+            return self.input != "labels" and self.targets.t.ndim == 1
+        return column == "predicted" or (column == "outputs" and self.input != "labels")
+
+    def update(self, block: Block) -> None:
+        """Add the next block of rows."""
+        self.rows_done = block.rows.stop
+        self._evidence.update(block.outputs)
+        for k in self.hits:
+            self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
+        for name, loss in self._losses.items():
+            values = loss(block.outputs, block.t, self.delta)
+            self._moments[name].append(Moments.of(values))
+            if name in self._columns:
+                self._columns[name].append(values)
+            if self._by_class:
+                self._class_sums[name].append(np.bincount(block.t, values, self.classes).astype(np.float64))
+        for name in self._columns.keys() & COLUMNS.keys():
+            column = COLUMNS[name](block)
+            narrow = column.astype(np.min_scalar_type(self.classes)) if name == "predicted" else column
+            self._columns[name].append(narrow)
+
+    @cached_property
+    def moments(self) -> dict[str, Moments]:
+        """The moments of all rows, by loss."""
+        return {name: Moments.merged(parts) for name, parts in self._moments.items()}
+
+    @cached_property
+    def class_sums(self) -> dict[str, list[float]]:
+        """The sum over the examples of each class, by loss; empty where it was not asked for."""
+        return {
+            name: [math.fsum(column) for column in zip(*(part.tolist() for part in parts), strict=True)]
+            for name, parts in self._class_sums.items()
+        }
+
+    @cached_property
+    def columns(self) -> dict[str, Array]:
+        """What is kept of every example, by name: losses (N,), and what `COLUMNS` lists."""
+        return {name: np.concatenate(parts, axis=-1) for name, parts in self._columns.items()}
+
+    @property
+    def correct(self) -> float:
+        """How many examples are predicted right; soft targets count in part."""
+        return self.n - self.moments["error"].total
+
+    def references(self, loss: str) -> dict[str, float]:
+        """What the uniform guess and the class prior cost, by formula; empty for predicted classes and soft targets."""
+        return {} if self.input == "labels" else self.targets.references(LOSSES[loss], self.delta)
+
+    @cached_property
+    def hints(self) -> tuple[Hint, ...]:
+        """What looks like a mistake in these predictions."""
+        examined = self.n <= _EXAMINED and self.targets.t.ndim == 1
+        return find_hints(
+            HintInputs(
+                input=self.input,
+                classes=self.classes,
+                accuracy=self.correct / self.n,
+                losses=self.moments,
+                references={name: self.references(name) for name in self.moments},
+                evidence=self._evidence,
+                labels=self.targets.t if examined else None,
+                predicted=self.predicted if examined else None,
+                elsewhere=lambda: self._loader.labels_elsewhere(self.targets),
+            )
+        )
+
+    def signature(self, *losses: str, reduction: str = "mean") -> Signature:
+        """Return the signature of these losses, all of them in one."""
+        return Signature(
+            loss="+".join(losses),
+            targets=self.targets.name,
+            n=self.n,
+            predictions=self.digest[:8],
+            input=self.input,
+            delta=self.delta if any(LOSSES[name].uses_delta for name in losses) else None,
+            reduction=reduction,
+            version=__version__,
+            indices=self.targets.indices_digest,
+            unnormalized=self._allow_unnormalized,
+        )
+
+    @cached_property
+    def t(self) -> Array:
+        """The targets: labels (N,), or soft rows (N, K)."""
+        return self.targets.t.astype(np.intp) if self.targets.t.ndim == 1 else self.targets.t
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """The labels (N,); soft targets have none and raise InputError."""
+        if self.t.ndim != 1:
+            raise InputError(f"{shown(self.name)}: the targets are soft rows; this needs a label for each example")
+        return self.t
+
+    @property
+    def predicted(self) -> Array:
+        """The predicted classes (N,)."""
+        return self.columns["predicted"]
+
+    @cached_property
+    def outputs(self) -> Any:
+        """All examples as one block (K, N), see `losses.outputs`; the column "outputs" must have been kept."""
+        return OUTPUTS[self.input](self.columns["predicted" if self.input == "labels" else "outputs"])
+
+    def probabilities(self) -> Floats:
+        """Return the probabilities (K, N); predicted classes have none and raise InputError."""
+        check_probabilities(shown(self.name), self.input, self.n, "this")
+        p: Floats = self.outputs.p
+        return p
+
+    def losses(self, name: str, delta: float | None = None) -> Floats:
+        """Return the losses (N,) of single examples, with another delta if one is given.
+
+        Predicted classes have the loss "error" only; others raise InputError.
+        """
+        if LOSSES[name].needs_probabilities:
+            check_probabilities(shown(self.name), self.input, self.n, name)
+        if delta is None and name in self.columns:
+            return self.columns[name]
+        targets = block_targets(self.t, slice(0, self.n))
+        return LOSSES[name](self.outputs, targets, self.delta if delta is None else delta)
 
     @property
     def unnormalized(self) -> bool:
-        """Whether rows are taken although their sums are not looked at."""
-        return self.allow_unnormalized and self.layout.input in ("probs", "logprobs")
+        """Whether the sum of some row of probabilities differs from 1 by more than the tolerance."""
+        if not self._allow_unnormalized:
+            return False
+        return bool(np.abs(self.probabilities().sum(axis=0) - 1).max() > self._sum_tolerance)
 
-    def run(self, work: Callable[[Iterator[Block]], Done], digest: Digest, jobs: int = 1) -> Iterator[Done]:
-        """What `work` makes of the blocks of each stretch of rows, in row order, by `jobs` processes; all are hashed.
+    def positions(self) -> NDArray[np.intp]:
+        """Return the index in the split of each example (N,)."""
+        indices = self.targets.indices
+        return np.arange(self.n) if indices is None else indices.astype(np.intp)
 
-        The first row that is not what it should be raises InputError, which is about all rows.
-        """
-        _keep_what_is_let_go()
-        blocks = list(block_slices(self.layout.n))
-        jobs = 1 if self.classes is not None or len(blocks) < _MANY_BLOCKS else jobs
-        size = 1 if jobs == 1 else max(1, min(_BLOCKS, _LARGEST // (BLOCK * self._row_bytes)))
-        stretches = [blocks[start : start + size] for start in range(0, len(blocks), size)]
-        seen = digest if jobs == 1 else None
-        self.source.rows(slice(0, 0))  # a stream is taken now, by this process
-        try:
-            with in_order(lambda stretch: work(self._blocks(stretch, seen)), stretches, jobs) as results:
-                for stretch in stretches:
-                    if seen is None:
-                        for rows in stretch:
-                            digest.add(as_block(self.source, rows))
-                    yield next(results)
-        except _UnacceptableError:
-            raise refuse(self.source, self.layout, self._sums_within) from None
-
-    def _blocks(self, stretch: Sequence[slice], digest: Digest | None) -> Iterator[Block]:
-        """The blocks of a stretch, each read, hashed and checked."""
-        for rows in stretch:
-            stored = self.source.rows(rows) if self.classes is not None else as_block(self.source, rows)
-            if digest is not None:
-                digest.add(stored)
-            t = block_targets(self.targets.t, rows)
-            if self.classes is not None:
-                yield Block(rows, Classes(self.classes[rows]), t)
-                continue
-            outputs = OUTPUTS[self.layout.input](transposed(stored))
-            if not acceptable(outputs, self.layout.input, self._sums_within):
-                raise _UnacceptableError
-            yield Block(rows, outputs, t)
-
-    @property
-    def _sums_within(self) -> float | None:
-        return None if self.allow_unnormalized else tolerance(self.source.dtype)
-
-    @property
-    def _row_bytes(self) -> int:
-        return math.prod(self.source.shape[1:]) * self.source.dtype.itemsize
-
-    @cached_property
-    def classes(self) -> Array | None:
-        """The predicted classes (n,), where the predictions are such."""
-        if self.layout.input != "labels":
-            return None
-        n = self.layout.n
-        return as_targets(self.source.rows(slice(0, n)).copy(), n, self.targets.classes, self.source.name)
-
-    def signature(self, losses: Sequence[Loss], digest: Digest, reduction: str = "mean") -> Signature:
-        """What these losses of the predictions, of this digest, depend on."""
-        return Signature(
-            loss="+".join(loss.name for loss in losses),
-            targets=self.targets.name,
-            n=self.layout.n,
-            predictions=str(digest)[:8],
-            input=self.layout.input,
-            delta=self.delta if any(loss.uses_delta for loss in losses) else None,
-            reduction=reduction,
-            version=__version__,
-            indices=self.targets.indices,
-            unnormalized=self.unnormalized,
+    def pictures(self, rows: Array, captions: tuple[str, ...]) -> list[Part]:
+        """Return the images of some examples under their captions, or a line that says why there are none."""
+        if self.dataset is None or self.split is None:
+            return []
+        labels = self.t[rows] if self.t.ndim == 1 else ["by a soft row"] * len(rows)
+        examples = zip(self.positions()[rows], labels, self.predicted[rows], strict=True)
+        alts = tuple(
+            f"example {index}, labelled {label}, predicted {predicted}" for index, label, predicted in examples
         )
+        try:
+            images = self._loader.images(self.dataset, self.split)[self.positions()[rows]]
+        except UnavailableError as error:
+            return [Lines((f"No pictures: {error}",))]
+        return [Pictures(images, captions, alts)]
 
 
-def _keep_what_is_let_go() -> None:
-    """Let glibc keep what is let go for the next block: to ask the system for it anew takes as long as the work.
+def score(
+    predictions: Predictions,
+    data: DataOptions,
+    *,
+    losses: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+    top: Sequence[int] = (),
+    by_class: bool | None = False,
+    loader: TargetLoader | None = None,
+    progress: Progress | None = None,
+) -> Scores:
+    """Read predictions once, check every row, and score them.
 
-    Its threshold rises to the size of whatever is let go.
+    losses: names in the registry LOSSES; predictions without probabilities raise InputError where a loss needs them.
+        None: the default ones, and those in `keep` that such predictions have.
+    keep: losses, and names in `COLUMNS`, to keep of every example. top: the k for which hits are counted.
+    by_class: also sum the losses by class; None: where the targets are labels.
+    loader: that of `data`, for several predictions to share.
+    progress: called after each block with the rows done and all rows.
+
+    Raises as `evaluate` does.
+    """
+    if unknown := set(keep) - LOSSES.keys() - COLUMNS.keys():
+        raise ArgumentError(f"nothing that can be kept is named {min(unknown)!r}")
+    loader = loader or TargetLoader(data)
+    with open_predictions(predictions) as source:
+        shape = PredictionShape.of(source, data.input, loader.classes)
+        _delta(data.delta, shape.input)
+        targets = loader.load(shape, source)
+        tolerance = row_sum_tolerance(source.dtype)
+        kernels = _select_losses(losses, keep, shape, source.name)
+        _check_top(top, by_class, targets, shape, source.name)
+        by_class = targets.t.ndim == 1 if by_class is None else by_class
+        scores = Scores(
+            predictions, shape, targets, data, kernels,
+            keep=keep, top=top, by_class=by_class, sum_tolerance=tolerance, loader=loader,
+        )  # fmt: skip
+        digest = hashlib.sha256()
+        for block in _blocks(source, shape, targets, None if data.allow_unnormalized else tolerance, digest):
+            scores.update(block)
+            if progress is not None:
+                progress(scores.rows_done, scores.n)
+        scores.digest = digest.hexdigest()
+    return scores
+
+
+def _blocks(
+    source: Rows, shape: PredictionShape, targets: Targets, sum_tolerance: float | None, digest: hashlib._Hash
+) -> Iterator[Block]:
+    """Read, hash and check the predictions in blocks; a bad row raises the InputError about all of them."""
+    _reuse_buffers()
+    if shape.input == "labels":
+        stored = source.rows(slice(0, shape.n)).copy()
+        digest.update(stored.view(np.uint8).data)
+        classes = as_targets(stored, shape.n, targets.classes, source.name)
+        for rows in block_slices(shape.n):
+            yield Block(rows, Classes(classes[rows]), block_targets(targets.t, rows))
+        return
+    for rows in block_slices(shape.n):
+        stored = as_block(source, rows)
+        digest.update(np.ascontiguousarray(stored).view(np.uint8).data)
+        outputs = OUTPUTS[shape.input](transposed(stored))
+        if not is_acceptable(outputs, shape.input, sum_tolerance):
+            raise refuse(source, shape, sum_tolerance)
+        yield Block(rows, outputs, block_targets(targets.t, rows))
+
+
+def _reuse_buffers() -> None:
+    """Raise glibc's mmap threshold so that block buffers are reused instead of unmapped and mapped again.
+
+    The threshold rises to the size of a large buffer that is freed.
     """
     with contextlib.suppress(MemoryError):
-        np.empty(_LARGEST, np.uint8)
-
-
-class _UnacceptableError(Exception):
-    """Some row of a block is not what it should be; which, and why, a second look at all of them says."""
-
-
-class Digest:
-    """SHA-256 of predictions: of their bytes as they are stored, row by row."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-
-    def add(self, stored: Array) -> None:
-        """Take in the next rows."""
-        self._sha256.update(np.ascontiguousarray(stored).view(np.uint8).data)
-
-    def __str__(self) -> str:
-        return self._sha256.hexdigest()
-
-
-@contextlib.contextmanager
-def open_scoring(
-    predictions: Predictions, selection: DataOptions, finder: TargetLoader | None = None
-) -> Iterator[Scoring]:
-    """Open predictions and find their targets; raises as `evaluate` does.
-
-    finder: the selection's, for several predictions to share.
-    """
-    finder = finder or selection.finder()
-    with open_predictions(predictions) as source:
-        layout = PredictionShape.of(source, selection.input, finder.classes)
-        delta = _delta(selection.delta, layout.input)
-        name, targets = name_of(predictions), finder.find(layout, source)
-        yield Scoring(name, source, layout, targets, delta, selection.allow_unnormalized)
+        np.empty(_LARGEST_BUFFER, np.uint8)
 
 
 def _delta(delta: float | None, input: str) -> float:
+    """Return what cee adds inside the log: by default 1e-7 to probabilities, and nothing to other inputs."""
     if delta is None:
         return DELTA if input == "probs" else 0.0
     return check_delta(delta)
 
 
-EXAMINED = 10**6
-"""The most examples whose predicted classes are kept for the doctor."""
+def _select_losses(
+    names: Sequence[str] | None, keep: Sequence[str], shape: PredictionShape, source_name: str
+) -> list[Loss]:
+    if names is None:
+        defaults = default_losses(shape.input)
+        kept = [name for name in LOSSES if name in (*defaults, *keep)]
+        return [LOSSES[name] for name in kept if shape.input != "labels" or not LOSSES[name].needs_probabilities]
+    losses = [find_loss(name) for name in names]
+    if not losses:
+        raise ArgumentError(f"no loss is named; the losses are {', '.join(LOSSES)}")
+    if undefined := [loss.name for loss in losses if loss.needs_probabilities]:
+        check_probabilities(source_name, shape.input, shape.n, " and ".join(undefined))
+    return losses
 
 
-class Tally:
-    """Moments, hits and signs of mistakes, sums by class, and what is kept of each example where it is needed.
-
-    n: the rows taken in. keep: the losses that are kept of each example.
-    top: for which k hits among the k best are counted.
-    """
-
-    def __init__(
-        self,
-        scoring: Scoring,
-        losses: Sequence[Loss],
-        *,
-        keep: Sequence[str] = (),
-        top: Sequence[int] = (),
-        by_class: bool = False,
-    ) -> None:
-        self._delta, self._classes = scoring.delta, scoring.targets.classes
-        self._losses = {loss.name: loss for loss in (*losses, find("error"))}
-        self._kept = keep
-        self._by_class = by_class
-        self._keeps_predicted = scoring.layout.n <= EXAMINED and scoring.targets.t.ndim == 1
-        self.n = 0
-        self.signs = Signs(scoring.layout.input)
-        self.hits = dict.fromkeys(top, 0)
-        self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
-        self._values: dict[str, list[Floats]] = {name: [] for name in self._kept}
-        self._sums: dict[str, list[Floats]] = {name: [] for name in self._losses}
-        self._predicted: list[Array] = []
-
-    def add(self, blocks: Iterable[Block]) -> Tally:
-        """Take in some blocks."""
-        for block in blocks:
-            self._add(block)
-        return self
-
-    def _add(self, block: Block) -> None:
-        self.n += block.rows.stop - block.rows.start
-        self.signs.add(block.outputs)
-        if self._keeps_predicted:
-            self._predicted.append(block.outputs.predicted.astype(np.min_scalar_type(self._classes)))
-        for k in self.hits:
-            self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
-        for name, loss in self._losses.items():
-            values = loss(block.outputs, block.t, self._delta)
-            self._moments[name].append(Moments.of(values))
-            if name in self._kept:
-                self._values[name].append(values)
-            if self._by_class:
-                self._sums[name].append(np.bincount(block.t, values, self._classes).astype(np.float64))
-
-    def merge(self, later: Tally) -> None:
-        """Take in what another one has gathered of later rows."""
-        self.n += later.n
-        self.signs.merge(later.signs)
-        for k, hits in later.hits.items():
-            self.hits[k] += hits
-        for name in self._losses:
-            self._moments[name] += later._moments[name]
-            self._sums[name] += later._sums[name]
-        for name in self._kept:
-            self._values[name] += later._values[name]
-        self._predicted.extend(later._predicted)
-
-    @cached_property
-    def moments(self) -> dict[str, Moments]:
-        """The moments of all blocks, by loss; of the error too, whether it was asked for or not."""
-        return {name: Moments.merged(parts) for name, parts in self._moments.items()}
-
-    @cached_property
-    def values(self) -> dict[str, Floats]:
-        """The per-example losses (N,), by loss, where they are kept."""
-        return {name: np.concatenate(parts) for name, parts in self._values.items()}
-
-    @property
-    def sums(self) -> dict[str, list[list[float]]]:
-        """The sums over the examples of each class, by loss, of each block."""
-        return {name: [part.tolist() for part in parts] for name, parts in self._sums.items()}
-
-    @property
-    def predicted(self) -> Array | None:
-        """The predicted classes (N,), where they are kept."""
-        return np.concatenate(self._predicted) if self._keeps_predicted else None
+def _check_top(
+    top: Sequence[int], by_class: bool | None, targets: Targets, shape: PredictionShape, source_name: str
+) -> None:
+    """Refuse what needs labels, or the order of all classes, where there are none."""
+    if (top or by_class) and targets.t.ndim == 2:
+        raise InputError("top and per_class need a label for each example; these targets are soft rows")
+    if top:
+        check_probabilities(source_name, shape.input, shape.n, "the top k")
+    if top and max(top) > targets.classes:
+        raise ArgumentError(f"top is {max(top)}; there are {targets.classes} classes")
 
 
 def _ranks(y: Floats, t: Array) -> Array:
-    """How many classes stand before the true one: those with more, and lower ones with as much."""
+    """Return how many classes rank above the true one (n,): those with more, and lower ones with as much."""
     k = np.arange(len(y))[:, np.newaxis]
     true = y[t, np.arange(len(t))]
     return ((y > true) | ((y == true) & (k < t))).sum(axis=0)

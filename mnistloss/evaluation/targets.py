@@ -1,4 +1,4 @@
-"""What predictions are held against: the labels of a split, of some of its examples, or targets of the user's own."""
+"""The targets of predictions: labels of a split, of some of its examples, or targets of the user's own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
 from mnistloss.arrays import npy
-from mnistloss.arrays.checks import Array, Floats, as_targets, block_slices
+from mnistloss.arrays.checks import Array, Floats, as_targets, block_slices, row_sum_tolerance
 from mnistloss.arrays.npy import Source, given
-from mnistloss.datasets import cache, catalog
+from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import decode_labels, obtain
@@ -27,11 +27,71 @@ from mnistloss.losses.losses import Loss
 from mnistloss.losses.outputs import Probabilities
 
 
+class ReadKeywords(TypedDict, total=False):
+    """The keywords of every function that reads predictions of a whole split.
+
+    dataset: a name in the catalog; default "mnist".
+    input: what the predictions are, "probs" (default), "logits", "logprobs" or "labels".
+    delta: what cee adds inside the log; default 1e-7 for probs and 0 (nothing) otherwise.
+    allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
+    cache_dir, download: as in `load_mnist`.
+    """
+
+    dataset: str
+    input: str
+    delta: float | None
+    allow_unnormalized: bool
+    cache_dir: str | os.PathLike[str] | None
+    download: bool
+
+
+class DataKeywords(ReadKeywords, total=False):
+    """The keywords of every function that scores predictions: those of `ReadKeywords`, and which examples they are of.
+
+    targets: the user's own, labels (N,) or one-hot or soft rows (N, K), as an array or a .npy file; else the labels of
+        `split` of `dataset`.
+    indices: which examples of the split the predictions are of, as an array, a .npy file or a saved batch.
+    split: "train", "test", or "auto" (default), which chooses the split by N.
+    """
+
+    targets: Source | None
+    indices: Source | None
+    split: str
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What predictions are of and how they are read: the values of `DataKeywords`, checked against each other."""
+
+    targets: Source | None = None
+    indices: Source | None = None
+    dataset: str = "mnist"
+    split: str = "auto"
+    input: str = "probs"
+    delta: float | None = None
+    allow_unnormalized: bool = False
+    cache_dir: str | os.PathLike[str] | None = None
+    download: bool = True
+
+    def __post_init__(self) -> None:
+        if self.targets is not None and self.indices is not None:
+            raise ArgumentError("targets are the user's own, indices name examples of a split; give one of them")
+        if self.targets is not None and self.split != "auto":
+            raise ArgumentError("targets are the user's own, they have no split; leave out one of them")
+        if self.allow_unnormalized and self.input in ("logits", "labels"):
+            raise ArgumentError(f"{self.input} have no sums; leave allow_unnormalized out")
+
+    @property
+    def cache_options(self) -> CacheOptions:
+        """Where data sets are cached, and whether they may be downloaded."""
+        return CacheOptions(self.cache_dir, self.download)
+
+
 @dataclass(frozen=True)
 class Targets:
     """Targets of n examples, labels (n,) or soft rows (n, K), and what names them in a signature.
 
-    chosen: the indices of these examples in their split, None for all of them and for own targets.
+    indices: of these examples in their split; None for all of them in order, and for own targets.
     """
 
     t: Array
@@ -39,7 +99,7 @@ class Targets:
     dataset: str | None
     split: str | None
     digest: str
-    chosen: Array | None = None
+    indices: Array | None = None
 
     @cached_property
     def counts(self) -> Array:
@@ -48,8 +108,11 @@ class Targets:
         return np.add.reduce(list(blocks))
 
     def references(self, loss: Loss, delta: float) -> dict[str, float]:
-        """What the uniform guess and the class prior cost, by formula; none for soft targets or very many classes."""
-        if self.t.ndim == 2 or self.classes > _MOST_PRICED:
+        """Return the cost of the uniform guess and of the class prior, by formula.
+
+        Empty for soft targets and for more than 1,000 classes.
+        """
+        if self.t.ndim == 2 or self.classes > _MAX_REFERENCE_CLASSES:
             return {}
         if (loss.name, delta) not in self._references:
             share, k = self.counts / len(self.t), self.classes
@@ -63,39 +126,38 @@ class Targets:
         return {}
 
     @property
-    def indices(self) -> str | None:
-        """8 hex digits of the SHA-256 of the indices, if some were chosen."""
-        return None if self.chosen is None else _digest(self.chosen)[:8]
+    def indices_digest(self) -> str | None:
+        """8 hex digits of the SHA-256 of the indices; None without indices."""
+        return None if self.indices is None else _digest(self.indices)[:8]
 
     @property
     def name(self) -> str:
-        """As a signature says it: dataset:split, or `targets` for own ones, and the content's digest."""
+        """The targets in a signature: dataset:split, or `targets` for own ones, and 8 hex digits of their digest."""
         where = f"{self.dataset}:{self.split}" if self.dataset else "targets"
         return f"{where}@{self.digest[:8]}"
 
 
 def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
-    """The mean loss of predicting p for every example, of classes that have these shares."""
+    """Return the mean loss of predicting p for every example where the classes have these shares."""
     costs = loss(Probabilities(np.tile(p[:, np.newaxis], len(p))), np.arange(len(p)), delta)
     return math.fsum(float(c) * float(s) for c, s in zip(costs, share, strict=True) if s)
 
 
-_SUMS_WITHIN = 1e-3
-_MOST_CLASSES = 1 << 16
-_MOST_PRICED = 1000
+_MAX_CLASSES = 1 << 16
+_MAX_REFERENCE_CLASSES = 1000
 
 
-def own_targets(source: Source, layout: PredictionShape, predictions: Rows) -> Targets:
-    """Targets from an array or a .npy file, for predictions of this layout."""
+def own_targets(source: Source, shape: PredictionShape, predictions: Rows) -> Targets:
+    """Load targets of the user's own from an array or a .npy file, for predictions of this shape."""
     array, what = given(source, "targets")
     if _transposed(array, predictions.shape):
         found = f"shape {predictions.shape} for {len(array):,} targets"
         raise InputError(f"{predictions.name}: {found}; it is transposed: save predictions.T")
-    classes = _own_classes(array, layout, predictions, what)
-    t = as_targets(array, layout.n, classes, what)
+    classes = _own_classes(array, shape, predictions, what)
+    t = as_targets(array, shape.n, classes, what)
     if t.ndim == 2:
         sums = t.sum(axis=1)
-        off = (t < 0).any(axis=1) | (np.abs(sums - 1) > _SUMS_WITHIN)
+        off = (t < 0).any(axis=1) | (np.abs(sums - 1) > row_sum_tolerance(array.dtype))
         if off.any():
             row = int(off.argmax())
             found = f"row {row} has values from {t[row].min():g} to {t[row].max():g} and sums to {sums[row]:.9g}"
@@ -104,118 +166,134 @@ def own_targets(source: Source, layout: PredictionShape, predictions: Rows) -> T
 
 
 def _transposed(t: Array, shape: tuple[int, ...]) -> bool:
-    """Whether labels fit predictions with a column for each example and a row for each class."""
+    """Whether these labels fit predictions that have a column for each example and a row for each class."""
     labels = t.ndim == 1 and t.dtype.kind in "iu"
     return labels and t.shape == shape[1:] and 1 < shape[0] != len(t) and int(t.max(initial=0)) < shape[0]
 
 
-def _own_classes(array: Array, layout: PredictionShape, predictions: Rows, what: str) -> int:
-    """K, from the predictions' columns, the targets' columns or, where both are classes, the largest of these."""
-    if layout.classes:
-        return layout.classes
+def _own_classes(array: Array, shape: PredictionShape, predictions: Rows, what: str) -> int:
+    """Return K: the columns of the predictions or of the targets or, where both are classes, the largest plus one."""
+    if shape.classes:
+        return shape.classes
     if array.ndim == 2:
         return max(2, array.shape[1])
-    if array.dtype.kind not in "iu" or array.size != layout.n:  # which is refused, whatever K
+    if array.dtype.kind not in "iu" or array.size != shape.n:  # which is refused, whatever K
         return 2
-    largest = max(int(array.max(initial=1)), int(predictions.rows(slice(0, layout.n)).max(initial=1)))
-    if largest >= _MOST_CLASSES:
-        raise InputError(f"{what}: class {largest}; expected classes below {_MOST_CLASSES:,}")
+    largest = max(int(array.max(initial=1)), int(predictions.rows(slice(0, shape.n)).max(initial=1)))
+    if largest >= _MAX_CLASSES:
+        raise InputError(f"{what}: class {largest}; expected classes below {_MAX_CLASSES:,}")
     return largest + 1
 
 
 class TargetLoader:
-    """Finds the targets of predictions: those of one split once, for however many predictions."""
+    """Loads the targets of predictions, and the images of a split: each once, for however many predictions."""
 
-    def __init__(
-        self, own: Source | None, dataset: str, split: str, indices: Source | None, cache_options: CacheOptions
-    ) -> None:
-        self._own, self._where = own, (dataset, split, indices, cache_options)
-        self.classes = catalog.find(dataset).classes if own is None else None
-        self._found: dict[PredictionShape, Targets] = {}
+    def __init__(self, data: DataOptions) -> None:
+        self._data = data
+        self.classes = catalog.find(data.dataset).classes if data.targets is None else None
+        self._targets: dict[PredictionShape, Targets] = {}
+        self._images: dict[tuple[str, str], Array] = {}
+        self._elsewhere: dict[tuple[str | None, str | None, int], dict[str, Array]] = {}
 
-    def find(self, layout: PredictionShape, predictions: Rows) -> Targets:
-        """The targets of predictions of this layout; raises as `evaluate` does."""
-        if layout in self._found:
-            return self._found[layout]
-        if self._own is None:
-            self._found[layout] = split_targets(layout, predictions.name, *self._where)
-            return self._found[layout]
-        found = own_targets(self._own, layout, predictions)
-        if layout.input != "labels":  # where both are classes, K is the largest class in either
-            self._found[layout] = found
-        return found
+    def load(self, shape: PredictionShape, predictions: Rows) -> Targets:
+        """Return the targets of predictions of this shape; raises as `evaluate` does."""
+        if shape in self._targets:
+            return self._targets[shape]
+        if self._data.targets is None:
+            self._targets[shape] = split_targets(shape, predictions.name, self._data)
+            return self._targets[shape]
+        targets = own_targets(self._data.targets, shape, predictions)
+        if shape.input != "labels":  # where both are classes, K is the largest class in either
+            self._targets[shape] = targets
+        return targets
+
+    def images(self, dataset: str, split: str) -> Array:
+        """Return the images of a split (N, 28, 28); raises UnavailableError without the data."""
+        if (dataset, split) not in self._images:
+            file = obtain(dataset, split, "images", self._data.cache_options)
+            self._images[dataset, split] = idx.decode(file.content)
+        return self._images[dataset, split]
+
+    def labels_elsewhere(self, targets: Targets) -> dict[str, Array]:
+        """Return the labels of the same split of other data sets that are cached and have as many examples."""
+        if targets.split is None or targets.indices is not None:
+            return {}
+        key = targets.dataset, targets.split, len(targets.t)
+        if key not in self._elsewhere:
+            self._elsewhere[key] = _labels_elsewhere(targets, self._data.cache_options)
+        return self._elsewhere[key]
 
 
-def split_targets(
-    layout: PredictionShape, name: str, dataset: str, split: str, indices: Source | None, cache_options: CacheOptions
-) -> Targets:
-    """Labels of a split, chosen by N for "auto"; or of those of its examples that `indices` names."""
-    known = catalog.find(dataset)
-    if indices is None:
-        split = _fitting_split(known, split, layout, name)
-        file = obtain(dataset, split, "labels", cache_options)
-        return Targets(decode_labels(file.content).astype(np.uint8), known.classes, dataset, split, file.sha256)
-    batch = load_indices(indices, layout.n)
-    split = split_of(batch, dataset, split)
-    if len(batch.indices) != layout.n:
-        found = f"{layout.n:,} predictions, but {len(batch.indices):,} indices"
-        raise InputError(f"{name}: {found} in {batch.name}; expected one for each")
-    file = obtain(dataset, split, "labels", cache_options)
-    labels = decode_labels(file.content)
+def split_targets(shape: PredictionShape, name: str, data: DataOptions) -> Targets:
+    """Load the labels of a split, which "auto" chooses by N, or of the examples of it that the indices name."""
+    dataset = catalog.find(data.dataset)
+    if data.indices is None:
+        split = _fitting_split(dataset, data.split, shape, name)
+        file, labels = _load_labels(dataset.name, split, data.cache_options)
+        return Targets(labels, dataset.classes, dataset.name, split, file.sha256)
+    batch = load_indices(data.indices, shape.n)
+    split = split_of(batch, dataset.name, data.split)
+    if len(batch.indices) != shape.n:
+        counts = f"{shape.n:,} predictions, but {len(batch.indices):,} indices"
+        raise InputError(f"{name}: {counts} in {batch.name}; expected one for each")
+    file, labels = _load_labels(dataset.name, split, data.cache_options)
     outside = (batch.indices < 0) | (batch.indices >= len(labels))
     if outside.any():
-        at = int(outside.argmax())
-        found = f"index {batch.indices[at]} in row {at}"
-        raise InputError(f"{batch.name}: {found} is outside 0..{len(labels) - 1}, {split} of {dataset}")
-    chosen = batch.indices.astype(np.intp)
-    t = labels[chosen].astype(np.uint8)
-    return Targets(t, known.classes, dataset, split, file.sha256, chosen)
+        row = int(outside.argmax())
+        index = f"index {batch.indices[row]} in row {row}"
+        raise InputError(f"{batch.name}: {index} is outside 0..{len(labels) - 1}, {split} of {dataset.name}")
+    indices = batch.indices.astype(np.intp)
+    return Targets(labels[indices], dataset.classes, dataset.name, split, file.sha256, indices)
 
 
-def labels_elsewhere(targets: Targets, cache_options: CacheOptions) -> dict[str, Array]:
-    """The labels of the same split of other datasets, as far as these are cached and have as many examples."""
-    found = {}
+def _load_labels(dataset: str, split: str, options: CacheOptions) -> tuple[cache.CachedFile, Array]:
+    file = obtain(dataset, split, "labels", options)
+    return file, decode_labels(file.content).astype(np.uint8)
+
+
+def _labels_elsewhere(targets: Targets, options: CacheOptions) -> dict[str, Array]:
+    labels = {}
     for other in catalog.DATASETS.values():
-        split = targets.split
-        if split is None or targets.chosen is not None or other.name == targets.dataset or other.embedded:
+        if targets.split is None or other.name == targets.dataset or other.embedded:
             continue
-        entry = cache.look(other, other.files[split]["labels"], cache_options.cache_dir)
-        if entry.state is State.VERIFIED and other.examples(split) == len(targets.t):
-            found[other.name] = decode_labels(entry.content).astype(np.intp)
-    return found
+        entry = cache.look(other, other.files[targets.split]["labels"], options.cache_dir)
+        if entry.state is State.VERIFIED and other.examples(targets.split) == len(targets.t):
+            labels[other.name] = decode_labels(entry.content).astype(np.intp)
+    return labels
 
 
 def _digest(array: Array, integers: str = "<i8") -> str:
-    """SHA-256 of labels as bytes, of indices and of many classes as little-endian int64, of soft rows as float64."""
-    held = np.ascontiguousarray(array, "<f8" if array.dtype.kind == "f" else integers)
-    return hashlib.sha256(held.view(np.uint8).data).hexdigest()
+    """Return the SHA-256 of labels as bytes, of indices and of many classes as int64, of soft rows as float64."""
+    content = np.ascontiguousarray(array, "<f8" if array.dtype.kind == "f" else integers)
+    return hashlib.sha256(content.view(np.uint8).data).hexdigest()
 
 
-def _fitting_split(dataset: catalog.Dataset, split: str, layout: PredictionShape, name: str) -> str:
-    n = layout.n
-    fitting = [known for known in catalog.SPLITS if dataset.examples(known) == n]
+def _fitting_split(dataset: catalog.Dataset, split: str, shape: PredictionShape, name: str) -> str:
+    """Return the split that has as many examples as there are predictions; none, or another one, raises InputError."""
+    n = shape.n
+    fitting = [candidate for candidate in catalog.SPLITS if dataset.examples(candidate) == n]
     if split == "auto" and len(fitting) == 1:
         return fitting[0]
     if split != "auto" and check_split(split) in fitting:
         return split
-    sizes = " and ".join(f"{known} {dataset.examples(known):,}" for known in catalog.SPLITS)
-    found = f"{name}: {n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
+    sizes = " and ".join(f"{candidate} {dataset.examples(candidate):,}" for candidate in catalog.SPLITS)
+    counts = f"{name}: {n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
     if fitting and split == "auto":
-        raise InputError(f"{found}; for these add --split {' or --split '.join(fitting)}")
+        raise InputError(f"{counts}; for these add --split {' or --split '.join(fitting)}")
     if fitting:
-        raise InputError(f"{found}; these are of --split {fitting[0]}, not of {split}")
+        raise InputError(f"{counts}; these are of --split {fitting[0]}, not of {split}")
     others = [
-        f"--dataset {other.name} --split {known}"
+        f"--dataset {other.name} --split {candidate}"
         for other in catalog.DATASETS.values()
-        for known in catalog.SPLITS
-        if other.examples(known) == n
+        for candidate in catalog.SPLITS
+        if other.examples(candidate) == n
     ]
-    ways = [*others, "--indices FILE for a batch that was drawn", "--targets FILE for targets of your own"]
-    raise InputError(f"{found}; {n:,} would fit {', or '.join(ways)}")
+    options = [*others, "--indices FILE for a batch that was drawn", "--targets FILE for targets of your own"]
+    raise InputError(f"{counts}; {n:,} would fit {', or '.join(options)}")
 
 
 class SavedIndices(NamedTuple):
-    """Which examples were drawn, and where that is said; a batch that `sample` saved also says of what."""
+    """Indices of examples and the name of their file; a batch that `sample` saved also names its data set and split."""
 
     name: str
     indices: Array
@@ -224,7 +302,7 @@ class SavedIndices(NamedTuple):
 
 
 def load_indices(source: Source, n: int) -> SavedIndices:
-    """Indices of n examples, from an array, a .npy file, or the .npz of a batch that `mnistloss sample` saved."""
+    """Load the indices of n examples from an array, a .npy file, or the .npz of a batch that `sample` saved."""
     dataset = split = None
     if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
         saved = npy.load_member(source, "indices", most=n)
@@ -240,7 +318,7 @@ def load_indices(source: Source, n: int) -> SavedIndices:
 
 
 def _text(array: Array | None, what: str) -> str | None:
-    """The string that a saved array holds, made safe to print."""
+    """Return the string in a saved array, made safe to print."""
     if array is None:
         return None
     codes = array.reshape(-1).view(np.uint32)
@@ -250,7 +328,7 @@ def _text(array: Array | None, what: str) -> str | None:
 
 
 def split_of(batch: SavedIndices, dataset: str, split: str) -> str:
-    """The split of a batch, which "auto" leaves open; raises where the batch is of another, or nothing says which."""
+    """Return the split of a batch; raises where it is not the one asked for, or where nothing says which it is."""
     if batch.dataset not in (None, dataset):
         drawn = f"{batch.name}: the batch was drawn from {batch.dataset}"
         raise InputError(f"{drawn}, not {dataset}; add --dataset {batch.dataset}")

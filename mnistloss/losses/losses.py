@@ -106,7 +106,7 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def find(name: str) -> Loss:
+def find_loss(name: str) -> Loss:
     """The loss of that name; an unknown one raises ArgumentError, which lists the known ones."""
     try:
         return LOSSES[name]
@@ -116,7 +116,7 @@ def find(name: str) -> Loss:
 
 def check_delta_matters(delta: float | None, names: Sequence[str]) -> None:
     """Refuse a delta that none of the losses of these names uses, if there are names."""
-    if delta is not None and names and not any(find(name).uses_delta for name in names):
+    if delta is not None and names and not any(find_loss(name).uses_delta for name in names):
         raise ArgumentError(f"delta has no effect on {' and '.join(names)}; leave it out, or ask for the loss cee")
 
 

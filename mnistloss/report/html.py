@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mnistloss import errors
-from mnistloss.analysis.overview import Finding, Overview
+from mnistloss.analysis.overview import FileReport, Overview
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Part, Pictures
 from mnistloss.formatting import shown
@@ -121,7 +121,7 @@ def _together(found: Overview) -> Iterator[Section]:
         yield _section("together", [table, *found.comparison.parts()])
 
 
-def _sections(file: Finding) -> Iterator[Section]:
+def _sections(file: FileReport) -> Iterator[Section]:
     """What the page says of one file, below its scores; pictures come first."""
     if classes := details.classes(file.evaluation):
         yield _section("classes", classes)

@@ -1,0 +1,249 @@
+"""One pass over predictions: the same bits however they are read, each byte read once, and a clean end at signals."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Cli
+
+from mnistloss import evaluate
+from mnistloss.analysis.overview import build_report
+from mnistloss.arrays.checks import BLOCK
+from mnistloss.arrays.npy import NpyArray
+from mnistloss.datasets import catalog
+from mnistloss.datasets.fetch import import_files
+from mnistloss.errors import InputError
+from mnistloss.evaluation.evaluate import evaluate_many
+from mnistloss.evaluation.targets import DataOptions
+
+N = 2 * BLOCK + 123
+RNG = np.random.default_rng(11)
+SCORES = RNG.normal(size=(N, 3)).astype(np.float32)
+PROBS = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
+LABELS = RNG.integers(0, 3, N)
+RUN = [sys.executable, "-m", "mnistloss"]
+
+
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_file_gives_the_bits_of_the_array(input: str, order: str, tmp_path: Path) -> None:
+    """Moments, hits, classes, kept losses and the signature are the same for a file in any order and the array."""
+    y = {"probs": PROBS, "logits": SCORES, "logprobs": np.log(PROBS)}[input].astype(">f4", order=order)
+    np.save(tmp_path / "y.npy", y)
+    options: dict[str, Any] = {"top": (2,), "per_class": True, "batch_size": BLOCK}
+    options["losses"] = ["cee", "nll", "mse", "brier", "error"]
+    of_file = evaluate(tmp_path / "y.npy", targets=LABELS, input=input, **options)
+    of_array = evaluate(np.ascontiguousarray(y), targets=LABELS, input=input, **options)
+    assert replace(of_array, predictions=of_file.predictions) == of_file
+
+
+def test_a_refusal_is_about_all_rows() -> None:
+    """Bad rows of a later block are counted, and the first of them is named."""
+    y = PROBS.copy()
+    y[[N - 5, N - 1], 0] = np.nan
+    with pytest.raises(InputError, match=f"NaN or infinity in 2 rows, first in row {N - 5}"):
+        evaluate(y, targets=LABELS)
+
+
+def test_many_files(tmp_path: Path, probs: np.ndarray, cli: Cli) -> None:
+    """Each file has its own evaluation, in the order of the files; the command sorts them."""
+    paths = []
+    for number in range(20):
+        paths.append(tmp_path / f"{number:02}.npy")
+        np.save(paths[-1], np.roll(probs, number, axis=1))
+    steps = list[tuple[int, int]]()
+    results = evaluate_many(paths, DataOptions(dataset="mnist-5k"), progress=lambda *step: steps.append(step))
+    assert results == [evaluate(path, dataset="mnist-5k") for path in paths]
+    assert steps == [(done, 20) for done in range(1, 21)]
+    rows = list(csv.DictReader(io.StringIO(cli("eval", *paths, "--dataset", "mnist-5k", "--format", "csv").stdout)))
+    values = [float(row["value"]) for row in rows if row["measure"] == "cee"]
+    assert values == sorted(one.losses["cee"].value for one in results)
+
+
+def test_progress_in_rows_of_a_single_file() -> None:
+    """Progress is told after each block, in rows."""
+    steps = list[tuple[int, int]]()
+    evaluate_many([PROBS], DataOptions(targets=LABELS), progress=lambda *step: steps.append(step))
+    assert steps == [(BLOCK, N), (2 * BLOCK, N), (N, N)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("eval", "-", "FILE"),
+        ("compare", "FILE", "-"),
+        ("inspect", "confusion", "-"),
+        ("explain", "example", "-", "--index", "3"),
+        ("report", "FILE", "-"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_standard_input_gives_what_the_file_gives(command: tuple[str, ...], tmp_path: Path, probs: np.ndarray) -> None:
+    """Every command takes - for one of its files, and says of it what it says of the file."""
+    path = tmp_path / "y.npy"
+    np.save(path, probs)
+    answers = []
+    for name in ("-", str(path)):
+        words = [{"-": name, "FILE": str(path)}.get(word, word) for word in command]
+        done = subprocess.run(
+            [*RUN, *words, "--dataset", "mnist-5k", "--format", "json"],
+            input=path.read_bytes(),
+            capture_output=True,
+            check=True,
+        )
+        answers.append(done.stdout.decode().replace(str(path), "NAME").replace("<stdin>", "NAME"))
+    assert answers[0].replace(" (1)", "").replace(" (2)", "") == answers[1].replace(" (1)", "").replace(" (2)", "")
+    assert json.loads(answers[0])["schema"] == 1
+
+
+def test_a_report_reads_everything_once(
+    tmp_path: Path, probs: np.ndarray, realdata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of three files opens each of them once, and the labels and the images of the split once."""
+    import_files(realdata / "mnist", catalog.MNIST, catalog.MNIST.select(), cache_dir=tmp_path)
+    paths = [tmp_path / f"{number}.npy" for number in range(3)]
+    for path in paths:
+        np.save(path, np.tile(probs, (10, 1)))
+    opened, real_open = list[str](), os.open
+
+    def counting(path: Any, *rest: Any, **options: Any) -> int:
+        opened.append("/".join(Path(path).parts[-2:]))
+        return real_open(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", counting)
+    report = build_report(paths, cache_dir=tmp_path, download=False)
+    parts = [part for file in report.files for view in file.views.values() for part in view.parts()]
+    assert parts
+    assert report.comparison is not None
+    assert report.comparison.parts()
+    folder = tmp_path.name
+    files = [name for name in opened if name.startswith(("mnist/", f"{folder}/"))]
+    data = ["mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte"]
+    assert sorted(files) == sorted([*data, f"{folder}/0.npy", f"{folder}/1.npy", f"{folder}/2.npy"])
+
+
+def test_one_bad_file_among_many_is_named(tmp_path: Path, probs: np.ndarray) -> None:
+    """The error is about that file."""
+    paths = [tmp_path / f"{number:02}.npy" for number in range(20)]
+    for path in paths:
+        np.save(path, probs if path.stem != "13" else probs * 2)
+    with pytest.raises(InputError, match=r"13\.npy: values from .*, outside \[0, 1\]"):
+        evaluate_many(paths, DataOptions(dataset="mnist-5k"))
+
+
+def test_two_threads_at_once_do_not_mix_their_work() -> None:
+    """Each of two evaluations in one process gets its own losses, however they overlap."""
+    wanted = {shift: np.roll(PROBS, shift, axis=1) for shift in (0, 1)}
+    alone = {shift: evaluate(y, targets=LABELS).losses["mse"].value for shift, y in wanted.items()}
+    wrong: list[tuple[int, float]] = []
+
+    def repeat(shift: int) -> None:
+        for _ in range(8):
+            value = evaluate(wanted[shift], targets=LABELS).losses["mse"].value
+            if value != alone[shift]:
+                wrong.append((shift, value))
+
+    threads = [threading.Thread(target=repeat, args=(shift,)) for shift in wanted]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C stops at once: no traceback, no result, nothing half-written."""
+    rows = 2000 * BLOCK
+    with (tmp_path / "y.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
+        stream.truncate(stream.tell() + rows * 40)
+    np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
+    losses = tmp_path / "losses.npy"
+    command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --loss nll"
+    code = "from mnistloss.cli import main; main()"
+    for extra in ("", f" --reduction none --out {losses}"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *(command + extra).split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated(how: signal.Signals, tmp_path: Path) -> None:
+    """However it is told to end, and however often, it leaves no temporary file and exits as the shell expects."""
+    rows = 300 * BLOCK
+    with (tmp_path / "y.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
+        stream.truncate(stream.tell() + rows * 40)
+    np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
+    command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --reduction none --out {tmp_path}/o.npz"
+    code = "from mnistloss.cli import run; run()"
+    with subprocess.Popen([sys.executable, "-c", code, *command.split()], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while process.poll() is None and not list(tmp_path.glob(".o.npz.*.tmp")):
+            time.sleep(0.001)
+        for _ in range(3):
+            process.send_signal(how)
+            time.sleep(0.001)
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + how
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.npy", "y.npy"]
+
+
+def test_interrupted_at_the_start(tmp_path: Path) -> None:
+    """Ctrl-C while the program is still being imported leaves no traceback either."""
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    found = subprocess.run(
+        [sys.executable, "-m", "mnistloss", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_file_is_read_once_into_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass reads each byte of the array once, and holds some blocks of it at a time, however many there are."""
+    rows = 150 * BLOCK
+    with (tmp_path / "y.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
+        stream.truncate(stream.tell() + rows * 40)
+    counts: list[int] = []
+    read = NpyArray.rows
+
+    def counted(self: NpyArray, rows: slice) -> np.ndarray:
+        counts.append(rows.stop - rows.start)
+        return read(self, rows)
+
+    monkeypatch.setattr(NpyArray, "rows", counted)
+    labels = np.zeros(rows, np.uint8)
+    evaluate(np.zeros((BLOCK, 10)), targets=labels[:BLOCK], input="logits")
+    tracemalloc.start()
+    try:
+        evaluate(tmp_path / "y.npy", targets=labels, input="logits")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(counts) == rows
+    assert 10 * BLOCK * 8 < peak < rows * 40 / 3
