@@ -22,10 +22,10 @@ from mnistloss.cli import options, output
 @options.cache_dir
 @options.offline
 def command(train: str, test: str, losses: tuple[str, ...], format_: str, offline: bool, **values: Any) -> None:
-    """Measure how much worse a model is on the test split than on the training split.
+    """Measure overfitting: how much worse a model is on the test split.
 
     TRAIN.npy and TEST.npy hold the predictions of the same model for all examples of each split. The generalisation
-    gap is its mean loss on the test split minus that on the training split: a sign of overfitting.
+    gap is its mean loss on the test split minus that on the training split.
     """
     from mnistloss.analysis.gap import gap
     from mnistloss.losses.losses import check_delta_matters

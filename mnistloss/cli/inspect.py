@@ -34,7 +34,7 @@ class _Views(click.Group):
 @click.group("inspect", cls=_Views, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Analyse predictions: confusion, calibration, costliest examples, ...
+    """Analyse predictions: confusion, calibration, worst examples, ...
 
     Without a VIEW, list the views.
     """
