@@ -59,7 +59,7 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
-pictures: $(VENV)/.developing  ## make the pictures of the README
+pictures: $(VENV)/.developing  ## make the pictures of the documents
 	$(BIN)/python .pictures/make.py
 	$(BIN)/python .pictures/report.py
 

@@ -1,4 +1,4 @@
-"""Measure, print, and write benchmarks/results.json and the table of the README: see `make bench`."""
+"""Measure, print, and write results.json and the tables of README.md in this folder: see `make bench`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from benchmarks.growth import CURVES, Curve
 from benchmarks.measuring import Result
 from benchmarks.report import Report, insert
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS, README = ROOT / "benchmarks" / "results.json", ROOT / "README.md"
+FOLDER = Path(__file__).resolve().parent
+RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 PACKAGES = ("mnistloss", "numpy", "click", "rich", "scikit-learn", "scipy", "torch")
 
 
@@ -33,7 +33,7 @@ PACKAGES = ("mnistloss", "numpy", "click", "rich", "scikit-learn", "scipy", "tor
 def main(only: tuple[str, ...], quick: bool) -> None:
     """Measure mnistloss beside what people would use instead.
 
-    A whole run writes benchmarks/results.json and the table of the README; with --only or --quick nothing is written.
+    A whole run writes results.json and the tables of README.md in benchmarks/; --only and --quick write nothing.
     """
     names = only or (*FIGURES, *CURVES)
     with tempfile.TemporaryDirectory(prefix="mnistloss-bench-") as folder:
@@ -57,7 +57,7 @@ def measured(name: str, folder: str, quick: bool) -> Any:
     """A figure's pairs or a curve's points, measured in a process of its own; None where that fails, and says why."""
     click.echo(f"{name} ...", err=True)
     words = (sys.executable, "-m", "benchmarks.worker", name, folder, "quick" if quick else "full")
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent)
     return None if done.returncode else json.loads(done.stdout)
 
 

@@ -1,4 +1,4 @@
-"""One run as JSON, as Markdown in the README, and on the terminal."""
+"""One run as JSON, as Markdown in benchmarks/README.md, and on the terminal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Report:
         return cls(**found, figures=figures, growth=growth)
 
     def markdown(self) -> str:
-        """What the README shows."""
+        """The tables of benchmarks/README.md."""
         tables = [_markdown(HEADINGS, map(cells, self.figures))]
         tables += [_markdown(headings(curve), points(curve)) for curve in self.growth]
         return "\n\n".join([*tables, self.conditions()]) + "\n"
@@ -89,9 +89,9 @@ def quantity(value: float, unit: str) -> str:
 
 
 def insert(readme: str, markdown: str) -> str:
-    """The README with this between its two markers."""
+    """Return the text of benchmarks/README.md with this between its two markers."""
     if not _PLACE.search(readme):
-        raise SystemExit("README.md has no lines <!-- bench --> and <!-- /bench --> to put the results between")
+        raise SystemExit("benchmarks/README.md has no lines <!-- bench --> and <!-- /bench --> around the results")
     return _PLACE.sub(lambda found: f"{found[1]}{markdown}{found[2]}", readme)
 
 

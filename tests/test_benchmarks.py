@@ -1,4 +1,4 @@
-"""The benchmarks, without a clock: what is promised is measured and judged, and the README shows the results."""
+"""The benchmarks, without a clock: what is promised is measured, judged, and shown in benchmarks/README.md."""
 
 import io
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_sides_take_turns() -> None:
 
 
 def test_markdown() -> None:
-    """A report as the README shows it, to the letter."""
+    """A report as benchmarks/README.md shows it, to the letter."""
     assert MADE_UP.markdown() == MARKDOWN
 
 
@@ -136,9 +136,9 @@ def test_json_and_back() -> None:
 
 
 def test_readme_shows_the_results() -> None:
-    """What stands between the README's markers is what results.json says, of every figure and both curves."""
+    """benchmarks/README.md shows between its markers what results.json holds, of every figure and both curves."""
     report = Report.from_json((ROOT / "benchmarks" / "results.json").read_text())
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "benchmarks" / "README.md").read_text()
     assert insert(readme, report.markdown()) == readme
     assert [result.name for result in report.figures] == list(PROMISED)
     assert [curve.what for curve in report.growth] == ["rows", "files"]
@@ -146,5 +146,5 @@ def test_readme_shows_the_results() -> None:
 
 def test_a_readme_without_its_place() -> None:
     """Results are not lost silently where the markers are missing."""
-    with pytest.raises(SystemExit, match=r"README\.md has no lines <!-- bench --> and <!-- /bench -->"):
-        insert("# mnistloss\n", MARKDOWN)
+    with pytest.raises(SystemExit, match=r"benchmarks/README\.md has no lines <!-- bench --> and <!-- /bench -->"):
+        insert("# Speed\n", MARKDOWN)
