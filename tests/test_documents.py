@@ -82,11 +82,12 @@ def test_commands(command: str) -> None:
 
 
 def test_make_targets() -> None:
-    """Each make target that a document names exists."""
+    """Each make target that a document names exists, and CONTRIBUTING.md names all of them."""
     lines = subprocess.run(["make", "-C", ROOT, "help"], capture_output=True, text=True, check=True).stdout.splitlines()
     targets = {line.split()[0] for line in lines if not line.startswith("make")}
     named = matches(r"(?:`|^ {4})make (\w+)", re.MULTILINE)
     assert {target for _, target in named} <= targets
+    assert {target for name, target in named if name == "CONTRIBUTING.md"} == targets
 
 
 def test_links() -> None:
