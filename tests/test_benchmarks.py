@@ -1,18 +1,16 @@
 """The benchmarks, without a clock: what is promised is measured, judged, and shown in benchmarks/README.md."""
 
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-import mnistloss
+from benchmarks.__main__ import README, RESULTS
 from benchmarks.figures import FIGURES
 from benchmarks.growth import CURVES, Curve
 from benchmarks.measuring import Budget, Goal, Result, Row
 from benchmarks.report import Report, insert
 
-ROOT = Path(mnistloss.__file__).parents[1]
 PROMISED = {
     "help": "≤ 1.4 ×",
     "version": "≤ 1.4 ×",
@@ -137,8 +135,8 @@ def test_json_and_back() -> None:
 
 def test_readme_shows_the_results() -> None:
     """benchmarks/README.md shows between its markers what results.json holds, of every figure and both curves."""
-    report = Report.from_json((ROOT / "benchmarks" / "results.json").read_text())
-    readme = (ROOT / "benchmarks" / "README.md").read_text()
+    report = Report.from_json(RESULTS.read_text())
+    readme = README.read_text()
     assert insert(readme, report.markdown()) == readme
     assert [result.name for result in report.figures] == list(PROMISED)
     assert [curve.what for curve in report.growth] == ["rows", "files"]
