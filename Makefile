@@ -7,7 +7,7 @@ BENCH := .venv-bench
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo browser test lint types package check pictures bench clean
+.PHONY: help demo browser test lint types package check tables pictures bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -59,7 +59,10 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
-pictures: $(VENV)/.developing  ## make the pictures of the README
+tables: $(VENV)/.installed  ## write the table of losses into docs/reference.md
+	$(BIN)/python docs/tables.py
+
+pictures: $(VENV)/.developing  ## make the pictures of the documents
 	$(BIN)/python .pictures/make.py
 	$(BIN)/python .pictures/report.py
 

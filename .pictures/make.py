@@ -1,4 +1,4 @@
-"""Make the pictures of the README: commands are run, and what they print or draw becomes an SVG.
+"""Make the pictures of the documents: commands are run, and what they print or draw becomes an SVG.
 
 make pictures
 """

@@ -1,9 +1,9 @@
-"""How fast mnistloss is, beside what people would use instead: `make bench`.
+"""Speed and memory of mnistloss beside what people would use instead: `make bench`.
 
-measuring  time and memory in turns; a goal, and whether what was measured meets it
-material   the files and arrays that are measured on
-figures    one function for each kind of figure, and the table of all that is promised
-growth     time against rows and against files
-report     one run as JSON, as Markdown in the README, and on the terminal
-worker     one figure or curve in a process of its own
+measuring  measures time and memory in turns, and compares the ratio with its goal
+material   makes the files and arrays to measure on
+figures    has a function for each kind of figure, and the table of all figures with their goals
+growth     measures time against rows and against files
+report     writes one run as JSON, as Markdown in README.md beside it, and on the terminal
+worker     measures one figure or curve in a separate process
 """

@@ -1,4 +1,4 @@
-"""Measure, print, and write benchmarks/results.json and the table of the README: see `make bench`."""
+"""Measure, print, and write results.json and the tables of README.md in this folder: see `make bench`."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ from benchmarks.growth import CURVES, Curve
 from benchmarks.measuring import Result
 from benchmarks.report import Report, insert
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS, README = ROOT / "benchmarks" / "results.json", ROOT / "README.md"
+FOLDER = Path(__file__).resolve().parent
+RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 PACKAGES = ("mnistloss", "numpy", "click", "rich", "scikit-learn", "scipy", "torch")
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice([*FIGURES, *CURVES]), help="Measure this; repeatable.")
-@click.option("--quick", is_flag=True, help="Few runs: does it work at all?")
+@click.option("--only", multiple=True, type=click.Choice([*FIGURES, *CURVES]), help="Measure only this; repeatable.")
+@click.option("--quick", is_flag=True, help="Measure with few runs, to try whether everything works.")
 def main(only: tuple[str, ...], quick: bool) -> None:
     """Measure mnistloss beside what people would use instead.
 
-    A whole run writes benchmarks/results.json and the table of the README; with --only or --quick nothing is written.
+    A whole run writes results.json and the tables of README.md in benchmarks/; --only and --quick write nothing.
     """
     names = only or (*FIGURES, *CURVES)
     with tempfile.TemporaryDirectory(prefix="mnistloss-bench-") as folder:
-        found = {name: measured(name, folder, quick) for name in names}
+        measurements = {name: measure(name, folder, quick) for name in names}
     report = Report(
         machine(),
         {"Python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}},
         datetime.date.today().isoformat(),
-        tuple(Result.of(row, found[row.name]) for row, _ in FIGURES.values() if found.get(row.name)),
-        tuple(Curve(**found[name]) for name in CURVES if found.get(name)),
+        tuple(Result.of(row, measurements[row.name]) for row, _ in FIGURES.values() if measurements.get(row.name)),
+        tuple(Curve(**measurements[name]) for name in CURVES if measurements.get(name)),
     )
     Console().print(report.renderable())
-    if not all(found.values()):
-        sys.exit(f"not measured, so nothing is written: {', '.join(name for name in names if not found[name])}")
+    if failures := [name for name in names if not measurements[name]]:
+        sys.exit(f"these failed, so nothing is written: {', '.join(failures)}")
     if not only and not quick:
         RESULTS.write_text(report.to_json())
         README.write_text(insert(README.read_text(), report.markdown()))
 
 
-def measured(name: str, folder: str, quick: bool) -> Any:
-    """A figure's pairs or a curve's points, measured in a process of its own; None where that fails, and says why."""
+def measure(name: str, folder: str, quick: bool) -> Any:
+    """Measure the pairs of a figure or the points of a curve in a separate process; return None where it fails."""
     click.echo(f"{name} ...", err=True)
     words = (sys.executable, "-m", "benchmarks.worker", name, folder, "quick" if quick else "full")
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    return None if done.returncode else json.loads(done.stdout)
+    process = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent)
+    return None if process.returncode else json.loads(process.stdout)
 
 
 def machine() -> str:
-    """Processor, how many of them this process may use, memory and system."""
+    """Return processor model, number of usable processors, memory and system."""
     model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     processor = model[0] if model else platform.machine()

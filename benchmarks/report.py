@@ -1,4 +1,4 @@
-"""One run as JSON, as Markdown in the README, and on the terminal."""
+"""One run as JSON, as Markdown in benchmarks/README.md, and on the terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLACE = re.compile(r"(<!-- bench -->\n).*(<!-- /bench -->)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Report:
-    """Where it ran, with which versions, when, and what came of it."""
+    """The results of one run: machine, versions of the packages, date, figures and growth curves."""
 
     machine: str
     versions: dict[str, str]
@@ -32,38 +32,38 @@ class Report:
     growth: tuple[Curve, ...]
 
     def to_json(self) -> str:
-        """Everything, for programs."""
+        """Return everything as JSON."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """A report from its JSON."""
-        found = json.loads(text)
-        figures = tuple(Result(**{**row, "goal": Goal(**row["goal"])}) for row in found.pop("figures"))
-        growth = tuple(Curve(**curve) for curve in found.pop("growth"))
-        return cls(**found, figures=figures, growth=growth)
+        """Read a report from its JSON."""
+        fields = json.loads(text)
+        figures = tuple(Result(**{**row, "goal": Goal(**row["goal"])}) for row in fields.pop("figures"))
+        growth = tuple(Curve(**curve) for curve in fields.pop("growth"))
+        return cls(**fields, figures=figures, growth=growth)
 
     def markdown(self) -> str:
-        """What the README shows."""
+        """Return the tables of benchmarks/README.md."""
         tables = [_markdown(HEADINGS, map(cells, self.figures))]
         tables += [_markdown(headings(curve), points(curve)) for curve in self.growth]
         return "\n\n".join([*tables, self.conditions()]) + "\n"
 
     def renderable(self) -> Group:
-        """The same for a terminal, with the names of figures instead of their words."""
+        """Return the tables for a terminal, with the names of the figures instead of their descriptions."""
         rows = [(result.name, *cells(result)[2:]) for result in self.figures]
         tables = [_table(("figure", *HEADINGS[2:]), rows)]
         tables += [_table(headings(curve), points(curve)) for curve in self.growth]
         return Group(*tables, Text(self.conditions()))
 
     def conditions(self) -> str:
-        """What the numbers depend on."""
+        """Return machine, versions and date in one line."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return f"{self.machine}; {versions}; {self.taken}."
 
 
 def cells(result: Result) -> Cells:
-    """A result as a row of text."""
+    """Return a result as a row of text."""
     goal = result.goal
     low, high = (goal.show(value).split()[0] for value in result.middle)
     ratio = goal.show(result.ratio) + (f" ({low} to {high})" if result.runs > 1 else "")
@@ -72,27 +72,27 @@ def cells(result: Result) -> Cells:
 
 
 def headings(curve: Curve) -> Cells:
-    """The headings of a curve; one says its exponent."""
+    """Return the headings of a curve; one shows its exponent."""
     return curve.what, f"time ~ {curve.what}^{curve.exponent:.2f}", f"{curve.what} a second"
 
 
 def points(curve: Curve) -> list[Cells]:
-    """The points of a curve as rows of text."""
+    """Return the points of a curve as rows of text."""
     return [(f"{n:,}", quantity(s, "s"), f"{n / s:,.0f}") for n, s in zip(curve.counts, curve.seconds, strict=True)]
 
 
 def quantity(value: float, unit: str) -> str:
-    """A quantity with three digits; seconds below one as milliseconds."""
+    """Return a quantity with three digits and its unit; times below a second are in milliseconds."""
     if unit == "s" and value < 1:
         value, unit = 1000 * value, "ms"
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:#.3g} {unit}"
 
 
 def insert(readme: str, markdown: str) -> str:
-    """The README with this between its two markers."""
+    """Return the text of benchmarks/README.md with this between its two markers."""
     if not _PLACE.search(readme):
-        raise SystemExit("README.md has no lines <!-- bench --> and <!-- /bench --> to put the results between")
-    return _PLACE.sub(lambda found: f"{found[1]}{markdown}{found[2]}", readme)
+        raise SystemExit("benchmarks/README.md has no lines <!-- bench --> and <!-- /bench --> around the results")
+    return _PLACE.sub(lambda match: f"{match[1]}{markdown}{match[2]}", readme)
 
 
 def _markdown(headings: Cells, rows: Iterable[Cells]) -> str:

@@ -1,18 +1,16 @@
-"""The benchmarks, without a clock: what is promised is measured and judged, and the README shows the results."""
+"""The benchmarks, without a clock: what is promised is measured, judged, and shown in benchmarks/README.md."""
 
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-import mnistloss
+from benchmarks.__main__ import README, RESULTS
 from benchmarks.figures import FIGURES
 from benchmarks.growth import CURVES, Curve
 from benchmarks.measuring import Budget, Goal, Result, Row
 from benchmarks.report import Report, insert
 
-ROOT = Path(mnistloss.__file__).parents[1]
 PROMISED = {
     "help": "≤ 1.4 ×",
     "version": "≤ 1.4 ×",
@@ -116,7 +114,7 @@ def test_sides_take_turns() -> None:
 
 
 def test_markdown() -> None:
-    """A report as the README shows it, to the letter."""
+    """A report as benchmarks/README.md shows it, to the letter."""
     assert MADE_UP.markdown() == MARKDOWN
 
 
@@ -134,9 +132,9 @@ def test_json_and_back() -> None:
 
 
 def test_readme_shows_the_results() -> None:
-    """What stands between the README's markers is what results.json says, of every figure and both curves."""
-    report = Report.from_json((ROOT / "benchmarks" / "results.json").read_text())
-    readme = (ROOT / "README.md").read_text()
+    """benchmarks/README.md shows between its markers what results.json holds, of every figure and both curves."""
+    report = Report.from_json(RESULTS.read_text())
+    readme = README.read_text()
     assert insert(readme, report.markdown()) == readme
     assert [result.name for result in report.figures] == list(PROMISED)
     assert [curve.what for curve in report.growth] == ["rows", "files"]
@@ -144,5 +142,5 @@ def test_readme_shows_the_results() -> None:
 
 def test_a_readme_without_its_place() -> None:
     """Results are not lost silently where the markers are missing."""
-    with pytest.raises(SystemExit, match=r"README\.md has no lines <!-- bench --> and <!-- /bench -->"):
-        insert("# mnistloss\n", MARKDOWN)
+    with pytest.raises(SystemExit, match=r"benchmarks/README\.md has no lines <!-- bench --> and <!-- /bench -->"):
+        insert("# Speed\n", MARKDOWN)

@@ -1,4 +1,4 @@
-"""The rules of the house, held by reading the source: who may import whom, and that what is said is so."""
+"""The rules of the source: which room imports which, who prints, what a command imports, which names are public."""
 
 import ast
 import os
@@ -17,19 +17,9 @@ PACKAGE = Path(mnistloss.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# A room imports only from rooms on lower levels, and from itself.
-LEVELS = [
-    ["errors", "formatting", "version"],
-    ["arrays"],
-    ["datasets", "losses", "stats", "document"],
-    ["evaluation", "sampling"],
-    ["analysis", "models"],
-    ["report"],
-    ["__init__"],
-    ["cli"],
-    ["__main__"],
-]
-RANK = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+README = (ROOT / "README.md").read_text()
+LEVELS = {room: int(level) for level, room in re.findall(r"^\| (\d) \| `(\w+)(?:/|\.py)` \|", README, re.MULTILINE)}
+"""The rooms with their levels, from the README. A room imports only from rooms on lower levels, and from itself."""
 HOMES = {
     "click": ["cli"],
     "rich": ["report", "cli"],
@@ -42,41 +32,42 @@ HOMES = {
 
 
 def imports(path: Path) -> set[str]:
-    """The modules that a file imports, wherever in it and for whatever reason."""
-    found = set()
+    """Return the modules that a file imports, anywhere in it."""
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module
             submodules = node.module == "mnistloss" or (PACKAGE.parent / node.module.replace(".", "/")).is_dir()
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if submodules else {node.module}
-    return found
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names} if submodules else {node.module}
+    return modules
 
 
 def room(name: str) -> str:
-    """The room of a module by its dotted name; a public name of the package itself is of __init__."""
+    """Return the room of a module by its dotted name; the room of a public name of the package is __init__."""
     parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in RANK else "__init__"
+    return parts[1] if len(parts) > 1 and parts[1] in LEVELS else "__init__"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_imports_run_downwards(path: Path) -> None:
-    """A room imports only from lower levels, `from mnistloss import ...` included; no library leaves its home."""
+    """A room imports only from lower levels, `from mnistloss import ...` included; libraries only where they belong."""
     place = path.relative_to(PACKAGE).with_suffix("").as_posix()
     own = place.split("/")[0]
     for name in imports(path):
         if name.split(".")[0] == "mnistloss" and room(name) != own:
-            assert RANK[room(name)] < RANK[own], f"{place} imports {name}"
+            assert LEVELS[room(name)] < LEVELS[own], f"{place} imports {name}"
         for library, homes in HOMES.items():
             if name.split(".")[0] == library:
                 assert any(place.startswith(home) for home in homes), f"{place} imports {library}"
 
 
 def test_every_room_has_a_level() -> None:
-    """A new room is given its level."""
-    assert {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES} == set(RANK)
+    """The README's table has each room, and no other; higher levels come first."""
+    assert {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES} == set(LEVELS)
+    assert list(LEVELS.values()) == sorted(LEVELS.values(), reverse=True)
 
 
 def test_only_the_command_line_prints_or_exits() -> None:
@@ -133,9 +124,9 @@ def test_what_is_not_imported(arguments: list[str], absent: set[str], preds: Pat
         "import sys; from mnistloss.cli import main; main(sys.argv[1:], standalone_mode=False);"
         "print(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    assert not absent & set(done.stderr.split())
-    assert "click" in done.stderr.split()
+    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert not absent & set(process.stderr.split())
+    assert "click" in process.stderr.split()
 
 
 def test_completion_imports_nothing_but_click() -> None:
@@ -143,14 +134,14 @@ def test_completion_imports_nothing_but_click() -> None:
     code = "import sys; from mnistloss.cli import main; main(prog_name='mnistloss', standalone_mode=False)"
     words = {"_MNISTLOSS_COMPLETE": "bash_complete", "COMP_WORDS": "mnistloss ", "COMP_CWORD": "1"}
     command = [sys.executable, "-X", "importtime", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **words})
-    assert [line.split(",")[1] for line in done.stdout.split()] == main.list_commands(None)  # type: ignore[arg-type]
-    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **words})
+    assert [line.split(",")[1] for line in process.stdout.split()] == main.list_commands(None)  # type: ignore[arg-type]
+    imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
     assert "click" in imported
     assert not {"numpy", "rich", "mnistloss.cli.eval"} & imported
 
 
 @pytest.mark.parametrize("name", main.list_commands(None))  # type: ignore[arg-type]  # our group does not look at it
-def test_the_list_of_commands_says_what_their_helps_say(name: str, cli: Cli) -> None:
-    """The first sentence of a command's help stands in the list, which is made without importing the command."""
+def test_list_of_commands(name: str, cli: Cli) -> None:
+    """The list of commands, which imports none of them, has the first sentence of the help of each."""
     assert _COMMANDS[name] in " ".join(cli(name, "--help").stdout.split())
