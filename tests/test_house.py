@@ -1,11 +1,13 @@
 """The rules of the source: which room imports which, who prints, what a command imports, which names are public."""
 
 import ast
+import inspect
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from conftest import Cli
@@ -68,6 +70,29 @@ def test_every_room_has_a_level() -> None:
     """The README's table has each room, and no other; higher levels come first."""
     assert {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in MODULES} == set(LEVELS)
     assert list(LEVELS.values()) == sorted(LEVELS.values(), reverse=True)
+
+
+def test_way_of_eval(cli: Cli, preds: Path) -> None:
+    """The README's way names each file that `eval` enters, no other, and functions and classes of these files."""
+    entered = {"__main__.py"}
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and frame.f_code.co_flags & inspect.CO_OPTIMIZED and path.is_relative_to(PACKAGE):
+            entered.add(path.relative_to(PACKAGE).as_posix())
+
+    cli("eval", preds, "--dataset", "mnist-5k")  # so that what is imported now is not entered below
+    sys.setprofile(note)
+    try:
+        cli("eval", preds, "--dataset", "mnist-5k")
+    finally:
+        sys.setprofile(None)
+    steps = re.findall(r"^\d+\. (.*(?:\n {3}.*)*)", README, re.MULTILINE)
+    names = set(re.findall(r"`([\w./]+)`", "\n".join(steps)))
+    assert {name for name in names if name.endswith(".py")} == entered
+    source = "\n".join((PACKAGE / path).read_text() for path in entered)
+    for name in names - entered:
+        assert re.search(rf"^(def |class )?{name}\b", source, re.MULTILINE), name
 
 
 def test_only_the_command_line_prints_or_exits() -> None:
