@@ -20,7 +20,7 @@ from rich.console import Console
 
 from mnistloss import LOSSES, cross_entropy_error, evaluate, one_hot
 from mnistloss.cli import main
-from mnistloss.cli.output import coloured
+from mnistloss.cli.output import has_colour
 from mnistloss.evaluation.results import reported_names
 from mnistloss.version import __version__
 
@@ -551,7 +551,7 @@ def test_printing_into_something_else(preds: Path) -> None:
 
 def test_no_colour_is_no_half_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal that is told to show no colour, digits are drawn in characters that need none."""
-    assert coloured(Console(force_terminal=True, color_system="truecolor"))
+    assert has_colour(Console(force_terminal=True, color_system="truecolor"))
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not coloured(Console(force_terminal=True, color_system="truecolor"))
-    assert not coloured(Console(force_terminal=False))
+    assert not has_colour(Console(force_terminal=True, color_system="truecolor"))
+    assert not has_colour(Console(force_terminal=False))

@@ -1,6 +1,7 @@
-"""The header of a .npy file: what it says of the array, read with distrust.
+"""Read .npy and .npz files and streams with distrust: a header is checked against the file that it describes.
 
-Source: NEP 1, and numpy.lib.format.
+Nothing is unpickled, nothing is allocated because a header says so, and only regular files are opened.
+Source of the format: NEP 1 and numpy.lib.format.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _IMPOSTORS = (
 
 
 class Header(NamedTuple):
-    """What a .npy header says: the array's shape, dtype and order, and where its bytes start."""
+    """The content of a .npy header: the array's shape, dtype and order, and where its bytes start."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -50,7 +51,7 @@ class Header(NamedTuple):
 
 
 def read_header(stream: io.RawIOBase | BinaryIO, name: str) -> Header:
-    """The header at the start of a stream; raises InputError where it is none, or one that lies."""
+    """Read the header at the start of a stream; one that is missing or impossible raises InputError."""
     start = bytes(exactly(stream, 8, name))
     if len(start) < 8 or not start.startswith(_MAGIC):
         raise InputError(f"{name}: {_impostor(start)}")
@@ -76,12 +77,12 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__})") from error
     honest = isinstance(shape, tuple) and all(type(size) is int and 0 <= size < 2**63 for size in shape)
     if not honest or type(fortran) is not bool or len(shape) > 32:
-        raise InputError(f"{name}: the .npy header says a shape or an order that cannot be")
+        raise InputError(f"{name}: the .npy header has an impossible shape or order")
     return shape, dtype, fortran
 
 
 def exactly(stream: io.RawIOBase | BinaryIO, count: int, name: str) -> bytearray:
-    """`count` bytes, or fewer where the stream ends."""
+    """Read `count` bytes, or fewer where the stream ends."""
     data = bytearray()
     while len(data) < count and (piece := _piece(stream, count - len(data), name)):
         data += piece
@@ -89,7 +90,7 @@ def exactly(stream: io.RawIOBase | BinaryIO, count: int, name: str) -> bytearray
 
 
 def _piece(stream: io.RawIOBase | BinaryIO, most: int, name: str) -> bytes:
-    """Some bytes, of which there are none at the end only."""
+    """Read some bytes; none means the end of the stream."""
     try:
         piece = stream.read(min(most, _PIECE))
     except (OSError, ValueError) as error:
@@ -114,7 +115,7 @@ Source = ArrayLike | os.PathLike[str]
 
 
 class NpyArray:
-    """An array in a .npy file, read by rows into a buffer that is used again."""
+    """An array in a .npy file, read by rows into a buffer that is reused."""
 
     def __init__(self, stream: io.FileIO | _Lazy, header: Header, name: str) -> None:
         self.name = name
@@ -125,7 +126,7 @@ class NpyArray:
         self._buffer = np.empty(0, np.uint8)
 
     def rows(self, rows: slice) -> Array:
-        """Some rows; valid until the next call. A file that has shrunk meanwhile raises InputError."""
+        """Read some rows, valid until the next call; a file that has shrunk since it was opened raises InputError."""
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         need = n * width * self.dtype.itemsize
         if need > len(self._buffer):
@@ -139,12 +140,12 @@ class NpyArray:
         return raw.view(self.dtype).reshape(width, n).T
 
     def all(self) -> Array:
-        """The whole array; an empty one raises InputError."""
+        """Read the whole array; an empty one raises InputError."""
         if 0 in self.shape:
             raise InputError(f"{self.name}: the array is empty, of shape {self.shape}")
-        found = np.empty(self._header.size, np.uint8)
-        self._read(found, 0)
-        return found.view(self.dtype).reshape(self.shape, order="F" if self._header.fortran else "C")
+        content = np.empty(self._header.size, np.uint8)
+        self._read(content, 0)
+        return content.view(self.dtype).reshape(self.shape, order="F" if self._header.fortran else "C")
 
     def _read(self, into: Array, first: int) -> None:
         view = into.data
@@ -159,80 +160,80 @@ class NpyArray:
 
 
 class _Lazy:
-    """The array's bytes of a stream that cannot be sought: taken, and held against the header, at the first read."""
+    """The array's bytes in a stream without random access: read at the first use, and checked against the header."""
 
     def __init__(self, stream: BinaryIO, header: Header, name: str) -> None:
         self._source = stream, header, name
 
     @functools.cached_property
-    def _taken(self) -> io.BytesIO:
+    def _content(self) -> io.BytesIO:
         stream, header, name = self._source
         data = exactly(stream, header.size + 1, name)
         _check_size(header, len(data), name)
         return io.BytesIO(data)
 
     def seek(self, position: int) -> None:
-        self._taken.seek(position)
+        self._content.seek(position)
 
     def readinto(self, into: memoryview) -> int:
-        return self._taken.readinto(into)
+        return self._content.readinto(into)
 
 
 @contextlib.contextmanager
 def open_npy(
     source: Path | BinaryIO, kinds: str = "fiub", *, name: str | None = None, most: int | None = None
 ) -> Iterator[NpyArray]:
-    """The array of a .npy file, given as a path or as a binary stream such as standard input.
+    """Open the array of a .npy file, given as a path or as a binary stream such as standard input.
 
     Raises InputError where it is not a regular file, not .npy, not exactly as long as its header says, where its
-    dtype is of another kind than `kinds`, where it has more than `most` elements, or was changed meanwhile. Of a
-    stream nothing but the header is read before rows are.
+    dtype is of another kind than `kinds`, where it has more than `most` elements, or where it changes while it is open.
+    Only the header of a stream is read before its rows are.
     """
     if isinstance(source, (str, os.PathLike)):
         with opened(source) as stream:
             name = shown(source)
-            found = os.fstat(stream.fileno())
+            status = os.fstat(stream.fileno())
             header = _checked(read_header(stream, name), name, kinds, most)
-            _check_size(header, found.st_size - header.offset, name)
+            _check_size(header, status.st_size - header.offset, name)
             try:
                 yield NpyArray(stream, header, name)
             except InputError:
-                _check_same(found, stream, name)
+                _check_unchanged(status, stream, name)
                 raise
-            _check_same(found, stream, name)
+            _check_unchanged(status, stream, name)
     else:
         name = name or shown(getattr(source, "name", "stream"))
         header = _checked(read_header(source, name), name, kinds, most)
         yield NpyArray(_Lazy(source, header, name), header._replace(offset=0), name)
 
 
-def _check_same(before: os.stat_result, stream: io.FileIO, name: str) -> None:
+def _check_unchanged(before: os.stat_result, stream: io.FileIO, name: str) -> None:
     now = os.fstat(stream.fileno())
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise InputError(f"{name}: {CHANGED}")
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a regular file starts like a zip archive; raises InputError as `open_npy` does."""
+    """Whether a regular file starts as a zip archive does; raises InputError as `open_npy` does."""
     with opened(path) as stream:
         return exactly(stream, 4, shown(path)).startswith(b"PK")
 
 
 def load(source: Path) -> Array:
-    """The whole array of a .npy file."""
+    """Read the whole array of a .npy file."""
     with open_npy(source) as npy:
         return npy.all()
 
 
 def given(source: Source, what: str) -> tuple[Array, str]:
-    """An array given as such or as the path of a .npy file, and what it is called: `what`, or the path."""
+    """Return an array, given as such or as the path of a .npy file, with its name: `what`, or the path."""
     if isinstance(source, (str, os.PathLike)):
         return load(source), shown(source)
     return as_real(source, what), what
 
 
 def opened(path: Path) -> io.FileIO:
-    """A regular file; anything else raises InputError."""
+    """Open a regular file; anything else raises InputError."""
     try:
         return open_regular(path)
     except (OSError, ValueError) as error:
@@ -259,7 +260,7 @@ def _check_size(header: Header, found: int, name: str) -> None:
 
 
 def archive_errors() -> tuple[type[Exception], ...]:
-    """What reading a broken, encrypted or unknown kind of archive raises."""
+    """Return the exceptions that a broken, encrypted or unknown kind of archive raises when it is read."""
     import lzma
     import zipfile
     import zlib
@@ -277,7 +278,7 @@ def archive_errors() -> tuple[type[Exception], ...]:
 
 
 def load_member(archive: Path, member: str, kinds: str = "fiub", *, most: int) -> Array | None:
-    """One array of a .npz file, of at most `most` elements; None if it has none of that name.
+    """Read one array of a .npz file, of at most `most` elements; None if it has no array of that name.
 
     Raises InputError as `open_npy` does.
     """

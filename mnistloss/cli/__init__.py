@@ -1,6 +1,6 @@
-"""The command line: one file a command, each parsing, calling one library function and handing on to report.
+"""The command line: one file for each command, which parses options, calls one public function and prints its result.
 
-A command imports what it needs when it runs, so that --help and --version import nothing but click.
+A command imports what it needs when it runs, so that --help and --version import only click.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _COMMANDS = {
     "compare": "Compare predictions with those of the first file.",
     "gap": "Measure overfitting: how much worse a model is on the test split.",
     "inspect": "Analyse predictions: confusion, calibration, worst examples, ...",
-    "explain": "Show why the loss, one example term by term, and learning.",
+    "explain": "Explain the loss: why not accuracy, one example, learning, overfitting.",
     "report": "Write an HTML report about predictions.",
     "losses": "List the losses with their formulas.",
     "datasets": "List the datasets with sizes, classes, licence and citation.",
     "cache": "Look at, verify or clear what is cached.",
 }
-"""The commands with the first sentences of their helps, so that listing them imports none."""
+"""The commands with the first sentences of their help texts, so that listing them imports none."""
 
 
 class _Group(click.Group):
-    """Commands that are imported when they are asked for, and the one place where errors become messages."""
+    """Imports a command when it is called; the one place where errors become messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -83,35 +83,36 @@ def main() -> None:
 
 
 def run() -> None:
-    """What the shell runs: the commands, in a process that is soon over and is not searched for cycles of garbage.
+    """Run the command line in a process of its own.
 
-    Imports make many objects and no such cycles; to look for them takes a tenth of the start, and again at the end.
+    Garbage collection is postponed: imports make many objects and no cycles, and searching them takes a tenth of the
+    start-up time, and again at the end.
     """
-    _at_signals(_stop)
+    _handle_signals(_stop)
     gc.set_threshold(100_000)
     try:
         main(prog_name="mnistloss")
     finally:
-        _at_signals(signal.SIG_IGN)
+        _handle_signals(signal.SIG_IGN)
         gc.freeze()
 
 
-_told: list[float] = []
+_stopped_at: list[float] = []
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 
 
-def _at_signals(handler: Any) -> None:
-    """What is to be done where this process is told to end; signals that whoever started it ignores stay ignored."""
+def _handle_signals(handler: Any) -> None:
+    """Set the handler of the signals that end a process; signals that the parent process ignores stay ignored."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def _stop(number: int, _: Any) -> None:
-    """Leave, removing what is half-written on the way; what comes within a second is the same wish, and waits."""
-    if _told and time.monotonic() - _told[-1] < 1:
+    """Exit, which removes half-written files; signals within a second of the first are ignored."""
+    if _stopped_at and time.monotonic() - _stopped_at[-1] < 1:
         return
-    _told.append(time.monotonic())
+    _stopped_at.append(time.monotonic())
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)

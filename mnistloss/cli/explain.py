@@ -31,7 +31,7 @@ _seed = click.option("--seed", type=options.FROM_ZERO, default=0, help="Of all t
 
 @click.group("explain")
 def command() -> None:
-    """Show why the loss, one example term by term, and learning."""
+    """Explain the loss: why not accuracy, one example, learning, overfitting."""
 
 
 @command.command("accuracy")

@@ -27,7 +27,7 @@ _SOON = 1.0
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console that does not cut lines where nobody looks at a terminal."""
+    """Return a rich console; it does not cut lines where the output is no terminal."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -36,39 +36,39 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=wide, height=wide and 25, highlight=False, markup=False, emoji=False)
 
 
-def coloured(console: Console) -> bool:
-    """Whether colours can be seen, which NO_COLOR forbids."""
+def has_colour(console: Console) -> bool:
+    """Whether the console shows colours; NO_COLOR turns them off."""
     return console.color_system is not None and not console.no_color
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print results made by `report.table`, in whatever characters stdout can say."""
+    """Print results; characters that the encoding of stdout lacks are replaced."""
     with _printing("replace"):
         console().print(*renderables, sep="\n")
 
 
 def show_parts(parts: Sequence[Part]) -> None:
-    """Print the parts of a document; pictures on a terminal only."""
+    """Print the parts of a document; pictures only on a terminal."""
     from mnistloss.report.terminal import render
 
     out = console()
-    colour = coloured(out)
+    colour = has_colour(out)
     for part in parts:
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
 
 
-def show_result(name: str, found: Result, format_: str, where: Mapping[str, Any] | None = None) -> None:
-    """Print what was found: as people read it, or as JSON under its name, beside where it was found."""
+def show_result(name: str, result: Result, format_: str, where: Mapping[str, Any] | None = None) -> None:
+    """Print a result as text, or as JSON under its name beside the data that it is of (`where`)."""
     if format_ == "json":
         from mnistloss.report import formats
 
-        write(formats.document(**(where or {}), **{name: found.as_dict()}))
+        write(formats.document(**(where or {}), **{name: result.as_dict()}))
     else:
-        show_parts(found.parts())
+        show_parts(result.parts())
 
 
 def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
-    """Draw the charts among the parts to a file, if one is named, and say so."""
+    """Draw the charts among the parts to a file, if one is named, and print its name."""
     if path is None:
         return
     from mnistloss.document import charts
@@ -79,7 +79,7 @@ def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
 
 
 def source(predictions: str) -> str | BinaryIO:
-    """Predictions as a command names them: - is standard input."""
+    """Return the predictions that a command names: a path, or standard input for -."""
     if predictions != "-":
         return predictions
     if sys.stdin is None:
@@ -88,17 +88,17 @@ def source(predictions: str) -> str | BinaryIO:
 
 
 def write(text: str) -> None:
-    """Print text of a machine format as it is; bytes of a file name that are no text too."""
+    """Print text of a machine format unchanged, with bytes of file names that are not valid text."""
     with _printing("surrogateescape"):
         click.echo(text, color=True)  # else click takes escapes out of a file name
 
 
 @contextlib.contextmanager
 def _printing(errors: str) -> Iterator[None]:
-    """Turn what the system says against printing into an OutputError; a reader that went away is not told of it."""
+    """Turn errors of the system while printing into OutputError, except a closed pipe."""
     if sys.stdout is None:
         raise OutputError("cannot print: standard output is closed")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # and not what something else put in its place
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a test or a notebook may have replaced it
         sys.stdout.reconfigure(errors=errors)
     try:
         yield
@@ -110,20 +110,20 @@ def _printing(errors: str) -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Say something beside the results, on stderr, if it is to be had."""
+    """Print a note to stderr; a closed stderr is ignored."""
     with contextlib.suppress(OSError):
         click.echo(text, err=True)
 
 
-def _watched() -> bool:
-    """Whether stderr, which may be closed, is a terminal."""
+def _stderr_is_terminal() -> bool:
+    """Whether stderr is open and a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 @contextlib.contextmanager
 def download_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
-    """A bar for each file that is downloaded, on stderr if it is a terminal; else None."""
-    if not _watched():
+    """Show a bar for each downloaded file on stderr if it is a terminal; else yield None."""
+    if not _stderr_is_terminal():
         yield None
         return
     from rich import progress
@@ -142,8 +142,8 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None] | Non
 
 @contextlib.contextmanager
 def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar for work that takes longer than a second, on stderr if it is a terminal; else None."""
-    if not _watched():
+    """Show a bar for work that takes longer than a second, on stderr if it is a terminal; else yield None."""
+    if not _stderr_is_terminal():
         yield None
         return
     began, shown = time.monotonic(), contextlib.ExitStack()
@@ -161,19 +161,18 @@ def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
 
 @contextlib.contextmanager
 def step_progress(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A bar of `total` steps, on stderr if it is a terminal; call what is yielded with the step and a remark."""
-    if not _watched():
+    """Show a bar of `total` steps on stderr if it is a terminal; yield a function of the step and a remark."""
+    if not _stderr_is_terminal():
         yield lambda *_: None
         return
     from rich import progress
 
     columns = (progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn())
     remarks = progress.TextColumn("{task.description}")
-    # refreshed by hand: a thread that does it would keep the work from being shared by forked processes
-    with progress.Progress(*columns, remarks, console=console(stderr=True), auto_refresh=False) as bar:
+    with progress.Progress(*columns, remarks, console=console(stderr=True)) as bar:
         task = bar.add_task("", total=total)
 
         def update(step: int, remark: str) -> None:
-            bar.update(task, completed=step, description=remark, refresh=True)
+            bar.update(task, completed=step, description=remark)
 
         yield update

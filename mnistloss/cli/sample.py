@@ -98,7 +98,7 @@ def _show(drawn: list[Batch], seed: int) -> None:
     for batch in drawn:
         output.show(tables.sample(batch, _SHOWN, seed))
         if console.is_terminal:
-            output.show("", tables.digits(batch, _SHOWN, console.width, colour=output.coloured(console)))
+            output.show("", tables.digits(batch, _SHOWN, console.width, colour=output.has_colour(console)))
 
 
 def _save(out: Path, drawn: list[Batch]) -> None:

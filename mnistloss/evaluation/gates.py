@@ -1,4 +1,4 @@
-"""Gates: conditions on reported numbers under which a check fails, such as `cee>0.05`."""
+"""Gates: conditions on reported numbers, such as `cee>0.05`, under which a check fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OPERATORS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": opera
 
 @dataclass(frozen=True)
 class Gate:
-    """A number by its name, a comparison and a bound, as it was written.
+    """The name of a number, a comparison and a bound, as the user wrote them.
 
     >>> str(Gate.parse("accuracy < 0.90"))
     'accuracy<0.90'
@@ -30,7 +30,7 @@ class Gate:
 
     @classmethod
     def parse(cls, text: str) -> Gate:
-        """The gate that a user typed; another text raises ArgumentError."""
+        """Return the gate that a user typed; any other text raises ArgumentError."""
         match = _PATTERN.fullmatch(text)
         try:
             bound = float(match[3]) if match else math.nan
@@ -41,22 +41,24 @@ class Gate:
         return cls(match[1], match[2], match[3])
 
     def crossed(self, evaluation: Evaluation) -> str | None:
-        """What is wrong, if the evaluation fails; a number that is not defined for these predictions fails."""
+        """Return what is wrong if the evaluation fails, else None; a number that is not defined fails."""
         value = evaluation.reported().get(self.name)
         if value is not None and not _OPERATORS[self.comparison](value, float(self.bound)):
             return None
-        found = "which is not defined" if value is None else f"with {self.name} {value!r}"
-        return f"{shown(evaluation.predictions)}: {self}, {found}"
+        reason = "which is not defined" if value is None else f"with {self.name} {value!r}"
+        return f"{shown(evaluation.predictions)}: {self}, {reason}"
 
     def __str__(self) -> str:
         return f"{self.name}{self.comparison}{self.bound}"
 
 
 def parse_gates(texts: Sequence[str], losses: Sequence[str], top: Sequence[int], *, per_class: bool) -> list[Gate]:
-    """The gates that a user typed; one on a number that these losses do not have raises ArgumentError."""
+    """Return the gates that a user typed; one on a number that is not reported raises ArgumentError."""
     gates = [Gate.parse(text) for text in texts]
     names = reported_names(losses, top, per_class=per_class)
     for gate in gates:
         if re.sub(r"\[(0|[1-9]\d*)\]$", "[CLASS]", gate.name) not in names:
-            raise ArgumentError(f"the gate {gate} looks at {gate.name!r}; reported are {', '.join(names)}")
+            raise ArgumentError(
+                f"the gate {gate} needs {gate.name!r}, which is not reported; reported are {', '.join(names)}"
+            )
     return gates

@@ -1,4 +1,4 @@
-"""What an evaluation found: frozen, and the same in every report."""
+"""The result of an evaluation: frozen, and the same in every report."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from mnistloss.stats import Interval
 
 @dataclass(frozen=True)
 class LossResult:
-    """One loss of an evaluation; `values` are the per-example losses, kept for the reduction none.
+    """One loss of an evaluation; `values` are the losses of single examples (N,), kept for the reduction none.
 
-    value: infinite where a per-example loss is, NaN for the reduction none. infinite: how many are.
-    stderr, ci: of the value; None where not defined. confidence: of the interval, which is the normal one; where
-    `draws` says of how many resamples, and `seed` of which, it is the percentile one of a bootstrap.
-    references: what constant predictions cost by formula, "uniform" (1/K for every class) and "prior" (the share of
-    each class among the targets), empty for soft targets, predicted classes and more than 1,000 classes. skill:
-    1 - value / prior, None without a prior that costs anything.
+    value: infinite where the loss of an example is, NaN for the reduction none. infinite: how many such examples.
+    stderr, ci: of the value; None where they are not defined. confidence: level of the interval, which is the normal
+    one, or the percentiles of a bootstrap with `draws` resamples and this `seed`.
+    references: the cost of constant predictions by formula, "uniform" (1/K for every class) and "prior" (the share of
+    each class among the targets); empty for soft targets, predicted classes and more than 1,000 classes.
     """
 
     value: float
@@ -44,17 +43,17 @@ class LossResult:
 
     @property
     def skill(self) -> float | None:
-        """What share of the loss of the class prior is saved: 1 is perfect, 0 is the prior, less is worse."""
+        """1 - value / prior, the share of the prior's loss that is saved; None without a prior that costs anything."""
         prior = self.references.get("prior")
         return 1 - self.value / prior if prior is not None and prior > 0 and math.isfinite(self.value) else None
 
     @property
     def interval(self) -> str:
-        """How the interval was found: normal or bootstrap."""
+        """The kind of the interval: normal or bootstrap."""
         return "normal" if self.draws is None else "bootstrap"
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: full precision, null instead of infinity and NaN, without the per-example losses."""
+        """Return the content for JSON: full precision, None instead of infinity and NaN, without `values`."""
         return {
             "value": finite(self.value),
             "reduction": self.reduction,
@@ -71,9 +70,9 @@ class LossResult:
 
 
 class Accuracy(NamedTuple):
-    """A share of examples that are right, by the predicted class or among the top k.
+    """A share of examples whose predicted class, or one of the top k, is right.
 
-    ci: Wilson's interval; of soft targets, where examples are right in part, the normal one, None for one example.
+    ci: Wilson's interval; the normal one for soft targets, for which examples are right in part; None for one of these.
     """
 
     value: float
@@ -90,7 +89,7 @@ class Accuracy(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """One batch of the partition: its first row, its size and its losses, reduced like the whole."""
+    """One batch of the partition: its first row, its size and its losses, reduced as the whole is."""
 
     start: int
     n: int
@@ -101,7 +100,7 @@ class BatchResult(NamedTuple):
 
 
 class ClassResult(NamedTuple):
-    """The examples of one class: how many, their losses, reduced, the share of each loss's total, the accuracy."""
+    """One class: how many examples, their reduced losses, their share of each loss's total, and their accuracy."""
 
     label: int
     n: int
@@ -110,17 +109,17 @@ class ClassResult(NamedTuple):
     accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
-        found = finite(self._asdict())
-        return {"class": found.pop("label"), **found}
+        content = finite(self._asdict())
+        return {"class": content.pop("label"), **content}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found; `dataset` and `split` are None for targets of the user's own.
+    """The result of `evaluate`; `dataset` and `split` are None for targets of the user's own.
 
-    predictions: the name of the file as it was given; to be printed, `errors.shown` makes it safe.
-    signature: one for all losses together, their names joined by +; each loss has its own too.
-    top: the accuracy among the k most probable classes, by k. per_class, batches: where asked for.
+    predictions: the name of the file as the user gave it; `formatting.shown` makes it safe to print.
+    signature: of all losses together, their names joined by +; each loss has its own as well.
+    top: the accuracy among the k most probable classes, by k. per_class, batches: None where they were not asked for.
     """
 
     predictions: str
@@ -138,32 +137,32 @@ class Evaluation:
     batches: tuple[BatchResult, ...] | None = None
 
     def shares(self) -> dict[str, Accuracy]:
-        """The accuracy, and `top-K` where asked for, by name."""
+        """Return the accuracy, and each `top-K` that was asked for, by name."""
         return {"accuracy": self.accuracy, **{f"top-{k}": top for k, top in self.top.items()}}
 
     def numbers(self) -> dict[str, float]:
-        """Every number that has a name: the losses, `accuracy`, and `top-K` where asked for."""
+        """Return the main numbers by name: the losses, `accuracy`, and each `top-K` that was asked for."""
         losses = {name: result.value for name, result in self.losses.items()}
         return {**losses, **{name: share.value for name, share in self.shares().items()}}
 
     def reported(self) -> dict[str, float | None]:
-        """Every number by its name, see `reported_names`; None where it is not defined for these predictions."""
-        found: dict[str, float | None] = {**self.numbers(), "n": self.n, "hints": len(self.hints)}
+        """Return every number by the names of `reported_names`; None where it is not defined for these predictions."""
+        numbers: dict[str, float | None] = {**self.numbers(), "n": self.n, "hints": len(self.hints)}
         for name, loss in self.losses.items():
             of_loss = {"stderr": loss.stderr, "infinite": loss.infinite, "skill": loss.skill, **loss.references}
-            found |= {f"{name}.{part}": of_loss.get(part) for part in _PARTS}
+            numbers |= {f"{name}.{part}": of_loss.get(part) for part in _PARTS}
         intervals = {name: loss.ci for name, loss in self.losses.items()}
         intervals |= {name: share.ci for name, share in self.shares().items()}
         for name, ci in intervals.items():
-            found |= dict(zip((f"{name}.low", f"{name}.high"), ci or (None, None), strict=True))
+            numbers |= dict(zip((f"{name}.low", f"{name}.high"), ci or (None, None), strict=True))
         for row in self.per_class or ():
-            found |= {f"{name}[{row.label}]": value for name, value in row.losses.items()}
-            found |= {f"{name}.share[{row.label}]": share for name, share in row.shares.items()}
-            found[f"accuracy[{row.label}]"] = row.accuracy
-        return {name: None if value is None or math.isnan(value) else value for name, value in found.items()}
+            numbers |= {f"{name}[{row.label}]": value for name, value in row.losses.items()}
+            numbers |= {f"{name}.share[{row.label}]": share for name, share in row.shares.items()}
+            numbers[f"accuracy[{row.label}]"] = row.accuracy
+        return {name: None if value is None or math.isnan(value) else value for name, value in numbers.items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """One evaluation as JSON has it."""
+        """Return the content for JSON."""
         return {
             "predictions": self.predictions,
             "dataset": self.dataset,
@@ -184,11 +183,11 @@ _PARTS = ("stderr", "infinite", "skill", "uniform", "prior")
 
 
 def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class: bool = False) -> list[str]:
-    """The names of all numbers that an evaluation of these losses reports.
+    """Return the names of all numbers that an evaluation of these losses reports.
 
-    The losses, accuracy and top-K; their intervals' ends NAME.low and NAME.high; of a loss also NAME.stderr,
-    NAME.infinite, NAME.skill and what constant predictions cost, NAME.uniform and NAME.prior; by class
-    NAME[CLASS], and NAME.share[CLASS] of the total; n, and hints: how many there are.
+    The losses, accuracy and top-K; the ends of their intervals, NAME.low and NAME.high; for a loss NAME.stderr,
+    NAME.infinite, NAME.skill, and the cost of constant predictions, NAME.uniform and NAME.prior; by class
+    NAME[CLASS], and NAME.share[CLASS] of the total; n, and hints, their number.
     """
     shares = ["accuracy", *(f"top-{k}" for k in top)]
     names = [*losses, *shares, "n", "hints", *(f"{name}.{part}" for name in losses for part in _PARTS)]
@@ -199,7 +198,7 @@ def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class:
 
 
 def save_losses(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
-    """The per-example losses of an evaluation with reduction none: of one loss as .npy, of several as .npz by name."""
+    """Save the losses of single examples (reduction none): one loss as .npy, several as .npz by name."""
     values = {name: result.values for name, result in evaluation.losses.items() if result.values is not None}
     if Path(path).suffix == ".npy" and len(values) == 1:
         save_array(path, *values.values())

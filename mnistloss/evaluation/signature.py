@@ -1,4 +1,4 @@
-"""The signature of a number: all that it depends on, in one line that parses back to the same object."""
+"""The signature of a number: everything it depends on, in one line that parses back to the same object."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PATTERN = (
 
 @dataclass(frozen=True)
 class Signature:
-    """What a loss depends on.
+    """Everything that a number depends on.
 
-    loss: a name of the registry, accuracy or top-K, or several joined by +. targets: dataset:split, or `targets`
-    for own ones, then @ and 8 hex digits of the SHA-256 of the labels' content. indices, predictions: 8 hex digits
-    of the SHA-256 of their bytes, row by row. delta: None where the loss has none.
+    loss: a name in the registry, accuracy or top-K, or several joined by +. targets: dataset:split, or `targets` for
+    the user's own, then @ and 8 hex digits of the SHA-256 of the labels' content. indices, predictions: 8 hex digits
+    of the SHA-256 of their bytes, row by row. delta: None where the loss does not use it.
 
     >>> s = Signature.parse("cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0")
     >>> s.n, s.delta, Signature.parse(str(s)) == s
@@ -56,12 +56,12 @@ class Signature:
         return "|".join([*parts, self.reduction, f"mnistloss:{self.version}"])
 
     def of(self, loss: str, *, uses_delta: bool) -> Signature:
-        """The same for one of the losses."""
+        """Return the same signature for one of the losses."""
         return replace(self, loss=loss, delta=self.delta if uses_delta else None)
 
     @classmethod
     def parse(cls, text: str) -> Signature:
-        """The signature that prints as `text`; another text raises ArgumentError."""
+        """Return the signature that prints as `text`; any other text raises ArgumentError."""
         match = re.fullmatch(_PATTERN, str(text).strip())
         try:
             if match is None:
