@@ -21,7 +21,7 @@ from mnistloss.datasets.cache import Action, State, decide
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions, Timeouts
-from mnistloss.datasets.verify import inflate, verify
+from mnistloss.datasets.verify import TruncatedError, inflate, verify
 from mnistloss.errors import ArgumentError, IntegrityError, UnavailableError
 
 SMALL = catalog.Dataset(
@@ -314,12 +314,29 @@ def test_import_says_which_dataset_a_file_is_of(realdata: Path) -> None:
 
 
 def test_inflate_is_bounded() -> None:
-    """Nothing beyond the limit is inflated."""
-    with pytest.raises(IntegrityError, match="longer than the 1,000 bytes expected"):
-        inflate(gzip.compress(bytes(10**7)), 1000)
-    assert inflate(gzip.compress(bytes(1000)), 1000) == bytes(1000)
+    """Nothing beyond the limit is inflated, whether the file is plain or gzipped once or twice."""
+    for content in (bytes(1000), gzip.compress(bytes(1000)), gzip.compress(gzip.compress(bytes(1000)))):
+        assert inflate(content, 1000) == bytes(1000)
+    for content in (bytes(1001), gzip.compress(bytes(10**7)), gzip.compress(gzip.compress(bytes(1001)))):
+        with pytest.raises(IntegrityError, match="longer than the 1,000 bytes expected"):
+            inflate(content, 1000)
+    with pytest.raises(IntegrityError, match="longer than 1,000 bytes of content can make it"):
+        inflate(bytes(10**5), 1000)
+
+
+def test_inflate_takes_gzip_members() -> None:
+    """Content in up to 5,000 gzip members is joined; more members, broken, truncated and trailing bytes are refused."""
+    members = gzip.compress(bytes(500)) + gzip.compress(b"") * 4997 + gzip.compress(bytes(500))
+    assert inflate(members + gzip.compress(b""), 10**6) == bytes(1000)
+    with pytest.raises(IntegrityError, match="more than 5,000 gzip members"):
+        inflate(members + gzip.compress(b"") * 2, 10**6)
     with pytest.raises(IntegrityError, match="the gzip data is broken"):
         inflate(b"\x1f\x8b" + b"x" * 40, 1000)
+    for end in range(2, len(body := gzip.compress(b"content"))):
+        with pytest.raises(TruncatedError, match="the gzip data ends early"):
+            inflate(body[:end], 1000)
+        with pytest.raises(IntegrityError, match="bytes after the end of the gzip data"):
+            inflate(body + body[1:end], 1000)
 
 
 def test_verify() -> None:

@@ -7,6 +7,7 @@ mirror is asked at once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import random
@@ -23,7 +24,7 @@ import urllib3
 
 from mnistloss.datasets.catalog import File
 from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions, Timeouts
-from mnistloss.datasets.verify import Inflater, TruncatedError, check_digest, verify
+from mnistloss.datasets.verify import TruncatedError, check_digest, inflate, max_file_size, verify
 from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError
 from mnistloss.formatting import shown
 from mnistloss.version import __version__
@@ -168,18 +169,19 @@ class _Attempt:
         """The content, from the bytes as they were sent: a Content-Encoding is not believed but looked at."""
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        inflater, received = Inflater(self.file.size), 0
+        chunks, received = [], 0
         read = getattr(response.raw, "read1", response.raw.read)
-        while chunk := read(_CHUNK, decode_content=False):
+        while received <= max_file_size(self.file.size) and (chunk := read(_CHUNK, decode_content=False)):
+            chunks.append(chunk)
             received += len(chunk)
-            inflater.feed(chunk)
             if self.cache_options.progress is not None:
                 self.cache_options.progress(self.file.name, received, total)
             if not self.left():
                 raise DownloadError(self._too_slow())
-        content = inflater.finish()
+        body = b"".join(chunks)
+        content = inflate(body, self.file.size)
         if self.file.archive_sha256 is not None:
-            check_digest(inflater.sha256, self.file.archive_sha256)
+            check_digest(hashlib.sha256(body).hexdigest(), self.file.archive_sha256)
         verify(content, self.file, self.file.sha256)
         return content
 

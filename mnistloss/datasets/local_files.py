@@ -8,6 +8,7 @@ is read further than what is wanted can be large.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import re
@@ -24,7 +25,7 @@ import numpy as np
 from mnistloss.arrays import npy
 from mnistloss.arrays.files import open_regular
 from mnistloss.datasets import idx
-from mnistloss.datasets.verify import Inflater
+from mnistloss.datasets.verify import inflate, max_file_size
 from mnistloss.errors import IdxError, InputError, IntegrityError, UnavailableError
 from mnistloss.formatting import shown
 
@@ -137,11 +138,9 @@ class _Budget:
 
 def _inflated(where: str, stream: IO[bytes], limit: int) -> LocalFile | UnusableFile:
     """One IDX file, gzipped or not, read no further than it can be one that is wanted."""
-    inflater = Inflater(limit)
+    data = stream.read(max_file_size(limit) + 1)
     try:
-        while piece := stream.read(_PIECE):
-            inflater.feed(piece)
-        return LocalFile(where, inflater.finish(), inflater.sha256)
+        return LocalFile(where, inflate(data, limit), hashlib.sha256(data).hexdigest())
     except IntegrityError as error:
         return UnusableFile(where, str(error))
 
