@@ -6,7 +6,7 @@
     ├── OutputError (OSError)          a result that could not be written
     ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── DataError                      the dataset itself
-        ├── IdxError (ValueError)      bytes that are not an IDX array
+        ├── IdxError (ValueError)      bytes that are not an IDX array, or labels outside 0..K-1
         ├── IntegrityError             content that is not the published content
         ├── DownloadError              one address that did not deliver the file
         └── UnavailableError           neither in the cache nor downloadable
@@ -45,7 +45,7 @@ class DataError(MnistLossError):
 
 
 class IdxError(DataError, ValueError):
-    """Bytes that are not an IDX array."""
+    """Bytes that are not an IDX array, or labels of a data set outside 0..K-1."""
 
 
 class IntegrityError(DataError):

@@ -15,14 +15,15 @@ import pytest
 from conftest import Cli
 from mirror import Mirror
 
-from mnistloss import load_mnist
+from mnistloss import evaluate, load_mnist
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.cache import Action, State, decide
 from mnistloss.datasets.fetch import fetch
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions, Timeouts
 from mnistloss.datasets.verify import TruncatedError, inflate, verify
-from mnistloss.errors import ArgumentError, IntegrityError, UnavailableError
+from mnistloss.errors import ArgumentError, IdxError, IntegrityError, UnavailableError
+from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
 
 SMALL = catalog.Dataset(
     name="small",
@@ -344,6 +345,64 @@ def test_verify() -> None:
     verify(CONTENT, LABELS, LABELS.sha256)
     with pytest.raises(IntegrityError, match="found SHA-256"):
         verify(CONTENT[:-1] + b"\7", LABELS, LABELS.sha256)
+
+
+@pytest.fixture(params=["like kmnist", "like qmnist"])
+def bad_labels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A data set in the cache, with digests recorded beside its files, whose test labels 3 and 7 are not in 0..9.
+
+    Returns the message that names the file.
+    """
+    labels = np.arange(10, dtype=np.uint8)
+    labels[[3, 7]] = 11, 255
+    if request.param == "like qmnist":
+        labels = np.tile(labels.astype(np.int8).astype(np.int32)[:, np.newaxis], 8)
+    arrays: dict[tuple[str, catalog.Kind], np.ndarray] = {
+        ("train", "images"): np.zeros((10, 28, 28), np.uint8),
+        ("train", "labels"): np.arange(10, dtype=np.uint8),
+        ("test", "images"): np.zeros((10, 28, 28), np.uint8),
+        ("test", "labels"): labels,
+    }
+    files: dict[str, dict[catalog.Kind, catalog.File]] = {"train": {}, "test": {}}
+    for (split, kind), array in arrays.items():
+        file = catalog.File(f"{split}-{kind}", array.shape, None, "0" * 64, array.itemsize)
+        files[split][kind] = file
+        cache.store(cache.folder() / "odd" / file.name, file, idx.encode(array))
+    odd = SMALL._replace(name="odd", files=files, class_names=tuple("0123456789"))
+    monkeypatch.setitem(catalog.DATASETS, "odd", odd)
+    path = cache.folder() / "odd" / "test-labels"
+    return f"{path}: label 11 in row 3 is outside 0..9 (2 in all); `mnistloss fetch odd --force` downloads it again"
+
+
+def test_labels_outside_the_classes(bad_labels: str, cli: Cli, tmp_path: Path) -> None:
+    """A label outside 0..K-1 is refused, naming the file, by every function and command that reads labels."""
+    y = np.full((10, 10), 0.1)
+    for read in (
+        lambda: load_mnist(dataset="odd"),
+        lambda: load_split("odd", "test"),
+        lambda: evaluate(y, dataset="odd", split="test"),
+        lambda: evaluate(y[:2], dataset="odd", split="test", indices=[0, 1]),
+    ):
+        with pytest.raises(IdxError, match=re.escape(bad_labels)):
+            read()
+    assert evaluate(y, dataset="odd", split="train").n == 10
+    np.save(tmp_path / "y.npy", y)
+    for arguments in (
+        ("eval", tmp_path / "y.npy", "--dataset", "odd", "--split", "test"),
+        ("sample", "--dataset", "odd", "--split", "test"),
+        ("sample", "--dataset", "odd", "--split", "test", "--stratified", "--one-hot"),
+        ("fetch", "odd", "--split", "test", "--export", tmp_path / "odd.npz"),
+    ):
+        result = cli(*arguments)
+        assert (result.exit_code, result.stderr) == (1, f"Error: {bad_labels}\n")
+
+
+@pytest.mark.usefixtures("bad_labels")
+def test_labels_outside_the_classes_give_no_hint() -> None:
+    """Such a label file is not used to guess which data set the predictions are for; a valid one is."""
+    for split, names in (("train", ["odd"]), ("test", [])):
+        targets = Targets(np.zeros(10, np.uint8), 10, "mnist-5k", split, "")
+        assert list(TargetLoader(DataOptions(download=False)).labels_elsewhere(targets)) == names
 
 
 @pytest.mark.parametrize("dataset", catalog.DATASETS.values(), ids=lambda d: d.name)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from mnistloss.arrays.checks import Array, normalized, one_hot
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
+from mnistloss.errors import IdxError
+from mnistloss.formatting import shown
 
 Pair = tuple[Array, Array]
 
@@ -63,16 +65,27 @@ def obtain(
     return cache.obtain(known, known.files[catalog.check_split(split)][kind], cache_options)
 
 
-def decode_labels(content: bytes | memoryview) -> NDArray[np.uint8]:
-    """Labels (N,) from a label file; where it has several columns (QMNIST), the first is the class."""
-    array = idx.decode(content)
-    return array if array.ndim == 1 else array[:, 0].astype(np.uint8)
+def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
+    """Return the labels (N,) of a label file; where it has several columns (QMNIST), the first is the class.
+
+    A label outside 0..K-1 raises IdxError.
+    """
+    array, classes = idx.decode(file.content), file.dataset.classes
+    labels = array if array.ndim == 1 else array[:, 0]
+    valid = (labels >= 0) & (labels < classes)
+    if not valid.all():
+        row = int(valid.argmin())
+        raise IdxError(
+            f"{shown(file.path)}: label {labels[row]} in row {row} is outside 0..{classes - 1} "
+            f"({np.count_nonzero(~valid):,} in all); `mnistloss fetch {file.dataset.name} --force` downloads it again"
+        )
+    return labels.astype(np.uint8, copy=False)
 
 
 def load_split(dataset: str, split: str, cache_options: CacheOptions = CACHE_DEFAULTS) -> Split:
     """One split of a dataset; raises UnavailableError where a file is neither cached nor to be had."""
-    images, labels = (obtain(dataset, split, kind, cache_options).content for kind in catalog.KINDS)
-    return Split(catalog.find(dataset), split, idx.decode(images), decode_labels(labels))
+    images, labels = (obtain(dataset, split, kind, cache_options) for kind in catalog.KINDS)
+    return Split(images.dataset, split, idx.decode(images.content), decode_labels(labels))
 
 
 def load_mnist(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -20,7 +21,7 @@ from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import decode_labels, obtain
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.errors import ArgumentError, InputError
+from mnistloss.errors import ArgumentError, IdxError, InputError
 from mnistloss.evaluation.predictions import PredictionShape, Rows
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import Loss
@@ -248,7 +249,7 @@ def split_targets(shape: PredictionShape, name: str, data: DataOptions) -> Targe
 
 def _load_labels(dataset: str, split: str, options: CacheOptions) -> tuple[cache.CachedFile, Array]:
     file = obtain(dataset, split, "labels", options)
-    return file, decode_labels(file.content).astype(np.uint8)
+    return file, decode_labels(file)
 
 
 def _labels_elsewhere(targets: Targets, options: CacheOptions) -> dict[str, Array]:
@@ -258,7 +259,8 @@ def _labels_elsewhere(targets: Targets, options: CacheOptions) -> dict[str, Arra
             continue
         entry = cache.look(other, other.files[targets.split]["labels"], options.cache_dir)
         if entry.state is State.VERIFIED and other.examples(targets.split) == len(targets.t):
-            labels[other.name] = decode_labels(entry.content).astype(np.intp)
+            with contextlib.suppress(IdxError):
+                labels[other.name] = decode_labels(entry).astype(np.intp)
     return labels
 
 
