@@ -19,7 +19,7 @@ from mnistloss import evaluate, load_mnist
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.cache import Action, State, decide
 from mnistloss.datasets.fetch import fetch
-from mnistloss.datasets.load import load_split
+from mnistloss.datasets.load import Form, load_split
 from mnistloss.datasets.settings import CacheOptions, Timeouts
 from mnistloss.datasets.verify import TruncatedError, inflate, verify
 from mnistloss.errors import ArgumentError, IdxError, IntegrityError, UnavailableError
@@ -108,6 +108,36 @@ def test_normalised_pixels_are_the_byte_over_255() -> None:
     (raw, _), _ = load_mnist(normalize=False, dataset="mnist-5k")
     (x, _), _ = load_mnist(dataset="mnist-5k")
     np.testing.assert_array_equal(x, raw.astype(np.float32) / 255.0)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("one_hot_label", [True, False])
+def test_arrays_are_writable(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, normalize: bool, one_hot_label: bool
+) -> None:
+    """Arrays may be changed in place, embedded, downloaded and cached; the next call reads the data again."""
+    put_up(mirror)
+    monkeypatch.setitem(catalog.DATASETS, "small", SMALL._replace(mirrors=(mirror.url,)))
+    for dataset in ("mnist-5k", "small", "small"):
+        (x, t), test = load_mnist(normalize, one_hot_label=one_hot_label, dataset=dataset)
+        x[0] = t[0] = 1
+        assert all(array.flags.writeable for array in test)
+        (again, t_again), _ = load_mnist(normalize, one_hot_label=one_hot_label, dataset=dataset)
+        assert not (again[0] == x[0]).all()
+        assert not (t_again[0] == t[0]).all()
+    assert len(mirror.requests) == 4
+
+
+def test_cached_arrays_are_not_copied(mirror: Mirror) -> None:
+    """Raw images and labels from the cache are the bytes that were read and verified."""
+    put_up(mirror)
+    fetch("small", cache_options=CacheOptions(mirrors=[mirror.url]))
+    split = load_split("small", "train", OFFLINE)
+    x, t = split.take(slice(None), Form(normalize=False))
+    assert np.shares_memory(x, split.images)
+    assert np.shares_memory(t, split.labels)
+    embedded = load_split("mnist-5k", "test")
+    assert not np.shares_memory(embedded.take(slice(None), Form(normalize=False))[0], embedded.images)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ _CODES = {np.dtype(name): code for code, name in TYPE_CODES.items()}
 
 
 def decode(content: bytes | memoryview) -> NDArray[Any]:
-    """The array that the bytes of an IDX file hold: a read-only view of them, without a copy.
+    """Return the array that the bytes of an IDX file hold: a view of them, writable where they are.
 
     Raises IdxError where the magic number, the type code or the length is not what the format says.
     """

@@ -29,11 +29,11 @@ class Form:
     def images(self, pixels: NDArray[np.uint8]) -> Array:
         """Images (N, 28, 28) of bytes in this form."""
         x = pixels.reshape(len(pixels), -1) if self.flatten else pixels[:, np.newaxis]
-        return normalized(x) if self.normalize else x
+        return normalized(x) if self.normalize else np.require(x, requirements="W")
 
     def labels(self, labels: NDArray[np.uint8], classes: int) -> Array:
         """Labels (N,) in this form."""
-        return one_hot(labels, classes) if self.one_hot_label else labels
+        return one_hot(labels, classes) if self.one_hot_label else np.require(labels, requirements="W")
 
 
 FORM = Form()
@@ -106,7 +106,8 @@ def load_mnist(
     cache_dir: default MNISTLOSS_CACHE or the platform's cache folder. download: False opens no socket.
 
     The files come from the cache, verified, and are downloaded into it where needed and allowed.
-    Raises UnavailableError where they are not to be had. Arrays that are not normalised may be read-only.
+    Raises UnavailableError where they are not to be had. The arrays are yours: writable,
+    and shared with nothing.
 
     >>> (x_train, t_train), (x_test, t_test) = load_mnist(one_hot_label=True, dataset="mnist-5k")
     >>> x_train.shape, t_train.shape

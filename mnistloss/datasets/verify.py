@@ -72,7 +72,7 @@ def read_hashed(stream: io.FileIO, size: int) -> tuple[memoryview, str]:
     while count := stream.readinto(content[done : done + _AT_HAND]):
         digest.update(content[done : done + count])
         done += count
-    return content[:done].toreadonly(), digest.hexdigest()
+    return content[:done], digest.hexdigest()
 
 
 def verify(content: bytes | memoryview, file: File, expected: str | None, found: str | None = None) -> None:
