@@ -38,7 +38,7 @@ class Material:
         if real := os.environ.get(REALDATA_VARIABLE):
             source = Path(real, "mnist")
             return self.once("cache", lambda path: import_files(source, MNIST, MNIST.select(), cache_dir=path))
-        if any(cache.look(MNIST, file).state is not cache.State.VERIFIED for file in MNIST.select()):
+        if any(cache.read_entry(MNIST, file).state is not cache.State.VERIFIED for file in MNIST.select()):
             raise SystemExit(f"MNIST is not in the cache: run mnistloss fetch, or set {REALDATA_VARIABLE}")
         return cache.folder()
 

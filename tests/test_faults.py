@@ -149,8 +149,8 @@ FAULTS: dict[str, tuple[Callable[[Handler], None] | bytes | int, str, int]] = {
     "Content-Length too small": (length_too_small, "delivered too little", 2),
     "reset half-way": (reset_half_way, "the connection broke|delivered too little", 2),
     "silence after the headers": (silence, "silent for 0.5 s", 2),
-    "drip of bytes": (drip, "too slow: not done within 3 s for the file", 1),
-    "drip of headers": (drip_of_headers, "too slow: not done within 3 s for the file", 1),
+    "drip of bytes": (drip, "too slow: the file was not complete after 3 s", 1),
+    "drip of headers": (drip_of_headers, "too slow: the file was not complete after 3 s", 1),
     "endless body": (endless, "the file is longer than 784,016 bytes of content can make it", 1),
     "endless gzip members": (endless_empty_members, "the file is longer than 784,016 bytes of content can make it", 1),
     "long body": (CONTENT + b"x", "the content is longer than the 784,016 bytes expected", 1),
@@ -165,8 +165,8 @@ FAULTS: dict[str, tuple[Callable[[Handler], None] | bytes | int, str, int]] = {
     "one byte of trailing garbage": (BODY + b"\0", "bytes after the end of the gzip data", 1),
     "broken gzip": (BODY[:5000] + b"xxxxxxxx" + BODY[5008:], "gzip data is broken|found SHA-256|too little", 1),
     "redirect loop": (redirect_loop, "redirects more than 5 times", 6),
-    "redirect to a file": (redirect_to_file, "redirects to a place that is not asked: .*file:///etc/passwd", 1),
-    "redirect to plain http": (redirect_to_http, "redirects to a place that is not asked: .* is plain http", 1),
+    "redirect to a file": (redirect_to_file, "redirects to an address that is not allowed: .*file:///etc/passwd", 1),
+    "redirect to plain http": (redirect_to_http, "redirects to an address that is not allowed: .* is plain http", 1),
 }
 
 
@@ -299,10 +299,10 @@ def test_redirects(tls: Mirror, mirror: Mirror) -> None:
     [
         ("http://example.org/mnist/", "http://example.org/mnist/ is plain http; expected https"),
         ("http://user:secret@example.org/", "http://example.org/ is plain http"),
-        ("ftp://example.org/", "is no address of a mirror"),
-        ("file:///etc", "is no address of a mirror"),
-        ("mnist", "is no address of a mirror"),
-        ("https://", "is no address of a mirror"),
+        ("ftp://example.org/", "is not the address of a mirror"),
+        ("file:///etc", "is not the address of a mirror"),
+        ("mnist", "is not the address of a mirror"),
+        ("https://", "is not the address of a mirror"),
         ("http://127.0.0.1.example.org/", "is plain http"),
     ],
 )
@@ -466,7 +466,7 @@ def test_old_temporary_files_are_swept(distant: Mirror) -> None:
         path = place().parent / name
         path.write_bytes(b"part")
         os.utime(path, (time.time() - age,) * 2)
-    cache.obtain(DISTANT, IMAGES, cache_options(distant))
+    cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
     assert names() == {IMAGES.name, ".y.0123456789abcdef.tmp", "notes.tmp"}
 
 
@@ -477,7 +477,7 @@ def test_full_disk(distant: Mirror) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(OutputError, match=f"cannot write {place()}: File too large"):
-            cache.obtain(DISTANT, IMAGES, cache_options(distant))
+            cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
@@ -487,15 +487,15 @@ def test_full_disk(distant: Mirror) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody for a moment")
 def test_read_only_cache(distant: Mirror, tmp_path: Path) -> None:
     """A cache that may not be written is an error before anything is downloaded; what it has is used."""
-    cache.obtain(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant))
+    cache.fetch_file(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant))
     asked = len(distant.requests)
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     os.seteuid(65534)
     try:
-        assert cache.obtain(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant)).origin == "cache"
+        assert cache.fetch_file(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant)).origin == "cache"
         with pytest.raises(OutputError, match=r"(?s)the cache cannot be written: .*Permission denied.*--cache-dir"):
-            cache.obtain(DISTANT, IMAGES, cache_options(distant))
+            cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
     finally:
         os.seteuid(0)
     assert len(distant.requests) == asked
@@ -508,7 +508,7 @@ def test_cache_path_is_a_file(distant: Mirror, what: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("not a folder")
     with pytest.raises(OutputError, match=f"the cache cannot be written: {path}"):
-        cache.obtain(DISTANT, IMAGES, cache_options(distant))
+        cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
     assert path.read_text() == "not a folder"
     assert distant.requests == []
 
@@ -519,7 +519,7 @@ def test_planted_symlink(distant: Mirror, tmp_path: Path) -> None:
     victim.write_text("precious")
     place().parent.mkdir(parents=True)
     place().symlink_to(victim)
-    assert cache.obtain(DISTANT, IMAGES, cache_options(distant)).content == CONTENT
+    assert cache.fetch_file(DISTANT, IMAGES, cache_options(distant)).content == CONTENT
     assert victim.read_text() == "precious"
     assert not place().is_symlink()
 
@@ -560,14 +560,14 @@ DAMAGES = [damage_truncated, damage_bit, damage_emptied, damage_longer, damage_f
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_cache(distant: Mirror, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture) -> None:
     """Damage is noticed at the next use, said, and healed by a new fetch; offline the error names the file."""
-    cache.obtain(DISTANT, IMAGES, cache_options(distant))
+    cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
     damage(place())
-    assert cache.look(DISTANT, IMAGES).state is State.BROKEN
+    assert cache.read_entry(DISTANT, IMAGES).state is State.BROKEN
     with pytest.raises(UnavailableError, match=rf"{place()} is broken \(.+\), and downloading is off"):
-        cache.obtain(DISTANT, IMAGES, cache_options(distant, download=False))
-    assert cache.obtain(DISTANT, IMAGES, cache_options(distant)).origin == "mirror"
+        cache.fetch_file(DISTANT, IMAGES, cache_options(distant, download=False))
+    assert cache.fetch_file(DISTANT, IMAGES, cache_options(distant)).origin == "mirror"
     assert f"{place()} is broken" in caplog.text
-    assert cache.obtain(DISTANT, IMAGES, cache_options(distant)).origin == "cache"
+    assert cache.fetch_file(DISTANT, IMAGES, cache_options(distant)).origin == "cache"
     if damage is damage_folder:
         (aside,) = place().parent.glob("*.folder-*/inside")
         assert aside.read_text() == "kept"
@@ -585,7 +585,7 @@ def test_healing_is_said_by_the_command(distant: Mirror, cli: Cli) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert f"{place()} is broken (found SHA-256" in done.stderr
-    assert "fetching it again" in done.stderr
+    assert "downloading it again" in done.stderr
 
 
 def read_in_child(seconds: float) -> None:
@@ -596,7 +596,7 @@ def read_in_child(seconds: float) -> None:
         if place().exists():
             assert place().read_bytes() == CONTENT
             seen += 1
-        assert cache.look(DISTANT, IMAGES).state is not State.BROKEN
+        assert cache.read_entry(DISTANT, IMAGES).state is not State.BROKEN
     assert seen
 
 
@@ -727,7 +727,7 @@ def test_import_is_bounded(tmp_path: Path) -> None:
         fetch("distant", splits=["test"], source=tmp_path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    for reason in ("more than 5,000 gzip members", "3,000 arrays", "columns; expected", "far more than the wanted"):
+    for reason in ("more than 5,000 gzip members", "3,000 arrays", "columns; expected", "far more than the files"):
         assert reason in str(caught.value)
     assert time.monotonic() - started < 5
     assert peak < 30_000_000
@@ -796,7 +796,7 @@ def test_clear_leaves_what_is_not_ours(cli: Cli, tmp_path: Path) -> None:
     (cache.folder() / "mnist-5k" / IMAGES.name).write_text("mine")
     result = cli("cache", "clear")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "left alone" in result.stderr
+    assert "kept, because it is not a file" in result.stderr
     assert (cache.folder() / "mnist-5k" / IMAGES.name).read_text() == "mine"
     (tmp_path / "file").write_text("")
     assert cli("cache", "verify", "--cache-dir", tmp_path / "file").exit_code == 1
@@ -847,9 +847,9 @@ def test_archive_digest(family: catalog.Dataset, mirror: Mirror) -> None:
     load_split("family", "test")
     assert len(mirror.requests) == asked
     path.write_bytes(path.read_bytes()[:-1] + b"\x05")
-    assert cache.look(family, family.files["test"]["labels"]).state is State.BROKEN
+    assert cache.read_entry(family, family.files["test"]["labels"]).state is State.BROKEN
     path.with_name("labels.sha256").unlink()
-    assert cache.look(family, family.files["test"]["labels"]).reason == "no digest is recorded beside it"
+    assert cache.read_entry(family, family.files["test"]["labels"]).reason == "no digest is recorded beside it"
 
 
 def test_archive_in_another_compression_is_refused(family: catalog.Dataset, mirror: Mirror, tmp_path: Path) -> None:
@@ -857,7 +857,7 @@ def test_archive_in_another_compression_is_refused(family: catalog.Dataset, mirr
     content = gzip.decompress(mirror.answers["/labels.gz"])  # type: ignore[arg-type]  # bytes
     mirror.answers["/labels.gz"] = gzip.compress(content, 1)
     with pytest.raises(UnavailableError, match="found SHA-256"):
-        cache.obtain(family, family.files["test"]["labels"])
+        cache.fetch_file(family, family.files["test"]["labels"])
     (tmp_path / "train-labels").write_bytes(content)
     with pytest.raises(UnavailableError, match=r"not the published \.gz file"):
         fetch("family", source=tmp_path / "train-labels")

@@ -10,7 +10,7 @@ from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.label_errors import labels
-from mnistloss.datasets.catalog import MNIST_TEST, known_errors
+from mnistloss.datasets.catalog import MNIST_TEST_ERRORS, known_errors
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Lines
 from mnistloss.evaluation.targets import DataOptions
@@ -21,21 +21,21 @@ BOOK = "predictions/book-network-probs.npy"
 def test_table_is_the_published_one(realdata: Path) -> None:
     """The errors are those of the published reviews, each fact of each."""
     published = json.loads((realdata / "mnist-label-errors.json").read_text())["errors"]
-    ours = [(e.index, e.label, e.suggestion, *e.votes) for e in MNIST_TEST]
+    ours = [(e.index, e.label, e.suggestion, *e.votes) for e in MNIST_TEST_ERRORS]
     assert ours == [(e["index"], e["label"], e["suggested"], *e["votes"].values()) for e in published]
 
 
 def test_table_keeps_its_rule() -> None:
     """Each label has fewer than 3 of 5 votes, no index is there twice, and each suggestion is another label."""
-    assert len({error.index for error in MNIST_TEST}) == len(MNIST_TEST) == 15
-    assert all(error.votes[0] < 3 and sum(error.votes) == 5 for error in MNIST_TEST)
-    assert all(error.label != error.suggestion for error in MNIST_TEST)
+    assert len({error.index for error in MNIST_TEST_ERRORS}) == len(MNIST_TEST_ERRORS) == 15
+    assert all(error.votes[0] < 3 and sum(error.votes) == 5 for error in MNIST_TEST_ERRORS)
+    assert all(error.label != error.suggestion for error in MNIST_TEST_ERRORS)
 
 
 def test_labels_are_those_of_the_test_set(real: Path) -> None:
     """The label that is known to be wrong is the one that the published file has."""
     published = load_split("mnist", "test").labels
-    assert [published[error.index] for error in MNIST_TEST] == [error.label for error in MNIST_TEST]
+    assert [published[error.index] for error in MNIST_TEST_ERRORS] == [error.label for error in MNIST_TEST_ERRORS]
 
 
 def test_book_network(real: Path, realdata: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnistloss.analysis.view import View, main_loss
-from mnistloss.datasets.catalog import RULE, SOURCE, LabelError, known_errors
+from mnistloss.datasets.catalog import LABEL_ERROR_RULE, LABEL_ERROR_SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
 from mnistloss.formatting import finite, nats, percent, ratio
@@ -17,8 +17,8 @@ from mnistloss.stats import Moments
 
 _WAYS = ("as labelled", "without these", "as suggested")
 _ONLY = "Only the MNIST test set has such a list here."
-_RULE = f"A label counts as wrong where {RULE}"
-_SOURCE = f"Source: {SOURCE}."
+_RULE = f"A label counts as wrong where {LABEL_ERROR_RULE}"
+_SOURCE = f"Source: {LABEL_ERROR_SOURCE}."
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Labels:
         keys = [way.replace(" ", "_") for way in _WAYS]
         means = finite({name: dict(zip(keys, values, strict=True)) for name, values in self.means.items()})
         found = {"known": self.known, "among_these": len(self.cases), "means": means, "share_of_loss": self.noise}
-        return {**found, "errors": [case.as_dict() for case in self.cases], "source": SOURCE, "rule": RULE}
+        errors = [case.as_dict() for case in self.cases]
+        return {**found, "errors": errors, "source": LABEL_ERROR_SOURCE, "rule": LABEL_ERROR_RULE}
 
     def parts(self) -> list[Part]:
         """The means, a row for each error, and where that is known from."""

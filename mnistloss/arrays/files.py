@@ -1,4 +1,4 @@
-"""Files, opened without waiting and written whole or not at all."""
+"""Open files without blocking, and write them completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mnistloss.errors import ArgumentError, OutputError
 from mnistloss.formatting import shown
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
-_OLD = 3600.0
+_STALE_SECONDS = 3600.0
 
 
 def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
-    """A regular file, opened for unbuffered reading; anything else raises OSError at once, a pipe too."""
+    """Open a regular file for unbuffered reading; anything else, such as a pipe, raises OSError at once."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
@@ -31,9 +31,9 @@ def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new temporary name beside `path`, renamed onto it when the block ends well and removed when not.
+    """Yield a temporary name beside `path`, which is renamed to `path` if the block succeeds and removed if not.
 
-    Readers see the old file or the new one, never a part. Raises OutputError where the system refuses.
+    Readers see the old file or the new one, never a part. An OSError becomes an OutputError.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Like `replacing`, for a folder of files; a `path` that holds something already raises OutputError."""
+    """Like `replacing`, for a folder of files; a `path` that exists and is not an empty folder raises OutputError."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OutputError(f"{shown(path)} exists and is not an empty folder; remove it or name another one")
     with replacing(path) as temporary:
@@ -56,16 +56,16 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield temporary
 
 
-def sweep(folder: Path) -> None:
-    """Remove temporary files of `replacing` that a killed process left behind more than an hour ago."""
+def remove_stale(folder: Path) -> None:
+    """Remove temporary files of `replacing` that are older than an hour, left by processes that were killed."""
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
-            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _OLD:
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _STALE_SECONDS:
                 _remove(path)
 
 
-def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path with its ~ replaced; an unknown user raises ArgumentError."""
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ~ replaced by the home folder; an unknown user raises ArgumentError."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

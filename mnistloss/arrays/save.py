@@ -1,4 +1,4 @@
-"""Arrays -> files: .npz, .pkl (pickle protocol 5), or a folder of .npy."""
+"""Save arrays as .npy, .npz, .pkl (pickle protocol 5), or a folder of .npy files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mnistloss.formatting import shown
 
 
 def save_array(path: str | os.PathLike[str], array: Array) -> None:
-    """One array as a .npy file; a path that does not end in .npy raises ArgumentError."""
+    """Save one array as a .npy file; another suffix raises ArgumentError."""
     target = Path(path)
     if target.suffix != ".npy":
         raise ArgumentError(f"{shown(path)} does not end in .npy")
@@ -26,9 +26,9 @@ def save_array(path: str | os.PathLike[str], array: Array) -> None:
 
 
 def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
-    """Named arrays as a .npz, as a .pkl of a dict, or, for a path without suffix, as a new folder of .npy files.
+    """Save named arrays as a .npz, as a .pkl of a dict or, for a path without suffix, as a new folder of .npy files.
 
-    Another suffix raises ArgumentError; nothing half-written is left.
+    Another suffix raises ArgumentError. A file or folder is written completely or not at all.
     """
     target = Path(path)
     match target.suffix:
@@ -42,5 +42,5 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> No
             with new_folder(target) as temporary:
                 for name, array in arrays.items():
                     np.save(temporary / f"{name}.npy", array)
-        case other:
-            raise ArgumentError(f"{shown(path)} ends in {other}; expected .npz, .pkl, or no suffix for a folder")
+        case suffix:
+            raise ArgumentError(f"{shown(path)} ends in {suffix}; expected .npz, .pkl, or no suffix for a folder")

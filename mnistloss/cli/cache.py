@@ -57,7 +57,7 @@ def clear(datasets: tuple[str, ...], cache_dir: Path | None) -> None:
     for path in removed:
         output.write(f"removed {shown(path)}")
     for path in left:
-        output.note(f"left alone, since it is no file of ours: {shown(path)}")
+        output.note(f"kept, because it is not a file of the cache: {shown(path)}")
 
 
 @command.command("path")
@@ -77,4 +77,4 @@ def _print(found: list[Entry], format_: str) -> None:
     else:
         from mnistloss.report import tables
 
-        output.show(tables.cached(found))
+        output.show(tables.cache_entries(found))

@@ -65,11 +65,11 @@ def command(
     for name in datasets:
         with output.download_progress() as progress:
             cache_options = CacheOptions(cache_dir, not offline, force, mirrors, insecure_http, timeouts, progress)
-            found = fetch(name, splits=splits, source=source, cache_options=cache_options)
-        output.show(tables.fetched(found))
+            result = fetch(name, splits=splits, source=source, cache_options=cache_options)
+        output.show(tables.fetch_result(result))
     if export:
         arrays = named_arrays(
             datasets[0], splits, Form(normalize, flatten, one_hot), CacheOptions(cache_dir, download=False)
         )
         save_arrays(export, arrays)
-        output.show(tables.written(export, arrays))
+        output.show(tables.saved_arrays(export, arrays))

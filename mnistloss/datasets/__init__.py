@@ -1,1 +1,1 @@
-"""The data layer: catalog -> cache -> download or import -> verify -> IDX -> arrays."""
+"""Datasets: catalog -> cache -> download or import -> verify -> IDX -> arrays."""

@@ -1,9 +1,9 @@
-"""Where the files live, and how they come there: decide, then act.
+"""The cache of dataset files: find a file, download it where needed, list and clear.
 
-The cache holds decompressed IDX files, `<cache>/<dataset>/<file>`. A file is read once, verified on every
-use, and what is parsed is what was verified. It is written under another name and renamed into place, so
-no reader and no second writer ever meets a part of it. Where only the digest of a .gz file is published,
-that of its content is recorded beside the cached file, in `<file>.sha256`.
+The cache holds decompressed IDX files, `<cache>/<dataset>/<file>`. A file is verified on every use, and the bytes that
+are verified are the bytes that are parsed. It is written under a temporary name and renamed, so that no reader and no
+second writer ever sees a part of it. Where only the digest of a .gz file is published, the digest of its content is
+stored beside the cached file, in `<file>.sha256`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mnistloss.arrays.files import expanded, open_regular, replacing, sweep
+from mnistloss.arrays.files import expand_user, open_regular, remove_stale, replacing
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.settings import CACHE_DEFAULTS, OFFLINE_VARIABLE, CacheOptions
-from mnistloss.datasets.verify import inflate, read_hashed, verify
+from mnistloss.datasets.verify import inflate, read_and_hash, verify
 from mnistloss.errors import ArgumentError, IntegrityError, OutputError, UnavailableError
 from mnistloss.formatting import shown
 
@@ -28,7 +28,7 @@ FOLDER_VARIABLE = "MNISTLOSS_CACHE"
 
 
 class State(enum.Enum):
-    """What the cache has of a file."""
+    """The state of a file in the cache."""
 
     VERIFIED = "verified"
     MISSING = "missing"
@@ -36,7 +36,7 @@ class State(enum.Enum):
 
 
 class Action(enum.Enum):
-    """What to do for a file; the value names where it comes from."""
+    """What to do for a file; the value is where the file then comes from."""
 
     USE = "cache"
     DOWNLOAD = "mirror"
@@ -44,14 +44,14 @@ class Action(enum.Enum):
 
 
 def decide(state: State, *, download: bool, force: bool = False) -> Action:
-    """What to do, given what the cache has, whether downloading is allowed and whether it is asked for anew."""
+    """Decide what to do for a file. download: whether it is allowed; force: download a verified file again."""
     if state is State.VERIFIED and not force:
         return Action.USE
     return Action.DOWNLOAD if download else Action.FAIL
 
 
 class CachedFile(NamedTuple):
-    """The verified content of a file, and where it came from: mirror, cache, disk or package."""
+    """The verified content of a file. origin: mirror, cache, disk, or package for embedded datasets."""
 
     dataset: Dataset
     file: File
@@ -61,12 +61,12 @@ class CachedFile(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """The digest of the content."""
+        """The SHA-256 of the content."""
         return self.file.sha256 or hashlib.sha256(self.content).hexdigest()
 
 
 class Entry(NamedTuple):
-    """What lies at a file's place in the cache; `reason` says what is wrong with it, if something is."""
+    """The state of one file in the cache. content: empty unless verified; reason: what is wrong with a broken file."""
 
     dataset: Dataset
     file: File
@@ -77,36 +77,42 @@ class Entry(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         verified = self.state is State.VERIFIED
-        found = {"bytes": self.file.size if verified else None, "verified": verified, "reason": self.reason or None}
-        return {"dataset": self.dataset.name, "file": self.file.name, **found, "path": str(self.path)}
+        return {
+            "dataset": self.dataset.name,
+            "file": self.file.name,
+            "bytes": self.file.size if verified else None,
+            "verified": verified,
+            "reason": self.reason or None,
+            "path": str(self.path),
+        }
 
 
 def folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The cache folder: the argument, else the variable MNISTLOSS_CACHE, else the platform's place for caches."""
-    if chosen := cache_dir or os.environ.get(FOLDER_VARIABLE):
-        return expanded(chosen)
+    """Return the cache folder: the argument, or the variable MNISTLOSS_CACHE, or the platform's folder for caches."""
+    if location := cache_dir or os.environ.get(FOLDER_VARIABLE):
+        return expand_user(location)
     import platformdirs
 
     try:
         return Path(platformdirs.user_cache_dir("mnistloss", appauthor=False))
     except RuntimeError as error:
-        raise ArgumentError(f"there is no cache folder ({error}); set {FOLDER_VARIABLE} to one") from error
+        raise ArgumentError(f"this system names no cache folder ({error}); set {FOLDER_VARIABLE} to one") from error
 
 
 def embedded_folder(dataset: Dataset) -> Path:
-    """Where an embedded dataset lies: inside the installed package, or in data/ of a source checkout."""
+    """Return the folder of an embedded dataset: in the installed package, or in data/ of a source checkout."""
     package = Path(__file__).parents[1]
     installed = package / "data" / dataset.name
     return installed if installed.is_dir() else package.parent / "data" / dataset.name
 
 
-def look(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None = None) -> Entry:
-    """What the cache has of a file: one read, bounded by the published size, and the verdict on what was read."""
+def read_entry(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None = None) -> Entry:
+    """Read a file of the cache once, no further than its published size, and verify what was read."""
     path = folder(cache_dir) / dataset.name / file.name
     try:
         with open_regular(path) as stream:
-            content, digest = read_hashed(stream, file.size + 1)
-        verify(content, file, file.sha256 or _recorded(path), digest)
+            content, digest = read_and_hash(stream, file.size + 1)
+        verify(content, file, file.sha256 or _read_digest(path), digest)
     except (FileNotFoundError, NotADirectoryError):
         return Entry(dataset, file, path, State.MISSING, b"")
     except (OSError, IntegrityError) as error:
@@ -114,37 +120,63 @@ def look(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None 
     return Entry(dataset, file, path, State.VERIFIED, content)
 
 
-def obtain(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE_DEFAULTS) -> CachedFile:
-    """The verified content of a file: embedded, from the cache, or downloaded into it.
+def fetch_file(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE_DEFAULTS) -> CachedFile:
+    """Return a verified file: embedded, from the cache, or downloaded into the cache.
 
-    Raises UnavailableError, with the ways to go on, where it is not to be had, and OutputError where the
+    Raises UnavailableError, with advice, if the file is not cached and cannot be downloaded, and OutputError if the
     cache cannot be written.
     """
     if dataset.embedded:
         return _read_embedded(dataset, file)
-    entry = look(dataset, file, cache_options.cache_dir)
+    entry = read_entry(dataset, file, cache_options.cache_dir)
     action = decide(entry.state, download=cache_options.may_download, force=cache_options.force)
     if action is Action.USE:
         return CachedFile(dataset, file, entry.content, action.value, entry.path)
-    what = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
+    problem = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
     if action is Action.FAIL:
-        off = f"downloading is off (--offline, {OFFLINE_VARIABLE}, or an import by --from)"
-        raise UnavailableError(f"{what}, and {off}\n{_ways_on(dataset)}")
+        offline = f"downloading is off (--offline, {OFFLINE_VARIABLE}, or an import by --from)"
+        raise UnavailableError(f"{problem}, and {offline}\n{_advice(dataset)}")
     if entry.state is State.BROKEN:
         import logging
 
-        logging.getLogger("mnistloss").warning("%s; fetching it again", what)
-    _make_ready(entry.path.parent)
-    content = _download(dataset, file, cache_options)
+        logging.getLogger("mnistloss").warning("%s; downloading it again", problem)
+    _prepare_folder(entry.path.parent)
+    from mnistloss.datasets.download import download
+
+    try:
+        content = download(file, cache_options.mirrors or dataset.mirrors, cache_options)
+    except UnavailableError as error:
+        raise UnavailableError(f"{error}\n{_advice(dataset)}") from error
     store(entry.path, file, content)
     return CachedFile(dataset, file, content, action.value, entry.path)
 
 
+def _read_embedded(dataset: Dataset, file: File) -> CachedFile:
+    path = embedded_folder(dataset) / file.archive
+    try:
+        content = inflate(path.read_bytes(), file.size)
+        verify(content, file, file.sha256)
+    except (OSError, IntegrityError) as error:
+        raise UnavailableError(
+            f"{shown(path)}, a part of mnistloss, is damaged ({error}); install mnistloss again"
+        ) from error
+    return CachedFile(dataset, file, content, "package", path)
+
+
+def _advice(dataset: Dataset) -> str:
+    return (
+        "What you can do:\n"
+        f"  mnistloss fetch {dataset.name} --from PATH    imports files from this machine\n"
+        f"  mnistloss fetch {dataset.name} --mirror URL   downloads from another mirror\n"
+        "  --dataset mnist-5k, in other commands, uses another dataset: 5,000 digits that come with mnistloss"
+    )
+
+
 def store(path: Path, file: File, content: bytes) -> None:
-    """Put verified content into the cache, whole or not at all."""
-    _make_ready(path.parent)
+    """Write verified content into the cache, completely or not at all."""
+    _prepare_folder(path.parent)
     if file.sha256 is None:
-        with replacing(_record(path)) as temporary:
+        with replacing(_digest_path(path)) as temporary:
             temporary.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
     with replacing(path) as temporary:
         with temporary.open("xb") as stream:
@@ -153,51 +185,12 @@ def store(path: Path, file: File, content: bytes) -> None:
             path.rename(path.with_name(f"{path.name}.folder-{os.urandom(4).hex()}"))
 
 
-def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
-    """What lies at every place of the catalog's files in the cache, each read and verified, without the content.
-
-    A cache that is no folder raises UnavailableError.
-    """
-    place = folder(cache_dir)
-    if place.exists() and not place.is_dir():
-        raise UnavailableError(f"{shown(place)} is not a folder, so it is no cache")
-    for dataset in DATASETS.values():
-        if not dataset.embedded:
-            for file in dataset.select():
-                yield look(dataset, file, cache_dir)._replace(content=b"")
-
-
-def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> tuple[list[Path], list[Path]]:
-    """Remove the files of these datasets from the cache, and nothing that is not ours.
-
-    Returns what was removed, and what stands in the place of a file of ours and was left alone, such as a folder.
-    Raises OutputError where the system refuses.
-    """
-    removed, left = [], []
+def _prepare_folder(path: Path) -> None:
+    """Create a folder of the cache and check that it can be written; if not, raise OutputError."""
     try:
-        for dataset in (DATASETS[name] for name in datasets if not DATASETS[name].embedded):
-            place = folder(cache_dir) / dataset.name
-            for file in dataset.select():
-                for path in (place / file.name, _record(place / file.name)):
-                    if path.is_file() or path.is_symlink():
-                        path.unlink(missing_ok=True)
-                        removed.append(path)
-                    elif path.exists():
-                        left.append(path)
-            with contextlib.suppress(OSError):
-                sweep(place)
-                place.rmdir()
-    except OSError as error:
-        raise OutputError(f"cannot clear {shown(error.filename)}: {error.strerror}") from error
-    return removed, left
-
-
-def _make_ready(place: Path) -> None:
-    """Make a folder of the cache ready to be written to, before any work is done for it; or raise OutputError."""
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        sweep(place)
-        probe = place / f".probe.{os.urandom(8).hex()}.tmp"
+        path.mkdir(parents=True, exist_ok=True)
+        remove_stale(path)
+        probe = path / f".probe.{os.urandom(8).hex()}.tmp"
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
@@ -207,42 +200,53 @@ def _make_ready(place: Path) -> None:
         ) from error
 
 
-def _record(path: Path) -> Path:
+def _digest_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _recorded(path: Path) -> str:
-    """The digest recorded beside a file whose content's digest is not published."""
+def _read_digest(path: Path) -> str:
+    """Return the digest stored beside a file, for files whose content has no published digest."""
     try:
-        with io.BufferedReader(open_regular(_record(path))) as stream:
+        with io.BufferedReader(open_regular(_digest_path(path))) as stream:
             return stream.read(64).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise IntegrityError("no digest is recorded beside it") from error
 
 
-def _read_embedded(dataset: Dataset, file: File) -> CachedFile:
-    path = embedded_folder(dataset) / file.archive
+def entries(cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Entry]:
+    """Yield the state of each file of the catalog, read and verified; the content is left out to save memory.
+
+    Raises UnavailableError if the cache is not a folder.
+    """
+    root = folder(cache_dir)
+    if root.exists() and not root.is_dir():
+        raise UnavailableError(f"{shown(root)} is not a folder, so it cannot be a cache")
+    for dataset in DATASETS.values():
+        if not dataset.embedded:
+            for file in dataset.select():
+                yield read_entry(dataset, file, cache_dir)._replace(content=b"")
+
+
+def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = None) -> tuple[list[Path], list[Path]]:
+    """Remove the files of these datasets from the cache, and nothing else.
+
+    Returns the removed paths, and the paths that were kept because they are not files, such as folders.
+    Raises OutputError if a file cannot be removed.
+    """
+    removed_paths, other_paths = [], []
     try:
-        content = inflate(path.read_bytes(), file.size)
-        verify(content, file, file.sha256)
-    except (OSError, IntegrityError) as error:
-        raise UnavailableError(f"{shown(path)}, a part of mnistloss, is damaged ({error}); install it anew") from error
-    return CachedFile(dataset, file, content, "package", path)
-
-
-def _download(dataset: Dataset, file: File, cache_options: CacheOptions) -> bytes:
-    from mnistloss.datasets.download import download
-
-    try:
-        return download(file, cache_options.mirrors or dataset.mirrors, cache_options)
-    except UnavailableError as error:
-        raise UnavailableError(f"{error}\n{_ways_on(dataset)}") from error
-
-
-def _ways_on(dataset: Dataset) -> str:
-    return (
-        "To go on:\n"
-        f"  mnistloss fetch {dataset.name} --from PATH    imports files that are on this machine\n"
-        f"  mnistloss fetch {dataset.name} --mirror URL   takes them from another mirror\n"
-        "  --dataset mnist-5k, in other commands, uses 5,000 digits that are always there: another dataset"
-    )
+        for dataset in (DATASETS[name] for name in datasets if not DATASETS[name].embedded):
+            dataset_folder = folder(cache_dir) / dataset.name
+            for file in dataset.select():
+                for path in (dataset_folder / file.name, _digest_path(dataset_folder / file.name)):
+                    if path.is_file() or path.is_symlink():
+                        path.unlink(missing_ok=True)
+                        removed_paths.append(path)
+                    elif path.exists():
+                        other_paths.append(path)
+            with contextlib.suppress(OSError):
+                remove_stale(dataset_folder)
+                dataset_folder.rmdir()
+    except OSError as error:
+        raise OutputError(f"cannot clear {shown(error.filename)}: {error.strerror}") from error
+    return removed_paths, other_paths

@@ -1,7 +1,7 @@
-"""The datasets: names, sizes, digests, mirrors, licences. Facts only.
+"""The datasets: names, sizes, digests, mirrors, licences and known label errors.
 
-A digest is the SHA-256 of a file's decompressed IDX bytes: a mirror that compressed a file anew is fine,
-and a mirror that changed a pixel is not.
+A digest is the SHA-256 of a file's decompressed IDX bytes: a mirror may compress a file in another way, but not
+change a pixel.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ KINDS: tuple[Kind, ...] = ("images", "labels")
 
 
 class File(NamedTuple):
-    """One IDX file: its published name, the array it holds, and the digest that it is held to.
+    """One published IDX file.
 
-    sha256: of the content, None where only the digest of the .gz file is published, `archive_sha256`.
-    itemsize: bytes of an element.
+    shape, itemsize: of its array. sha256: of its content; None where only the digest of the .gz file is published,
+    `archive_sha256`.
     """
 
     name: str
@@ -32,12 +32,12 @@ class File(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the decompressed file: magic, dimensions, then the elements."""
+        """Bytes of the decompressed file: header and elements."""
         return 4 + 4 * len(self.shape) + self.itemsize * math.prod(self.shape)
 
     @property
     def archive(self) -> str:
-        """The name under which mirrors have the file."""
+        """The name of the file on mirrors."""
         return f"{self.name}.gz"
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class File(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """One dataset: two splits of an image and a label file each, and where they come from."""
+    """One dataset: an image file and a label file for each split, and where they come from."""
 
     name: str
     title: str
@@ -87,18 +87,21 @@ class Dataset(NamedTuple):
         }
 
 
-def _published(n: tuple[int, int], *digests: str, archived: bool = False) -> dict[str, dict[Kind, File]]:
-    """The four files under the names of MNIST: `n` examples in train and test, images before labels.
+def _mnist_files(n: tuple[int, int], *digests: str, of_archives: bool = False) -> dict[str, dict[Kind, File]]:
+    """Return four files with the names of MNIST and `n` examples in train and test.
 
-    The digests are of their contents or, if `archived`, of their .gz files.
+    digests: of train images, train labels, test images and test labels; of their .gz files if `of_archives`.
     """
-    held = [(None, digest) if archived else (digest, None) for digest in digests]
+    pairs = [(None, digest) if of_archives else (digest, None) for digest in digests]
+    image_digests, label_digests = pairs[::2], pairs[1::2]
     return {
         split: {
             "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), *images),
             "labels": File(f"{stem}-labels-idx1-ubyte", (count,), *labels),
         }
-        for split, stem, count, images, labels in zip(SPLITS, ("train", "t10k"), n, held[::2], held[1::2], strict=True)
+        for split, stem, count, images, labels in zip(
+            SPLITS, ("train", "t10k"), n, image_digests, label_digests, strict=True
+        )
     }
 
 
@@ -116,7 +119,7 @@ _LECUN = """\
 MNIST = Dataset(
     name="mnist",
     title="MNIST, handwritten digits",
-    files=_published(
+    files=_mnist_files(
         (60000, 10000),
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -136,7 +139,7 @@ MNIST = Dataset(
 FASHION_MNIST = Dataset(
     name="fashion-mnist",
     title="Fashion-MNIST, articles of clothing",
-    files=_published(
+    files=_mnist_files(
         (60000, 10000),
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -162,13 +165,13 @@ FASHION_MNIST = Dataset(
 KMNIST = Dataset(
     name="kmnist",
     title="Kuzushiji-MNIST, cursive hiragana",
-    files=_published(
+    files=_mnist_files(
         (60000, 10000),
         "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
         "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
         "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
         "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-        archived=True,
+        of_archives=True,
     ),
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
@@ -220,7 +223,7 @@ QMNIST = Dataset(
 MNIST_5K = Dataset(
     name="mnist-5k",
     title="5,000 digits of the MNIST training set, embedded",
-    files=_published(
+    files=_mnist_files(
         (4000, 1000),
         "74422b12132c7d8b0957cdb994d971a505f77a57ddac808ef1ea84f4bb9e7a2e",
         "5dbd7686910cb66a8a6303f16940c2fae43896243c187897cd3976aab00f4817",
@@ -237,7 +240,7 @@ DATASETS: dict[str, Dataset] = {d.name: d for d in (MNIST, FASHION_MNIST, KMNIST
 
 
 def find(name: str) -> Dataset:
-    """The dataset of that name; an unknown one raises ArgumentError, which lists the known ones."""
+    """Return the dataset with this name; an unknown name raises ArgumentError, which lists all names."""
     try:
         return DATASETS[name]
     except (KeyError, TypeError):
@@ -245,21 +248,21 @@ def find(name: str) -> Dataset:
 
 
 def check_split(split: str) -> str:
-    """The name of a split; another name raises ArgumentError."""
+    """Return the name of a split; an unknown name raises ArgumentError."""
     if split not in SPLITS:
         raise ArgumentError(f"no split is named {split!r}; the splits are {' and '.join(SPLITS)}")
     return split
 
 
-SOURCE = (
+LABEL_ERROR_SOURCE = (
     "C. G. Northcutt, A. Athalye and J. Mueller (2021), arXiv:2103.14749; repository cleanlab/label-errors (Apache-2.0)"
 )
-RULE = "fewer than 3 of 5 reviewers chose the given label; 100 examples were reviewed"
+LABEL_ERROR_RULE = "fewer than 3 of 5 reviewers chose the given label; 100 examples were reviewed"
 
 
 @dataclass(frozen=True)
 class LabelError:
-    """A label that reviewers did not confirm: where, what it is, what an algorithm suggested instead.
+    """A label that reviewers did not confirm. suggestion: the label that an algorithm suggested instead.
 
     votes: how many reviewers chose the label, the suggestion, or neither (or both).
     """
@@ -270,7 +273,7 @@ class LabelError:
     votes: tuple[int, int, int]
 
 
-MNIST_TEST: tuple[LabelError, ...] = (
+MNIST_TEST_ERRORS: tuple[LabelError, ...] = (
     LabelError(947, 8, 9, (0, 5, 0)),
     LabelError(1621, 0, 6, (2, 3, 0)),
     LabelError(1901, 9, 4, (2, 3, 0)),
@@ -290,5 +293,5 @@ MNIST_TEST: tuple[LabelError, ...] = (
 
 
 def known_errors(dataset: str | None, split: str | None) -> dict[int, LabelError]:
-    """The known label errors of a split by index; none where nobody has looked."""
-    return {e.index: e for e in MNIST_TEST} if (dataset, split) == ("mnist", "test") else {}
+    """Return the known label errors of a split by index; only the test split of MNIST was reviewed."""
+    return {e.index: e for e in MNIST_TEST_ERRORS} if (dataset, split) == ("mnist", "test") else {}

@@ -1,6 +1,7 @@
-"""Files that are already on this machine -> the cache. The content decides what a file is, not its name.
+"""Fetch the files of a dataset, or import them from this machine into the cache.
 
-Only verified content is written, under the catalog's own name.
+An imported file is recognised by its content, not by its name. Only verified content is written, under the name that
+the catalog gives.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from mnistloss.arrays.files import expanded
+from mnistloss.arrays.files import expand_user
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.local_files import LocalFile, UnusableFile, is_folder, search
@@ -19,82 +19,15 @@ from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 from mnistloss.errors import ArgumentError, UnavailableError
 from mnistloss.formatting import shown
 
-_NAMED = 10
+_MAX_LISTED = 10
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What an import put into the cache, and what it could not use."""
+    """The files of a dataset, now in the cache or embedded, and what an import could not use."""
 
     files: tuple[cache.CachedFile, ...]
-    refused: tuple[UnusableFile, ...]
-
-
-def import_files(
-    source: str | os.PathLike[str],
-    dataset: Dataset,
-    files: Iterable[File],
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-) -> FetchResult:
-    """Put the wanted files of a dataset that `source` holds into the cache.
-
-    Of a folder or a container all wanted files must come, of a single IDX file that one.
-    Raises UnavailableError that names what is missing and what else was found.
-    """
-    source = expanded(source)
-    wanted = list(files)
-    limit = max(file.size for file in wanted)
-    done: dict[File, cache.CachedFile] = {}
-    refused = []
-    folder = is_folder(source)
-    alone = not folder
-    for item in search(source, limit):
-        if folder and len(done) == len(wanted):
-            break
-        alone = alone and item.where == shown(source)
-        if isinstance(item, UnusableFile):
-            refused.append(item)
-        elif (file := _match(item, wanted)) is None:
-            refused.append(UnusableFile(item.where, _recognised(item, wanted)))
-        elif file not in done:
-            path = cache.folder(cache_dir) / dataset.name / file.name
-            cache.store(path, file, item.content)
-            done[file] = cache.CachedFile(dataset, file, item.content, "disk", path)
-    missing = [file.name for file in wanted if file not in done]
-    if missing and not (alone and done):
-        raise UnavailableError(_complaint(source, dataset, missing, refused, found=len(done)))
-    return FetchResult(tuple(done.values()), tuple(refused))
-
-
-def _match(item: LocalFile, wanted: list[File]) -> File | None:
-    """The wanted file that this is, by the digest of its content or, where only that is published, of its .gz."""
-    digest = hashlib.sha256(item.content).hexdigest()
-    for file in wanted:
-        if file.sha256 == digest or (file.sha256 is None and file.archive_sha256 == item.archive_sha256):
-            return file
-    return None
-
-
-def _recognised(item: LocalFile, wanted: list[File]) -> str:
-    """What content is that was not wanted."""
-    digest = hashlib.sha256(item.content).hexdigest()
-    for dataset in DATASETS.values():
-        for file in dataset.select():
-            if file.sha256 == digest:
-                return f"{file.name} of {dataset.name}"
-    if any(file.sha256 is None for file in wanted):
-        return f"not the published .gz file (its SHA-256 is {item.archive_sha256})"
-    return f"not a published file (SHA-256 of its content: {digest})"
-
-
-def _complaint(source: Path, dataset: Dataset, missing: list[str], refused: list[UnusableFile], *, found: int) -> str:
-    lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
-    lines += [f"  {item.where}: {item.reason}" for item in refused[:_NAMED]]
-    lines += [f"  and {len(refused) - _NAMED:,} more that could not be used"] if len(refused) > _NAMED else []
-    if not refused and not found:
-        lines.append("  nothing there has a name like train-images-idx3-ubyte.gz; point --from at a file to try it")
-    return "\n".join(lines)
+    unusable: tuple[UnusableFile, ...] = ()
 
 
 def fetch(
@@ -104,14 +37,77 @@ def fetch(
     source: str | os.PathLike[str] | None = None,
     cache_options: CacheOptions = CACHE_DEFAULTS,
 ) -> FetchResult:
-    """The verified files of a dataset, from the cache, from `source` on this machine, or from a mirror.
+    """Return the verified files of a dataset: from the cache, from `source` on this machine, or from a mirror.
 
-    Raises UnavailableError where a file is not to be had; what came before it stays in the cache.
+    Raises UnavailableError if a file cannot be fetched; files fetched before it stay in the cache.
     """
-    known = catalog.find(dataset)
-    files = known.select(tuple(splits))
-    if known.embedded and (source is not None or cache_options.mirrors or cache_options.force):
-        raise ArgumentError(f"{known.name} comes with mnistloss; there is nothing to import or download")
+    entry = catalog.find(dataset)
+    files = entry.select(tuple(splits))
+    if entry.embedded and (source is not None or cache_options.mirrors or cache_options.force):
+        raise ArgumentError(f"{entry.name} comes with mnistloss; there is nothing to import or download")
     if source is not None:
-        return import_files(source, known, files, cache_dir=cache_options.cache_dir)
-    return FetchResult(tuple(cache.obtain(known, file, cache_options) for file in files), ())
+        return import_files(source, entry, files, cache_dir=cache_options.cache_dir)
+    return FetchResult(tuple(cache.fetch_file(entry, file, cache_options) for file in files))
+
+
+def import_files(
+    source: str | os.PathLike[str],
+    dataset: Dataset,
+    files: Iterable[File],
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> FetchResult:
+    """Copy files of a dataset from `source` into the cache.
+
+    A folder or an archive must hold all of `files`; a single IDX file must be one of them.
+    Otherwise raises UnavailableError, which lists what is missing and what could not be used.
+    """
+    source, files = expand_user(source), list(files)
+    limit = max(file.size for file in files)
+    imported: dict[File, cache.CachedFile] = {}
+    unusable = []
+    in_folder = is_folder(source)
+    single_file = not in_folder
+    for item in search(source, limit):
+        if in_folder and len(imported) == len(files):
+            break
+        single_file = single_file and item.location == shown(source)
+        if isinstance(item, UnusableFile):
+            unusable.append(item)
+        elif (file := _match(item, files)) is None:
+            unusable.append(UnusableFile(item.location, _identify(item, files)))
+        elif file not in imported:
+            path = cache.folder(cache_dir) / dataset.name / file.name
+            cache.store(path, file, item.content)
+            imported[file] = cache.CachedFile(dataset, file, item.content, "disk", path)
+    missing = [file.name for file in files if file not in imported]
+    if missing and not (single_file and imported):
+        lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
+        lines += [f"  {item.location}: {item.reason}" for item in unusable[:_MAX_LISTED]]
+        if len(unusable) > _MAX_LISTED:
+            lines.append(f"  and {len(unusable) - _MAX_LISTED:,} more that could not be used")
+        if not unusable and not imported:
+            lines.append("  no file in it has a name like train-images-idx3-ubyte.gz; to try any file, give its path")
+        raise UnavailableError("\n".join(lines))
+    return FetchResult(tuple(imported.values()), tuple(unusable))
+
+
+def _match(item: LocalFile, files: list[File]) -> File | None:
+    """Return the file with this content or, where only the digest of the .gz file is published, with this archive."""
+    digest = hashlib.sha256(item.content).hexdigest()
+    for file in files:
+        if file.sha256 == digest or (file.sha256 is None and file.archive_sha256 == item.archive_sha256):
+            return file
+    return None
+
+
+def _identify(item: LocalFile, files: list[File]) -> str:
+    """Say what a file is that is none of `files`."""
+    digest = hashlib.sha256(item.content).hexdigest()
+    for dataset in DATASETS.values():
+        for file in dataset.select():
+            if file.sha256 == digest:
+                return f"{file.name} of {dataset.name}"
+    if any(file.sha256 is None for file in files):
+        return f"not the published .gz file (its SHA-256 is {item.archive_sha256})"
+    return f"not a published file (SHA-256 of its content: {digest})"

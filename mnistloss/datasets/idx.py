@@ -1,7 +1,7 @@
-"""IDX, the format of the MNIST files: bytes <-> ndarray, without any I/O.
+"""IDX, the format of the MNIST files: bytes <-> ndarray, without I/O.
 
 Two zero bytes, a type code, the number of dimensions, each dimension as a big-endian uint32, then the
-elements in row order, big-endian. Source: Y. LeCun's page of the MNIST database.
+elements in row order, big-endian. Source: Y. LeCun's page on the MNIST database.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _CODES = {np.dtype(name): code for code, name in TYPE_CODES.items()}
 
 
 def decode(content: bytes | memoryview) -> NDArray[Any]:
-    """Return the array that the bytes of an IDX file hold: a view of them, writable where they are.
+    """Return the array in the bytes of an IDX file: a view of them, writable if they are.
 
-    Raises IdxError where the magic number, the type code or the length is not what the format says.
+    A wrong magic number, type code or length raises IdxError.
     """
     if len(content) < 4 or bytes(content[:2]) != b"\0\0":
         raise IdxError(f"not an IDX file: it starts with {bytes(content[:4])!r} instead of two zero bytes")
     code, rank = content[2], content[3]
     if code not in TYPE_CODES:
-        known = ", ".join(f"0x{c:02x}" for c in TYPE_CODES)
-        raise IdxError(f"unknown IDX type code 0x{code:02x}; the format has {known}")
+        codes = ", ".join(f"0x{c:02x}" for c in TYPE_CODES)
+        raise IdxError(f"unknown IDX type code 0x{code:02x}; the format has {codes}")
     start = 4 + 4 * rank
     if len(content) < start:
         raise IdxError(f"the IDX header ends early: {rank} dimensions need {start} bytes, found {len(content)}")
@@ -42,10 +42,10 @@ def decode(content: bytes | memoryview) -> NDArray[Any]:
 
 
 def encode(array: NDArray[Any]) -> bytes:
-    """The IDX file that holds this array; raises IdxError for a dtype or rank that the format cannot say."""
+    """Return the bytes of an IDX file of this array; a dtype or shape that the format lacks raises IdxError."""
     big_endian = array.dtype.newbyteorder(">")
     if big_endian not in _CODES or array.ndim > 255 or max(array.shape, default=0) >= 2**32:
         names = ", ".join(np.dtype(name).name for name in TYPE_CODES.values())
-        raise IdxError(f"IDX holds {names}; not {array.dtype} of shape {array.shape}")
+        raise IdxError(f"IDX holds {names}, not {array.dtype} of shape {array.shape}")
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, _CODES[big_endian], array.ndim, *array.shape)
     return header + array.astype(big_endian).tobytes()

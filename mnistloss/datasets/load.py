@@ -1,4 +1,4 @@
-"""Datasets as arrays: normalised, flattened, one-hot."""
+"""Load datasets as arrays: normalised, flattened, one-hot."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Pair = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class Form:
-    """How examples are handed out: see `load_mnist` for the three choices."""
+    """The form of arrays of examples; `load_mnist` describes the three choices."""
 
     normalize: bool = True
     flatten: bool = True
     one_hot_label: bool = False
 
     def images(self, pixels: NDArray[np.uint8]) -> Array:
-        """Images (N, 28, 28) of bytes in this form."""
+        """Convert images (N, 28, 28) of bytes to this form; the result is writable."""
         x = pixels.reshape(len(pixels), -1) if self.flatten else pixels[:, np.newaxis]
         return normalized(x) if self.normalize else np.require(x, requirements="W")
 
     def labels(self, labels: NDArray[np.uint8], classes: int) -> Array:
-        """Labels (N,) in this form."""
+        """Convert labels (N,) to this form; the result is writable."""
         return one_hot(labels, classes) if self.one_hot_label else np.require(labels, requirements="W")
 
 
 FORM = Form()
-"""The form of `load_mnist` without arguments."""
+"""The default form of `load_mnist`."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,16 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.intp] | slice, form: Form = FORM) -> Pair:
-        """The examples at these indices, as (x, t) in the given form; only they are normalised."""
+        """Return (x, t) of the examples at these indices, in the given form."""
         return form.images(self.images[indices]), form.labels(self.labels[indices], self.dataset.classes)
 
 
-def obtain(
+def fetch_split_file(
     dataset: str, split: str, kind: catalog.Kind, cache_options: CacheOptions = CACHE_DEFAULTS
 ) -> cache.CachedFile:
-    """The verified file of the images or labels of a split; an unknown dataset or split raises ArgumentError."""
-    known = catalog.find(dataset)
-    return cache.obtain(known, known.files[catalog.check_split(split)][kind], cache_options)
+    """Return the verified file of the images or labels of a split; an unknown name raises ArgumentError."""
+    entry = catalog.find(dataset)
+    return cache.fetch_file(entry, entry.files[catalog.check_split(split)][kind], cache_options)
 
 
 def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
@@ -83,8 +83,8 @@ def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
 
 
 def load_split(dataset: str, split: str, cache_options: CacheOptions = CACHE_DEFAULTS) -> Split:
-    """One split of a dataset; raises UnavailableError where a file is neither cached nor to be had."""
-    images, labels = (obtain(dataset, split, kind, cache_options) for kind in catalog.KINDS)
+    """Return one split of a dataset; raises UnavailableError if a file is not cached and cannot be downloaded."""
+    images, labels = (fetch_split_file(dataset, split, kind, cache_options) for kind in catalog.KINDS)
     return Split(images.dataset, split, idx.decode(images.content), decode_labels(labels))
 
 
@@ -97,7 +97,7 @@ def load_mnist(
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> tuple[Pair, Pair]:
-    """MNIST as the course loads it: (x_train, t_train), (x_test, t_test).
+    """Return MNIST as the course loads it: (x_train, t_train), (x_test, t_test), arrays that may be changed.
 
     normalize: pixels as float32 in [0, 1] (the byte divided by 255) instead of uint8 in 0..255.
     flatten: images as (N, 784) instead of (N, 1, 28, 28).
@@ -105,9 +105,8 @@ def load_mnist(
     dataset: "mnist", "fashion-mnist", "kmnist", "qmnist" or the embedded "mnist-5k".
     cache_dir: default MNISTLOSS_CACHE or the platform's cache folder. download: False opens no socket.
 
-    The files come from the cache, verified, and are downloaded into it where needed and allowed.
-    Raises UnavailableError where they are not to be had. The arrays are yours: writable,
-    and shared with nothing.
+    The files are read from the cache, verified, and downloaded into it first where needed and allowed.
+    Raises UnavailableError if that fails, and IdxError for labels outside 0..9.
 
     >>> (x_train, t_train), (x_test, t_test) = load_mnist(one_hot_label=True, dataset="mnist-5k")
     >>> x_train.shape, t_train.shape
@@ -122,6 +121,6 @@ def load_mnist(
 def named_arrays(
     dataset: str, splits: Sequence[str], form: Form, cache_options: CacheOptions = CACHE_DEFAULTS
 ) -> dict[str, Array]:
-    """The arrays x_train, t_train, x_test and t_test of a dataset, or those of some splits."""
+    """Return the arrays of some splits by name: x_train, t_train, x_test and t_test."""
     pairs = {split: load_split(dataset, split, cache_options).take(slice(None), form) for split in splits}
     return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}

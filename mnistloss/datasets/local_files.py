@@ -1,8 +1,8 @@
-"""What a file or a folder on this machine holds that may be a dataset's: whatever its name or container.
+"""Read the dataset files that a file or folder on this machine may hold, whatever their names and containers.
 
-A folder is searched with its sub-folders. What may hold files: gzipped or raw IDX, .zip and .tar.gz archives of
-these, .npz files of arrays (keras), and CSV with the label first (Kaggle). Nothing is extracted to disk, and nothing
-is read further than what is wanted can be large.
+A folder is searched with its sub-folders. Readable are IDX files, gzipped or not, .zip and .tar.gz archives of them,
+.npz files of arrays (Keras), and CSV files with the label in the first column (Kaggle). Nothing is extracted to disk,
+and no file is read further than the largest dataset file can be long.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ from mnistloss.datasets.verify import inflate, max_file_size
 from mnistloss.errors import IdxError, InputError, IntegrityError, UnavailableError
 from mnistloss.formatting import shown
 
-_PLAUSIBLE = re.compile(
+_DATA_FILE_NAME = re.compile(
     r"(train|t10k|test).*(images|labels)|(mnist|archive).*\.(npz|csv|zip|tar\.gz|tgz)$", re.IGNORECASE
 )
-_PIECE = 1 << 20
-_MOST_ARRAYS = 100
-_TAR_LIMITS = 4
-_LONGEST_LINE = 1 << 15
-_CSV_LINE = 5  # bytes that a pixel takes at the most, with its comma and some air
+_MAX_NPY_HEADER = 1 << 20
+_MAX_NPZ_ARRAYS = 100
+_MAX_TAR_FILES = 4
+_MAX_CSV_LINE = 1 << 15
+_CSV_BYTES_PER_PIXEL = 5  # three digits, a comma and a space
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """What a source holds: where, the content, and the digest of the file as it lay there."""
+    """A file that could be read: its location, its content, and the SHA-256 of the file as stored ("" if unknown)."""
 
-    where: str
+    location: str
     content: bytes
     archive_sha256: str
 
 
 @dataclass(frozen=True)
 class UnusableFile:
-    """What a source holds and could not be used, with the reason."""
+    """A file that could not be used, and why."""
 
-    where: str
+    location: str
     reason: str
 
 
 def is_folder(source: Path) -> bool:
-    """Whether the source is a folder; one that cannot be looked at raises UnavailableError."""
+    """Whether the source is a folder; raises UnavailableError if it cannot be accessed."""
     try:
         return stat.S_ISDIR(source.stat().st_mode)
     except FileNotFoundError:
@@ -67,12 +67,12 @@ def is_folder(source: Path) -> bool:
 
 
 def search(source: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
-    """Whatever can be read of a source."""
+    """Yield the files that a file or folder holds, each with at most `limit` bytes of content."""
     if not is_folder(source):
         yield from _read(source, limit)
         return
-    unread: list[OSError] = []
-    for parent, folders, names in os.walk(source, onerror=unread.append):
+    errors: list[OSError] = []
+    for parent, folders, names in os.walk(source, onerror=errors.append):
         folders.sort()
         yield from (
             UnusableFile(shown(path), "a link to a folder, which is not followed")
@@ -80,15 +80,22 @@ def search(source: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
             if path.is_symlink()
         )
         for name in sorted(names):
-            if _PLAUSIBLE.search(name):
+            if _DATA_FILE_NAME.search(name):
                 yield from _read(Path(parent, name), limit)
-    yield from (UnusableFile(shown(error.filename), str(error.strerror)) for error in unread)
+    yield from (UnusableFile(shown(error.filename), str(error.strerror)) for error in errors)
 
 
 def _read(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
-    """Whatever one file holds, by its kind."""
-    kinds = {".npz": _arrays, ".csv": _table, ".zip": _zip, ".tar.gz": _tar, ".tgz": _tar, ".tar": _tar}
-    reader = next((kinds[suffix] for suffix in kinds if path.name.lower().endswith(suffix)), _plain)
+    """Yield what one file holds; its suffix decides how it is read."""
+    readers = {
+        ".npz": _read_npz,
+        ".csv": _read_csv,
+        ".zip": _read_zip,
+        ".tar.gz": _read_tar,
+        ".tgz": _read_tar,
+        ".tar": _read_tar,
+    }
+    reader = next((readers[suffix] for suffix in readers if path.name.lower().endswith(suffix)), _read_idx)
     broken: tuple[type[Exception], ...] = (*npy.archive_errors(), tarfile.TarError, IntegrityError)
     try:
         yield from reader(path, limit)
@@ -96,83 +103,83 @@ def _read(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
         yield UnusableFile(shown(path), shown(getattr(error, "strerror", None) or str(error)))
 
 
-def _plain(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
+def _read_idx(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     with io.BufferedReader(open_regular(path)) as stream:
-        yield _inflated(shown(path), stream, limit)
+        yield _inflate_stream(shown(path), stream, limit)
 
 
-def _zip(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
+def _read_zip(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
-            if _PLAUSIBLE.search(os.path.basename(member.filename)) and not member.is_dir():
+            if _DATA_FILE_NAME.search(os.path.basename(member.filename)) and not member.is_dir():
                 with archive.open(member) as inner:
-                    yield _inflated(f"{shown(path)}[{shown(member.filename)}]", inner, limit)
+                    yield _inflate_stream(f"{shown(path)}[{shown(member.filename)}]", inner, limit)
 
 
-def _tar(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
+def _read_tar(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
     with open_regular(path) as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
+        gzipped = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
-        budget = _Budget(gzip.GzipFile(fileobj=stream) if packed else stream, _TAR_LIMITS * limit)
-        with tarfile.open(fileobj=budget, mode="r|") as archive:  # type: ignore[call-overload]  # it reads, no more
+        bounded = _BoundedStream(gzip.GzipFile(fileobj=stream) if gzipped else stream, _MAX_TAR_FILES * limit)
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload]  # only reads
             for member in archive:
-                wanted = member.isreg() and _PLAUSIBLE.search(os.path.basename(member.name))
-                inner = archive.extractfile(member) if wanted else None
+                named = member.isreg() and _DATA_FILE_NAME.search(os.path.basename(member.name))
+                inner = archive.extractfile(member) if named else None
                 if inner is not None:
-                    yield _inflated(f"{shown(path)}[{shown(member.name)}]", inner, limit)
+                    yield _inflate_stream(f"{shown(path)}[{shown(member.name)}]", inner, limit)
 
 
-class _Budget:
-    """A stream of which no more than `most` bytes can be read; one more raises IntegrityError."""
+class _BoundedStream:
+    """A stream that raises IntegrityError once more than `size` bytes were read."""
 
-    def __init__(self, stream: Any, most: int) -> None:
-        self._stream, self._left = stream, most
+    def __init__(self, stream: Any, size: int) -> None:
+        self._stream, self._left = stream, size
 
     def read(self, size: int) -> bytes:
         data: bytes = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise IntegrityError("the archive holds far more than the wanted files")
+            raise IntegrityError("the archive holds far more than the files of a dataset")
         return data
 
 
-def _inflated(where: str, stream: IO[bytes], limit: int) -> LocalFile | UnusableFile:
-    """One IDX file, gzipped or not, read no further than it can be one that is wanted."""
+def _inflate_stream(location: str, stream: IO[bytes], limit: int) -> LocalFile | UnusableFile:
     data = stream.read(max_file_size(limit) + 1)
     try:
-        return LocalFile(where, inflate(data, limit), hashlib.sha256(data).hexdigest())
+        return LocalFile(location, inflate(data, limit), hashlib.sha256(data).hexdigest())
     except IntegrityError as error:
-        return UnusableFile(where, str(error))
+        return UnusableFile(location, str(error))
 
 
-def _arrays(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
-    """The arrays of a .npz, each as the IDX file that it would be."""
+def _read_npz(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
+    """Yield the arrays of a .npz, each encoded as an IDX file."""
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-        if len(members) > _MOST_ARRAYS:
-            raise InputError(f"{len(members):,} arrays; expected {_MOST_ARRAYS} at the most")
+        if len(members) > _MAX_NPZ_ARRAYS:
+            raise InputError(f"{len(members):,} arrays; expected at most {_MAX_NPZ_ARRAYS}")
         for member in members:
-            where = f"{shown(path)}[{shown(member.filename.removesuffix('.npy'))}]"
+            location = f"{shown(path)}[{shown(member.filename.removesuffix('.npy'))}]"
             try:
-                if member.file_size > limit + _PIECE:
-                    raise InputError(f"{where}: larger than any wanted file: {member.file_size:,} bytes")
-                with archive.open(member) as inner, npy.open_npy(inner, name=where, most=limit) as array:  # type: ignore[arg-type]  # binary
-                    yield LocalFile(where, idx.encode(array.all()), "")
+                if member.file_size > limit + _MAX_NPY_HEADER:
+                    raise InputError(f"{member.file_size:,} bytes, larger than any file of the dataset")
+                with archive.open(member) as inner, npy.open_npy(inner, name=location, most=limit) as array:  # type: ignore[arg-type]  # binary
+                    yield LocalFile(location, idx.encode(array.all()), "")
             except (InputError, IdxError) as error:
-                yield UnusableFile(where, str(error))
+                yield UnusableFile(location, str(error))
 
 
-def _table(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
-    """A CSV of a label and 784 pixels a line, with or without a heading, as the two IDX files that it would be."""
-    with io.BufferedReader(open_regular(path), _LONGEST_LINE) as stream:
-        first = stream.peek(_LONGEST_LINE)[:_LONGEST_LINE].partition(b"\n")[0]
-        columns = first.count(b",") + 1
+def _read_csv(path: Path, limit: int) -> Iterator[LocalFile | UnusableFile]:
+    """Yield the pixels and labels of a CSV of a label and 784 pixels a line, each encoded as an IDX file."""
+    with io.BufferedReader(open_regular(path), _MAX_CSV_LINE) as stream:
+        first_line = stream.peek(_MAX_CSV_LINE)[:_MAX_CSV_LINE].partition(b"\n")[0]
+        columns = first_line.count(b",") + 1
         if columns != 1 + 28 * 28:
             raise InputError(f"{columns} columns; expected a label and {28 * 28} pixels")
-        text = stream.read(_CSV_LINE * limit).removeprefix(b"\xef\xbb\xbf")
+        max_size = _CSV_BYTES_PER_PIXEL * limit
+        text = stream.read(max_size).removeprefix(b"\xef\xbb\xbf")
         if stream.read(1):
-            raise InputError(f"larger than any wanted file would be as CSV, {_CSV_LINE * limit:,} bytes")
-    heading = 0 if text[:1].isdigit() else 1
-    table = np.loadtxt(io.BytesIO(text), dtype=np.uint8, delimiter=",", skiprows=heading, ndmin=2)
+            raise InputError(f"longer than {max_size:,} bytes, larger than any file of the dataset as CSV")
+    header_lines = 0 if text[:1].isdigit() else 1
+    table = np.loadtxt(io.BytesIO(text), dtype=np.uint8, delimiter=",", skiprows=header_lines, ndmin=2)
     yield LocalFile(f"{shown(path)}[pixels]", idx.encode(table[:, 1:].reshape(-1, 28, 28)), "")
     yield LocalFile(f"{shown(path)}[labels]", idx.encode(np.ascontiguousarray(table[:, 0])), "")

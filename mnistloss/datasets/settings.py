@@ -1,4 +1,4 @@
-"""How files are come by: where they are cached, and whether, from where and how patiently they are fetched."""
+"""Cache location and download settings."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ OFFLINE_VARIABLE = "MNISTLOSS_OFFLINE"
 _DAY = 86_400
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes received so far, and how many are expected (None: not known)."""
+"""Called with a file's name, the bytes received so far, and the bytes expected (None: unknown)."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long to wait, in seconds: for a connection, for the next bytes, and for a file in all.
+    """Time limits and retries of a download, in seconds.
 
-    attempts: how often one mirror is asked. backoff: the wait before the second attempt, doubled before
-    each further one, with jitter; a server's Retry-After is heeded up to `retry_after`.
+    connect: for a connection. read: for the next bytes. total: for one file, all mirrors and attempts together.
+    attempts: how often each mirror is asked. backoff: the wait before the second attempt, with jitter, doubled
+    before each further attempt. retry_after: the longest Retry-After of a server that is waited for.
     """
 
     connect: float = 10.0
@@ -32,17 +33,17 @@ class Timeouts:
     retry_after: float = 10.0
 
     def __post_init__(self) -> None:
-        for what in ("connect", "read", "total"):
-            seconds = getattr(self, what)
+        for name in ("connect", "read", "total"):
+            seconds = getattr(self, name)
             if not 0 < seconds <= _DAY:
-                raise ArgumentError(f"the {what} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
+                raise ArgumentError(f"the {name} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
 
 
 class CacheOptions(NamedTuple):
-    """How files are come by: where they are cached, and whether, from where and how patiently they are fetched.
+    """Cache location and download settings.
 
-    cache_dir: see `folder`. download: whether a socket may be opened; MNISTLOSS_OFFLINE=1 forbids it too.
-    force: download although the cache has the file. mirrors: instead of the catalog's.
+    cache_dir: see `cache.folder`. download: whether a socket may be opened; MNISTLOSS_OFFLINE=1 forbids it too.
+    force: download a file even if it is in the cache. mirrors: used instead of the catalog's.
     """
 
     cache_dir: str | os.PathLike[str] | None = None

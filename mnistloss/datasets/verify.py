@@ -1,4 +1,4 @@
-"""Bytes as they are found, on the way to the published content: inflate within bounds, then verify."""
+"""Inflate the bytes of a file within bounds, and verify its content: published size and SHA-256."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from mnistloss.datasets.catalog import File
 from mnistloss.errors import IntegrityError
 
 _GZIP = b"\x1f\x8b"
-_PIECE = 1 << 16
-_AT_HAND = 1 << 18
+_INFLATE_BLOCK = 1 << 16
+_HASH_BLOCK = 1 << 18
 _MAX_MEMBERS = 5000
 
 
 class TruncatedError(IntegrityError):
-    """Bytes that end before the content does."""
+    """A file that ends early."""
 
 
 def max_file_size(limit: int) -> int:
-    """Return how many bytes a file may have, gzipped or not, that holds `limit` bytes of content."""
+    """Return how many bytes a file with `limit` bytes of content may have, compressed or not."""
     return limit + limit // 100 + (1 << 16)
 
 
 def inflate(data: bytes, limit: int) -> bytes:
     """Return the content of a file that is plain, gzipped, or gzipped twice (as some servers send it).
 
-    Inflates no more than `limit` bytes and one more, from at most 5,000 gzip members. Longer files or contents,
-    broken gzip data and trailing bytes raise IntegrityError; gzip data that end early raise TruncatedError.
+    Inflates at most `limit` + 1 bytes, from at most 5,000 gzip members. Longer files or contents, broken gzip data
+    and bytes after its end raise IntegrityError; gzip data that ends early raises TruncatedError.
     """
     if len(data) > max_file_size(limit):
         raise IntegrityError(_web_page(data) or f"the file is longer than {limit:,} bytes of content can make it")
@@ -44,7 +44,7 @@ def inflate(data: bytes, limit: int) -> bytes:
 
 
 def _gunzip(data: bytes, limit: int) -> bytes:
-    """Inflate all members of gzip data, up to `limit` bytes and one more."""
+    """Inflate the members of gzip data, at most `limit` + 1 bytes."""
     content, start, members = bytearray(), 0, 0
     while start < len(data) and len(content) <= limit:
         if not data.startswith(_GZIP, start):
@@ -56,43 +56,44 @@ def _gunzip(data: bytes, limit: int) -> bytes:
         while not member.eof and len(content) <= limit:
             if start == len(data):
                 raise TruncatedError(f"the gzip data ends early, after {len(content):,} bytes of content")
-            piece = data[start : start + _PIECE]  # zlib copies what follows a member, so it is given little at a time
+            # in blocks, because zlib copies what follows a member: many members would cost quadratic time
+            block = data[start : start + _INFLATE_BLOCK]
             try:
-                content += member.decompress(piece, limit + 1 - len(content))
+                content += member.decompress(block, limit + 1 - len(content))
             except zlib.error as error:
                 raise IntegrityError(f"the gzip data is broken: {error}") from error
-            start += len(piece) - len(member.unused_data)
+            start += len(block) - len(member.unused_data)
     return bytes(content)
 
 
-def read_hashed(stream: io.FileIO, size: int) -> tuple[memoryview, str]:
-    """At most `size` bytes and their SHA-256, each piece hashed while the processor has it at hand."""
-    content, done = np.empty(size, np.uint8).data, 0
+def read_and_hash(stream: io.FileIO, size: int) -> tuple[memoryview, str]:
+    """Return at most `size` bytes of a stream, and their SHA-256."""
+    content, end = np.empty(size, np.uint8).data, 0
     digest = hashlib.sha256()
-    while count := stream.readinto(content[done : done + _AT_HAND]):
-        digest.update(content[done : done + count])
-        done += count
-    return content[:done], digest.hexdigest()
+    while count := stream.readinto(content[end : end + _HASH_BLOCK]):
+        digest.update(content[end : end + count])  # while the block is in the processor's cache
+        end += count
+    return content[:end], digest.hexdigest()
 
 
-def verify(content: bytes | memoryview, file: File, expected: str | None, found: str | None = None) -> None:
-    """Raise IntegrityError unless the content has the size of the file and the expected SHA-256, if one is known.
+def verify(content: bytes | memoryview, file: File, expected: str | None, digest: str | None = None) -> None:
+    """Raise IntegrityError unless the content has the published size and, where one is given, the expected SHA-256.
 
-    found: the digest of the content, where it has been taken already.
+    digest: the SHA-256 of the content; None computes it.
     """
     if len(content) != file.size:
         kind = TruncatedError if content[:2] == b"\0\0" and len(content) < file.size else IntegrityError
         raise kind(_web_page(content) or f"found {len(content):,} bytes, expected {file.size:,}")
     if expected is not None:
-        check_digest(found or hashlib.sha256(content).hexdigest(), expected)
+        check_digest(digest or hashlib.sha256(content).hexdigest(), expected)
 
 
-def check_digest(found: str, expected: str) -> None:
-    """Raise IntegrityError unless the digests agree."""
-    if found != expected:
-        raise IntegrityError(f"found SHA-256 {found}, expected {expected}")
+def check_digest(digest: str, expected: str) -> None:
+    """Raise IntegrityError unless the digests are equal."""
+    if digest != expected:
+        raise IntegrityError(f"found SHA-256 {digest}, expected {expected}")
 
 
-def _web_page(content: bytes | bytearray | memoryview) -> str:
-    """What to say of a web page, else nothing."""
+def _web_page(content: bytes | memoryview) -> str:
+    """Return the message for a web page, or an empty string."""
     return "found a web page (HTML)" if bytes(content[:64]).lstrip().startswith(b"<") else ""

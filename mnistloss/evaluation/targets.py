@@ -19,7 +19,7 @@ from mnistloss.arrays.npy import Source, given
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
-from mnistloss.datasets.load import decode_labels, obtain
+from mnistloss.datasets.load import decode_labels, fetch_split_file
 from mnistloss.datasets.settings import CacheOptions
 from mnistloss.errors import ArgumentError, IdxError, InputError
 from mnistloss.evaluation.predictions import PredictionShape, Rows
@@ -211,7 +211,7 @@ class TargetLoader:
     def images(self, dataset: str, split: str) -> Array:
         """Return the images of a split (N, 28, 28); raises UnavailableError without the data."""
         if (dataset, split) not in self._images:
-            file = obtain(dataset, split, "images", self._data.cache_options)
+            file = fetch_split_file(dataset, split, "images", self._data.cache_options)
             self._images[dataset, split] = idx.decode(file.content)
         return self._images[dataset, split]
 
@@ -248,7 +248,7 @@ def split_targets(shape: PredictionShape, name: str, data: DataOptions) -> Targe
 
 
 def _load_labels(dataset: str, split: str, options: CacheOptions) -> tuple[cache.CachedFile, Array]:
-    file = obtain(dataset, split, "labels", options)
+    file = fetch_split_file(dataset, split, "labels", options)
     return file, decode_labels(file)
 
 
@@ -257,7 +257,7 @@ def _labels_elsewhere(targets: Targets, options: CacheOptions) -> dict[str, Arra
     for other in catalog.DATASETS.values():
         if targets.split is None or other.name == targets.dataset or other.embedded:
             continue
-        entry = cache.look(other, other.files[targets.split]["labels"], options.cache_dir)
+        entry = cache.read_entry(other, other.files[targets.split]["labels"], options.cache_dir)
         if entry.state is State.VERIFIED and other.examples(targets.split) == len(targets.t):
             with contextlib.suppress(IdxError):
                 labels[other.name] = decode_labels(entry).astype(np.intp)

@@ -96,40 +96,41 @@ def views(known: Sequence[View]) -> RenderableType:
     return Group(table, *sentences("mnistloss inspect VIEW preds.npy, or all for VIEW"))
 
 
-def fetched(found: FetchResult) -> RenderableType:
-    """The files of one dataset, what they hold and where they lie; and what of an import could not be used."""
+def fetch_result(result: FetchResult) -> RenderableType:
+    """Show the files of a dataset and their folder, and the files that an import could not use."""
     table = grid("file", ">bytes", "shape", "dtype", "verified", "from")
-    for item in found.files:
+    for item in result.files:
         dtype = "uint8" if item.file.itemsize == 1 else "int32"
         table.add_row(item.file.name, f"{len(item.content):,}", str(item.file.shape), dtype, "SHA-256", item.origin)
-    lines = [shown(found.files[0].path.parent), *(f"not used: {item.where}: {item.reason}" for item in found.refused)]
-    return Group(heading(found.files[0].dataset.title), table, *sentences(*lines))
+    folder = shown(result.files[0].path.parent)
+    unusable = (f"not used: {item.location}: {item.reason}" for item in result.unusable)
+    return Group(heading(result.files[0].dataset.title), table, *sentences(folder, *unusable))
 
 
-def cached(entries: Sequence[Entry]) -> RenderableType:
-    """What lies in the cache, and whether it is what was published."""
+def cache_entries(entries: Sequence[Entry]) -> RenderableType:
+    """Show the files in the cache, and whether each is verified or broken."""
     if not entries:
         return Text("nothing is cached")
     table = grid("dataset", "file", ">bytes", "verified")
     for entry in entries:
-        good = entry.state is State.VERIFIED
-        verdict = Text("SHA-256") if good else Text(f"broken: {entry.reason}", style="bold red")
-        size = f"{entry.file.size:,}" if good else ""
+        verified = entry.state is State.VERIFIED
+        verdict = Text("SHA-256") if verified else Text(f"broken: {entry.reason}", style="bold red")
+        size = f"{entry.file.size:,}" if verified else ""
         table.add_row(entry.dataset.name, entry.file.name, size, verdict)
     return Group(table, *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
 
 
-def datasets(known: Sequence[Dataset]) -> RenderableType:
-    """The catalog."""
-    table = grid("name", "what it is", ">train", ">test", ">classes", "licence")
-    for dataset in known:
+def datasets(catalog: Sequence[Dataset]) -> RenderableType:
+    """Show the catalog of datasets."""
+    table = grid("name", "title", ">train", ">test", ">classes", "licence")
+    for dataset in catalog:
         counts = (f"{dataset.examples(split):,}" for split in SPLITS)
         table.add_row(Text(dataset.name, style="bold"), dataset.title, *counts, str(dataset.classes), dataset.licence)
     return Group(table, *sentences("Citations: mnistloss datasets --cite NAME"))
 
 
-def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
-    """The arrays that a file holds."""
+def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
+    """Show the arrays that were written to a file or folder."""
     table = grid("array", "shape", "dtype")
     for name, array in arrays.items():
         table.add_row(name, str(array.shape), str(array.dtype))
@@ -137,7 +138,7 @@ def written(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
 
 
 def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
-    """Position, index and label of the examples of a mini-batch, up to `limit` of them, and its shapes."""
+    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes."""
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
     table = grid(">position", ">index", "label")
@@ -150,25 +151,24 @@ def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
 
 
 def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableType:
-    """The examples of a mini-batch as pictures, up to `limit` of them."""
+    """Draw the images of the first `limit` examples of a mini-batch."""
     indices = batch.indices[:limit]
     captions = [f"{position}: {_label(batch, position)}" for position in range(len(indices))]
     return terminal.digits(batch.split.images[indices], captions, width, colour=colour)
 
 
 def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
-    """How many batches a partition has, and how large they are."""
+    """Show how many batches a partition has, and their sizes."""
     split, last = batches[0].split, batches[-1]
-    covered = sum(len(batch) for batch in batches)
     table = grid("", ">")
     table.show_header = False
     table.add_row("examples", f"{len(split):,}")
     table.add_row("batches", f"{len(batches):,}")
     table.add_row("examples in a batch", f"{len(batches[0]):,}")
     table.add_row("examples in the last batch", f"{len(last):,}")
-    table.add_row("examples covered, each once", f"{covered:,}")
+    table.add_row("examples covered, each once", f"{sum(map(len, batches)):,}")
     if seed is not None:
-        table.add_row("seed of the order", str(seed))
+        table.add_row("seed of the shuffle", str(seed))
     return Group(heading(f"{split.dataset.name} {split.name} in disjoint batches"), table)
 
 

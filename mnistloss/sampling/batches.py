@@ -1,4 +1,4 @@
-"""Batches of a split: indices drawn, images normalised only when they are asked for."""
+"""Batches of a split: indices are drawn first, images are normalised when a batch is used or saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mnistloss.sampling.sampling import Indices, Words, draw, draw_stratified, p
 
 @dataclass(frozen=True)
 class Batch:
-    """Some examples of a split, in the form in which they are handed out."""
+    """Some examples of a split, and the form of their arrays."""
 
     split: Split
     indices: Indices = field(repr=False)
@@ -31,15 +31,15 @@ class Batch:
         return len(self.indices)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of x and t."""
+        """Return the shapes of x and t, without making them."""
         x, t = self.split.take(self.indices[:1], self.form)
         return {"x": (len(self), *x.shape[1:]), "t": (len(self), *t.shape[1:])}
 
     def arrays(self) -> dict[str, Array]:
-        """x and t, with the indices, dataset and split that say what they are."""
+        """Return x and t, with indices, dataset and split."""
         x, t = self.split.take(self.indices, self.form)
-        where = {"dataset": np.array(self.split.dataset.name), "split": np.array(self.split.name)}
-        return {"x": x, "t": t, "indices": self.indices, **where}
+        dataset, split = np.array(self.split.dataset.name), np.array(self.split.name)
+        return {"x": x, "t": t, "indices": self.indices, "dataset": dataset, "split": split}
 
 
 def mini_batches(
@@ -52,9 +52,9 @@ def mini_batches(
     seed: int,
     form: Form,
 ) -> list[Batch]:
-    """`count` mini-batches, each drawn at random from the whole split.
+    """Draw `count` mini-batches, each from the whole split.
 
-    replace: an example may come twice within one. stratified: as many of each class as its share.
+    replace: an example may occur twice in a batch. stratified: the classes have the proportions of the split.
     """
     words = Words(seed)
     return [
@@ -72,7 +72,7 @@ def mini_batches(
 def partition_batches(
     split: Split, batch_size: int, *, drop_last: bool = False, seed: int | None = None, form: Form
 ) -> list[Batch]:
-    """The split in disjoint batches that cover it once, shuffled where a seed is given."""
+    """Split all examples into disjoint batches, shuffled if a seed is given."""
     words = None if seed is None else Words(seed)
     return [
         Batch(split, indices, form) for indices in partition(len(split), batch_size, drop_last=drop_last, words=words)
@@ -82,9 +82,9 @@ def partition_batches(
 def save_batches(
     path: str | os.PathLike[str], batches: Sequence[Batch], progress: Callable[[int], None] | None = None
 ) -> None:
-    """One batch as a .npz or .pkl file; several as a new folder of batch-NNNNN.npz files.
+    """Save one batch as a .npz or .pkl file, or several as a new folder of batch-NNNNN.npz files.
 
-    Each holds x, t, indices, dataset and split. progress is called with the number of files written.
+    Each file holds x, t, indices, dataset and split. progress: called with the number of files written so far.
     """
     target = Path(path)
     if len(batches) == 1 and target.suffix in (".npz", ".pkl"):

@@ -1,8 +1,8 @@
-"""Mini-batches and batches: index arithmetic and nothing else.
+"""Mini-batches and batches as index arithmetic.
 
-A mini-batch is drawn at random, with replacement unless told otherwise; batches partition the data.
-A seed gives the same indices on every machine and for every release of NumPy: the 64-bit words of PCG64,
-whose stream NumPy guarantees, are mapped to indices here.
+A mini-batch is drawn at random, by default with replacement; batches partition the data. A seed gives the same indices
+on every machine and with every release of NumPy: they are computed here from the 64-bit words of PCG64, a stream that
+NumPy guarantees.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from mnistloss.arrays.checks import normalized, whole
 from mnistloss.errors import ArgumentError
 
-MOST = 10**8
-"""The largest mini-batch."""
+MAX_BATCH_SIZE = 10**8
 
 Indices = NDArray[np.intp]
 Rng = int | np.random.Generator | None
 
 
 class Words:
-    """A stream of random 64-bit words, and the draws made of them.
+    """A stream of random 64-bit words, and random indices computed from them.
 
-    rng: None (a new stream each time), an int seed, or a Generator, from which a seed of the stream is drawn.
+    rng: None (another stream each time), an int seed, or a Generator, from which the seed is drawn.
     """
 
     def __init__(self, rng: Rng = None) -> None:
@@ -38,24 +37,30 @@ class Words:
             self._stream = np.random.PCG64(whole(rng, "rng", least=0))
 
     def below(self, n: int, size: int) -> Indices:
-        """`size` independent indices, uniform on 0..n-1: words modulo n, without the last incomplete run of n."""
-        top = 2**64 - 2**64 % n - 1
+        """Return `size` independent indices, uniform on 0..n-1.
+
+        Words modulo n; words above the last multiple of n are replaced, as they would favour low indices.
+        """
+        largest = 2**64 - 2**64 % n - 1
         words = self._stream.random_raw(size)
-        while (over := words > np.uint64(top)).any():
-            words = np.append(words[~over], self._stream.random_raw(np.count_nonzero(over)))
+        while (biased := words > np.uint64(largest)).any():
+            words = np.append(words[~biased], self._stream.random_raw(np.count_nonzero(biased)))
         return (words % np.uint64(n)).astype(np.intp)
 
     def permutation(self, n: int) -> Indices:
-        """All indices 0..n-1 in random order: that in which as many words sort, each with its index as its low bits."""
-        low = np.uint64(2 ** (n - 1).bit_length() - 1)
-        words = self._stream.random_raw(n) & ~low | np.arange(n, dtype=np.uint64)
+        """Return the indices 0..n-1 in random order: the order in which n random words sort.
+
+        Each word carries its index in its low bits.
+        """
+        low_bits = np.uint64(2 ** (n - 1).bit_length() - 1)
+        words = self._stream.random_raw(n) & ~low_bits | np.arange(n, dtype=np.uint64)
         words.sort()
-        return (words & low).astype(np.intp)
+        return (words & low_bits).astype(np.intp)
 
 
 def draw(n: int, size: int, *, replace: bool = True, words: Words) -> Indices:
-    """Indices of `size` of n examples, drawn with or without replacement."""
-    n, size = whole(n, "the number of examples"), _size(size)
+    """Draw the indices of `size` of n examples, with or without replacement."""
+    n, size = whole(n, "the number of examples"), _check_batch_size(size)
     if replace:
         return words.below(n, size)
     if size > n:
@@ -64,28 +69,28 @@ def draw(n: int, size: int, *, replace: bool = True, words: Words) -> Indices:
 
 
 def draw_stratified(labels: NDArray[Any], size: int, *, replace: bool = True, words: Words) -> Indices:
-    """Indices of `size` examples, as many of each class as its share, in random order.
+    """Draw the indices of `size` examples, in random order, with the classes in the proportions of `labels`.
 
-    Shares are rounded by largest remainder, ties to the lower class.
+    Counts are rounded by largest remainder, ties to the lower class.
     """
-    size = _size(size)
+    size = _check_batch_size(size)
     counts = np.bincount(labels)
     quotas, remainders = np.divmod(counts * size, len(labels))
-    rest = size - int(quotas.sum())
-    quotas[np.argsort(-remainders, kind="stable")[:rest]] += 1
-    members = [np.flatnonzero(labels == c) for c in range(len(counts))]
-    drawn = [
-        group[draw(len(group), int(quota), replace=replace, words=words)]
-        for group, quota in zip(members, quotas, strict=True)
+    shortfall = size - int(quotas.sum())
+    quotas[np.argsort(-remainders, kind="stable")[:shortfall]] += 1
+    by_class = [np.flatnonzero(labels == c) for c in range(len(counts))]
+    draws = [
+        members[draw(len(members), int(quota), replace=replace, words=words)]
+        for members, quota in zip(by_class, quotas, strict=True)
         if quota
     ]
-    return np.concatenate(drawn)[words.permutation(size)]
+    return np.concatenate(draws)[words.permutation(size)]
 
 
 def partition(n: int, batch_size: int, *, drop_last: bool = False, words: Words | None = None) -> Iterator[Indices]:
-    """The indices 0..n-1 in disjoint batches that cover each once, shuffled by `words` if given.
+    """Split the indices 0..n-1 into disjoint batches, shuffled by `words` if given.
 
-    The last batch is smaller where batch_size does not divide n; drop_last leaves it out.
+    The last batch is smaller if batch_size does not divide n; drop_last leaves it out.
     """
     n, batch_size = whole(n, "the number of examples"), whole(batch_size, "batch_size")
     if drop_last and batch_size > n:
@@ -98,20 +103,20 @@ def partition(n: int, batch_size: int, *, drop_last: bool = False, words: Words 
 def mini_batch(
     x: Any, t: Any, batch_size: int, *, rng: Rng = None, replace: bool = True, normalize: bool = False
 ) -> tuple[Any, Any]:
-    """A mini-batch (x_batch, t_batch): `batch_size` examples drawn at random, with replacement.
+    """Draw a mini-batch (x_batch, t_batch) of `batch_size` examples at random, with replacement.
 
     x, t: arrays of any kind with equally many rows; they are indexed with an integer array.
-    rng: None, an int seed or a numpy Generator. replace=False draws no example twice. normalize: x holds bytes,
-    of which those that are drawn are handed out as float32 in [0, 1].
+    rng: None, an int seed or a numpy Generator. replace=False draws no example twice. normalize: x holds bytes
+    (uint8); the batch is returned as float32 in [0, 1].
     Raises ArgumentError for a batch size below 1, unequal lengths, or too many examples without replacement.
 
     >>> x, t = np.arange(8) * 10, np.arange(8)
     >>> mini_batch(x, t, 3, rng=1)
     (array([70, 60, 50]), array([7, 6, 5]))
     """
-    x, t = _indexable(x), _indexable(t)
-    indices = draw(_length(x, t), batch_size, replace=replace, words=Words(rng))
-    return _drawn(x, normalize)(indices), t[indices]
+    x, t = _as_indexable(x), _as_indexable(t)
+    indices = draw(_count_rows(x, t), batch_size, replace=replace, words=Words(rng))
+    return _batch_getter(x, normalize)(indices), t[indices]
 
 
 def batches(
@@ -124,39 +129,40 @@ def batches(
     rng: Rng = None,
     normalize: bool = False,
 ) -> Iterator[tuple[Any, Any]]:
-    """Batches (x_batch, t_batch) that partition the data: disjoint, covering everything once.
+    """Yield batches (x_batch, t_batch) that partition the data: each example is in exactly one.
 
     x, t: arrays of any kind with equally many rows. shuffle: in random order, by `rng` (None, an int seed or
-    a Generator). drop_last: without the smaller last batch. normalize: x holds bytes, of which each batch is
-    handed out as float32 in [0, 1], so that all of them never are. Raises ArgumentError at the call, as `mini_batch`.
+    a Generator). drop_last: leave out the smaller last batch. normalize: x holds bytes (uint8); each batch is
+    converted to float32 in [0, 1] when it is yielded. Raises ArgumentError at the call, like `mini_batch`.
 
     >>> [len(t_batch) for _, t_batch in batches(np.zeros((7, 2)), np.zeros(7), 3)]
     [3, 3, 1]
     """
-    x, t = _indexable(x), _indexable(t)
+    x, t = _as_indexable(x), _as_indexable(t)
     if rng is not None and not shuffle:
         raise ArgumentError("rng has no effect without shuffle=True")
-    parts = partition(_length(x, t), batch_size, drop_last=drop_last, words=Words(rng) if shuffle else None)
-    drawn = _drawn(x, normalize)
-    return ((drawn(indices), t[indices]) for indices in parts)
+    parts = partition(_count_rows(x, t), batch_size, drop_last=drop_last, words=Words(rng) if shuffle else None)
+    get_batch = _batch_getter(x, normalize)
+    return ((get_batch(indices), t[indices]) for indices in parts)
 
 
-def _size(batch_size: Any) -> int:
+def _check_batch_size(batch_size: Any) -> int:
     size = whole(batch_size, "batch_size")
-    if size > MOST:
-        raise ArgumentError(f"batch_size is {size}; expected at most {MOST:,}")
+    if size > MAX_BATCH_SIZE:
+        raise ArgumentError(f"batch_size is {size}; expected at most {MAX_BATCH_SIZE:,}")
     return size
 
 
-def _indexable(values: Any) -> Any:
+def _as_indexable(values: Any) -> Any:
+    """Return values that an integer array indexes by position; lists and pandas objects become arrays."""
     try:
         return values if hasattr(values, "shape") and not hasattr(values, "iloc") else np.asarray(values)
     except ValueError as error:
         raise ArgumentError(f"not an array ({error})") from error
 
 
-def _drawn(x: Any, normalize: bool) -> Callable[[Indices], Any]:
-    """What hands out the examples at some indices."""
+def _batch_getter(x: Any, normalize: bool) -> Callable[[Indices], Any]:
+    """Return a function from indices to the rows of x."""
     if not normalize:
         return lambda indices: x[indices]
     if x.dtype != np.uint8:
@@ -164,7 +170,7 @@ def _drawn(x: Any, normalize: bool) -> Callable[[Indices], Any]:
     return lambda indices: normalized(np.take(x, indices, axis=0))
 
 
-def _length(x: Any, t: Any) -> int:
+def _count_rows(x: Any, t: Any) -> int:
     if not x.shape or not t.shape or len(x) != len(t):
         raise ArgumentError(f"x and t must have equally many rows; found shapes {x.shape} and {t.shape}")
     return len(x)
