@@ -33,8 +33,8 @@ _COMMANDS = {
     "explain": "Explain the loss: why not accuracy, one example, learning, overfitting.",
     "report": "Write an HTML report about predictions.",
     "losses": "List the losses with their formulas.",
-    "datasets": "List the datasets with sizes, classes, licence and citation.",
-    "cache": "Look at, verify or clear what is cached.",
+    "datasets": "List the datasets with sizes, classes and licence, or cite one.",
+    "cache": "List, verify or clear the cached files.",
 }
 """The commands with the first sentences of their help texts, so that listing them imports none."""
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mnistloss.cli import options, output
 
-if TYPE_CHECKING:
-    from mnistloss.datasets.cache import Entry
-
 
 @click.group("cache", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Look at, verify or clear what is cached."""
+    """List, verify or clear the cached files."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_)
 
@@ -25,10 +21,8 @@ def command(ctx: click.Context) -> None:
 @options.format_("table", "json")
 @options.cache_dir
 def list_(format_: str = "table", cache_dir: Path | None = None) -> None:
-    """List the cached files, each read and verified."""
-    from mnistloss.datasets.cache import State, entries
-
-    _print([entry for entry in entries(cache_dir) if entry.state is not State.MISSING], format_)
+    """List the cached files; each is read and verified."""
+    _list_files(format_, cache_dir)
 
 
 @command.command("verify")
@@ -36,45 +30,46 @@ def list_(format_: str = "table", cache_dir: Path | None = None) -> None:
 @options.cache_dir
 @click.pass_context
 def verify(ctx: click.Context, format_: str, cache_dir: Path | None) -> None:
-    """Read and verify every cached file; exit with 1 if one is broken."""
-    from mnistloss.datasets.cache import State, entries
-
-    found = [entry for entry in entries(cache_dir) if entry.state is not State.MISSING]
-    _print(found, format_)
-    ctx.exit(1 if any(entry.state is State.BROKEN for entry in found) else 0)
+    """Read and verify all cached files; exit with 1 if one is broken."""
+    ctx.exit(0 if _list_files(format_, cache_dir) else 1)
 
 
 @command.command("clear")
 @click.argument("datasets", nargs=-1, type=options.DATASET, metavar="[DATASET]...")
 @options.cache_dir
 def clear(datasets: tuple[str, ...], cache_dir: Path | None) -> None:
-    """Remove the cached files of a DATASET, or of all, and nothing else."""
+    """Remove the cached files of a DATASET, or of all datasets, and nothing else."""
     from mnistloss.datasets import cache
     from mnistloss.datasets.catalog import DATASETS
     from mnistloss.formatting import shown
 
-    removed, left = cache.clear(datasets or tuple(DATASETS), cache_dir)
-    for path in removed:
+    removed_paths, other_paths = cache.clear(datasets or tuple(DATASETS), cache_dir)
+    for path in removed_paths:
         output.write(f"removed {shown(path)}")
-    for path in left:
+    for path in other_paths:
         output.note(f"kept, because it is not a file of the cache: {shown(path)}")
 
 
 @command.command("path")
 @options.cache_dir
 def path(cache_dir: Path | None) -> None:
-    """Print the cache folder, for scripts."""
+    """Print the path of the cache folder, for scripts."""
     from mnistloss.datasets.cache import folder
 
     output.write(str(folder(cache_dir)))
 
 
-def _print(found: list[Entry], format_: str) -> None:
+def _list_files(format_: str, cache_dir: Path | None) -> bool:
+    """Print the cached files and return whether all are verified."""
+    from mnistloss.datasets.cache import State, entries
+
+    files = [entry for entry in entries(cache_dir) if entry.state is not State.MISSING]
     if format_ == "json":
         from mnistloss.report import formats
 
-        output.write(formats.document(files=[entry.as_dict() for entry in found]))
+        output.write(formats.document(files=[entry.as_dict() for entry in files]))
     else:
         from mnistloss.report import tables
 
-        output.show(tables.cache_entries(found))
+        output.show(tables.cache_entries(files))
+    return all(entry.state is State.VERIFIED for entry in files)

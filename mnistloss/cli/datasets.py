@@ -11,7 +11,7 @@ from mnistloss.cli import options, output
 @options.format_("table", "json")
 @click.option("--cite", type=options.DATASET, metavar="NAME", help="Print the BibTeX entry of this dataset.")
 def command(format_: str, cite: str | None) -> None:
-    """List the datasets with sizes, classes, licence and citation."""
+    """List the datasets with sizes, classes and licence, or cite one."""
     from mnistloss.datasets.catalog import DATASETS
 
     if cite:

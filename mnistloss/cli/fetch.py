@@ -11,18 +11,24 @@ from mnistloss.cli import options, output
 
 @click.command("fetch")
 @click.argument("datasets", nargs=-1, type=options.DATASET, metavar="[DATASET]...")
-@click.option("--from", "source", type=options.FILE, help="Import from this file, folder or archive.")
-@click.option("--mirror", "mirrors", multiple=True, metavar="URL", help="Mirror to use instead of the known ones.")
-@click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the digest decides all the same.")
-@click.option("--split", type=options.SPLIT, help="Only this split.")
-@click.option("--force", is_flag=True, help="Download again what the cache has.")
-@click.option("--connect-timeout", type=options.POSITIVE, default=10, help="Seconds for a connection.")
-@click.option("--read-timeout", type=options.POSITIVE, default=30, help="Seconds of silence.")
-@click.option("--deadline", type=options.POSITIVE, default=600, help="Seconds for a file, in all.")
+@click.option("--from", "source", type=options.FILE, help="File, folder or archive on this machine to import from.")
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="URL",
+    help="Mirror to use instead of the catalog's; may be given several times.",
+)
+@click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the content is verified in any case.")
+@click.option("--split", type=options.SPLIT, help="Fetch only this split.")
+@click.option("--force", is_flag=True, help="Download files again that are in the cache.")
+@click.option("--connect-timeout", type=options.POSITIVE, default=10, help="Seconds to wait for a connection.")
+@click.option("--read-timeout", type=options.POSITIVE, default=30, help="Seconds to wait for the next bytes.")
+@click.option("--deadline", type=options.POSITIVE, default=600, help="Seconds to wait for a complete file.")
 @click.option(
     "--export",
     type=options.Destination(".npz", ".pkl", ""),
-    help="Write the arrays: .npz, .pkl, or a new folder of .npy.",
+    help="Also write the arrays to a .npz, a .pkl, or a new folder of .npy.",
 )
 @options.form
 @options.cache_dir
@@ -57,9 +63,9 @@ def command(
 
     datasets = tuple(dict.fromkeys(datasets or ("mnist",)))
     if export and len(datasets) > 1:
-        raise click.UsageError("--export writes the arrays of one dataset; name one")
+        raise click.UsageError("--export writes the arrays of one dataset; name only one")
     if source and (mirrors or force):
-        raise click.UsageError("--from imports files of this machine; it goes without --mirror and --force")
+        raise click.UsageError("--from imports files from this machine; leave out --mirror and --force")
     splits = (split,) if split else SPLITS
     timeouts = Timeouts(connect_timeout, read_timeout, deadline)
     for name in datasets:
