@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 from mirror import Mirror
+from small_datasets import DISTANT, SMALL
 
 from mnistloss.cli import main
 from mnistloss.datasets import catalog
@@ -68,6 +69,13 @@ def mirror() -> Iterator[Mirror]:
     """A real HTTP server on loopback."""
     with Mirror() as server:
         yield server
+
+
+@pytest.fixture
+def small_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The datasets of the tests in the catalog: small and distant."""
+    monkeypatch.setitem(catalog.DATASETS, "small", SMALL)
+    monkeypatch.setitem(catalog.DATASETS, "distant", DISTANT)
 
 
 @pytest.fixture(scope="session")

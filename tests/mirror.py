@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that serves what a test puts up, and remembers what was asked of it."""
+"""An HTTP server on loopback that answers as a test tells it to, and records the requests."""
 
 import contextlib
 import ssl
@@ -7,14 +7,15 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Request = BaseHTTPRequestHandler
+Answer = Callable[[Request], None] | bytes | int
 
 
 class Mirror:
-    """`answers` maps a path to a body, a status, or a function that is handed the request."""
+    """`answers` maps a path to a body, a status, or a function of the request; `requests` lists the requested paths."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.answers: dict[str, bytes | int | Answer] = {}
+        self.answers: dict[str, Answer] = {}
         self.requests: list[str] = []
         mirror = self
 
@@ -59,3 +60,13 @@ class Mirror:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def send(request: Request, body: bytes, status: int = 200, **headers: object) -> None:
+    """Answer a request with exactly these headers; a client that closes the connection is no error."""
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name.replace("_", "-"), str(value))
+    request.end_headers()
+    with contextlib.suppress(OSError):
+        request.wfile.write(body)
