@@ -432,6 +432,16 @@ def test_inflate_is_bounded() -> None:
             inflate(content, 1000)
     with pytest.raises(IntegrityError, match="longer than 1,000 bytes of content can make it"):
         inflate(bytes(10**5), 1000)
+    twice = gzip.compress(gzip.compress(b"content"))
+    assert inflate(gzip.compress(twice), 1000) == gzip.compress(b"content")
+
+
+def test_inflate_takes_linear_time() -> None:
+    """Thousands of gzip members before a large one take no more than a moment."""
+    data = gzip.compress(b"") * 4999 + gzip.compress(bytes(20_000_000), 0)
+    start = time.monotonic()
+    assert len(inflate(data, 20_000_000)) == 20_000_000
+    assert time.monotonic() - start < 3
 
 
 def test_inflate_takes_gzip_members() -> None:

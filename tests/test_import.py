@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import shutil
 import tarfile
 import time
@@ -174,7 +175,7 @@ def test_import_of_broken_containers(name: str, content: bytes, reason: str, tmp
 
 
 def test_import_is_bounded(tmp_path: Path) -> None:
-    """Files made to cost time or memory are refused at once: many members, long names, a long line."""
+    """Files made to cost time or memory are refused at once: many members, long names, a long line, a long file."""
     member = gzip.compress(b"")
     (tmp_path / "train-images-a.gz").write_bytes(gzip.compress(member * 39_000))
     with zipfile.ZipFile(tmp_path / "mnist-b.npz", "w") as archive:
@@ -184,13 +185,21 @@ def test_import_is_bounded(tmp_path: Path) -> None:
     header = tarfile.TarInfo("././@LongLink")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, 200_000_000
     (tmp_path / "mnist-d.tar.gz").write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(200_000_000), 1))
+    (tmp_path / "train-images-e").touch()
+    os.truncate(tmp_path / "train-images-e", 1_000_000_000)
     start = time.monotonic()
     tracemalloc.start()
     with pytest.raises(UnavailableError) as caught:
         fetch("distant", splits=["test"], source=tmp_path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    for reason in ("more than 5,000 gzip members", "3,000 arrays", "columns; expected", "far more than the files"):
+    for reason in (
+        "more than 5,000 gzip members",
+        "3,000 arrays",
+        "columns; expected",
+        "far more than the files",
+        "the file is longer",
+    ):
         assert reason in str(caught.value)
     assert time.monotonic() - start < 5
     assert peak < 30_000_000
