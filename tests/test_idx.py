@@ -1,4 +1,4 @@
-"""IDX: what is written is read back, and what is not exactly IDX is refused."""
+"""IDX: encoded arrays decode to the same arrays, and bytes that are not exactly IDX are refused."""
 
 import struct
 
@@ -19,15 +19,15 @@ arrays = dtypes.flatmap(
 
 @given(arrays)
 def test_round_trip(array: np.ndarray) -> None:
-    """Every dtype of the format and every rank come back as they went in, whatever the byte order."""
-    back = idx.decode(idx.encode(array))
-    np.testing.assert_array_equal(back, array)
-    assert back.dtype == array.dtype.newbyteorder(">")
+    """Arrays of every dtype of the format, every rank and either byte order decode to the same values."""
+    decoded = idx.decode(idx.encode(array))
+    np.testing.assert_array_equal(decoded, array)
+    assert decoded.dtype == array.dtype.newbyteorder(">")
 
 
 @given(arrays, st.data())
 def test_any_other_length_is_refused(array: np.ndarray, data: st.DataObject) -> None:
-    """Bytes cut off or added are refused."""
+    """Truncated files and trailing bytes are refused."""
     content = idx.encode(array)
     with pytest.raises(IdxError):
         idx.decode(content[: data.draw(st.integers(0, len(content) - 1))])
@@ -37,15 +37,15 @@ def test_any_other_length_is_refused(array: np.ndarray, data: st.DataObject) -> 
 
 @given(arrays.filter(lambda array: array.size > 0), st.data())
 def test_a_changed_header_is_refused_or_changes_the_array(array: np.ndarray, data: st.DataObject) -> None:
-    """No mutation of the header passes for the same array."""
+    """No changed header decodes to the same dtype and shape."""
     content = bytearray(idx.encode(array))
     at = data.draw(st.integers(0, 3 + 4 * array.ndim))
     content[at] ^= data.draw(st.integers(1, 255))
     try:
-        found = idx.decode(bytes(content))
+        decoded = idx.decode(bytes(content))
     except IdxError:
         return
-    assert (found.dtype, found.shape) != (array.dtype.newbyteorder(">"), array.shape)
+    assert (decoded.dtype, decoded.shape) != (array.dtype.newbyteorder(">"), array.shape)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_not_idx(content: bytes, message: str) -> None:
 
 @pytest.mark.parametrize("array", [np.zeros(1, np.int64), np.zeros(1, bool), np.array(["a"])], ids=str)
 def test_what_idx_cannot_hold(array: np.ndarray) -> None:
-    """A dtype without a type code is refused instead of cast."""
+    """A dtype without a type code is refused, not converted."""
     with pytest.raises(IdxError, match="IDX holds uint8, int8, int16, int32, float32, float64"):
         idx.encode(array)

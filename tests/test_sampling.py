@@ -1,4 +1,4 @@
-"""Mini-batches and batches: golden indices, and what a partition and a draw must be."""
+"""Mini-batches and batches: golden indices, and properties of draws and partitions."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ seeds = st.integers(0, 2**64)
 
 
 def test_golden_indices() -> None:
-    """A seed gives these indices on every machine and for every NumPy; a change breaks users' batches."""
+    """A seed gives these indices on every machine and with every NumPy; a change would break users' batches."""
     words = Words(2018)
     assert draw(60000, 10, words=words).tolist() == [54996, 13462, 39132, 53992, 52297, 19465, 37093, 4934, 3491, 45771]
     assert draw(60000, 5, replace=False, words=words).tolist() == [3782, 6855, 6959, 58788, 15724]
@@ -34,7 +34,7 @@ def test_partition_covers_everything_once(n: int, size: int, seed: int) -> None:
 
 @given(n=sizes, size=sizes)
 def test_drop_last(n: int, size: int) -> None:
-    """drop_last leaves out the smaller last batch, and refuses to leave nothing."""
+    """drop_last leaves out the smaller last batch; if no batch is left, it is refused."""
     if size > n:
         with pytest.raises(ArgumentError, match="leaves nothing"):
             partition(n, size, drop_last=True)
@@ -43,21 +43,21 @@ def test_drop_last(n: int, size: int) -> None:
 
 
 def test_sixty_thousand_at_a_hundred_are_six_hundred() -> None:
-    """The note's example of batches."""
+    """The course's example: 60,000 examples make 600 batches of 100."""
     assert sum(1 for _ in partition(60000, 100)) == 600
 
 
 @given(n=sizes, size=sizes, seed=seeds)
 def test_draws_stay_within(n: int, size: int, seed: int) -> None:
-    """A draw with replacement has the size asked for, and indices of examples that exist."""
+    """A draw with replacement has the requested size, and indices from 0 to n-1."""
     indices = draw(n, size, words=Words(seed))
     assert len(indices) == size
     assert 0 <= indices.min() <= indices.max() < n
 
 
 @given(n=sizes, size=sizes, seed=seeds)
-def test_without_replacement_nothing_comes_twice(n: int, size: int, seed: int) -> None:
-    """Without replacement each example comes at most once, and more than there are is refused."""
+def test_without_replacement_no_index_occurs_twice(n: int, size: int, seed: int) -> None:
+    """Without replacement no example occurs twice, and a draw of more than n is refused."""
     if size > n:
         with pytest.raises(ArgumentError, match=f"cannot draw {size} of {n} examples without replacement"):
             draw(n, size, replace=False, words=Words(seed))
@@ -66,22 +66,22 @@ def test_without_replacement_nothing_comes_twice(n: int, size: int, seed: int) -
 
 
 def test_draws_are_uniform() -> None:
-    """Each of ten indices comes a tenth of the time, within five standard deviations."""
+    """Each of ten indices is drawn a tenth of the time, within five standard deviations."""
     counts = np.bincount(draw(10, 100_000, words=Words(1)), minlength=10)
     assert np.abs(counts - 10_000).max() < 5 * np.sqrt(100_000 * 0.1 * 0.9)
 
 
 def test_rejection_keeps_draws_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Words of the last, incomplete run of n are drawn again instead of favouring low indices."""
+    """Words from the largest multiple of n upwards are replaced, so that low indices are not favoured."""
     words = Words(1)
 
     class Stream:
         calls = iter([[2**64 - 1, 5], [2**64 - 2], [7]])
 
         def random_raw(self, size: int) -> np.ndarray:
-            found = next(self.calls)
-            assert len(found) == size
-            return np.array(found, np.uint64)
+            words = next(self.calls)
+            assert len(words) == size
+            return np.array(words, np.uint64)
 
     monkeypatch.setattr(words, "_stream", Stream())
     assert words.below(2**63 + 1, 2).tolist() == [5, 7]
@@ -89,15 +89,15 @@ def test_rejection_keeps_draws_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(counts=st.lists(st.integers(0, 30), min_size=2, max_size=6).filter(any), size=sizes, seed=seeds)
 def test_stratified_shares(counts: list[int], size: int, seed: int) -> None:
-    """Each class comes within one example of its share."""
+    """The count of each class differs from its exact share by less than one example."""
     labels = np.repeat(np.arange(len(counts)), counts)
-    drawn = np.bincount(labels[draw_stratified(labels, size, words=Words(seed))], minlength=len(counts))
-    assert drawn.sum() == size
-    assert np.abs(drawn - size * np.array(counts) / sum(counts)).max() < 1
+    sizes = np.bincount(labels[draw_stratified(labels, size, words=Words(seed))], minlength=len(counts))
+    assert sizes.sum() == size
+    assert np.abs(sizes - size * np.array(counts) / sum(counts)).max() < 1
 
 
 def test_stratified_without_replacement() -> None:
-    """Drawing everything without replacement gives everything once."""
+    """A draw of all examples without replacement holds each once."""
     labels = np.array([0, 0, 1, 2, 2, 2])
     assert sorted(draw_stratified(labels, 6, replace=False, words=Words(3))) == list(range(6))
 
@@ -112,8 +112,8 @@ def test_mini_batch_is_index_arithmetic() -> None:
     assert (mini_batch(x, t, 100, rng=5)[1] != t_batch).any()
 
 
-def test_what_is_indexed_by_names_is_taken_by_position() -> None:
-    """A pandas Series, whose square brackets look for a name, is an array of its values like any other."""
+def test_series_are_indexed_by_position() -> None:
+    """A pandas Series, whose square brackets look up names, is indexed by position."""
 
     class Series:
         shape, iloc = (8,), None
@@ -125,8 +125,8 @@ def test_what_is_indexed_by_names_is_taken_by_position() -> None:
     np.testing.assert_array_equal(t_batch, 10 * x_batch)
 
 
-def test_mini_batch_takes_a_generator_and_moves_it_on() -> None:
-    """Two draws from one Generator differ; two Generators of one seed agree."""
+def test_mini_batch_advances_a_generator() -> None:
+    """Two draws from one Generator differ; Generators with the same seed give the same draws."""
     x = t = np.arange(1000)
     one, other = np.random.default_rng(1), np.random.default_rng(1)
     first, second = mini_batch(x, t, 50, rng=one)[0], mini_batch(x, t, 50, rng=one)[0]
@@ -138,7 +138,7 @@ def test_mini_batch_takes_a_generator_and_moves_it_on() -> None:
 
 
 def test_mini_batch_without_seed_differs() -> None:
-    """Without a seed each draw is a new one."""
+    """Without a seed two draws differ."""
     x = t = np.arange(10**6)
     assert (mini_batch(x, t, 20)[0] != mini_batch(x, t, 20)[0]).any()
 
@@ -146,8 +146,8 @@ def test_mini_batch_without_seed_differs() -> None:
 def test_batches_give_x_and_t_together() -> None:
     """The batches of x and t have the same rows, in order unless shuffled."""
     x, t = np.arange(14).reshape(7, 2), np.arange(7)
-    found = list(batches(x, t, 3))
-    np.testing.assert_array_equal(np.concatenate([t_batch for _, t_batch in found]), t)
+    parts = list(batches(x, t, 3))
+    np.testing.assert_array_equal(np.concatenate([t_batch for _, t_batch in parts]), t)
     for x_batch, t_batch in batches(x, t, 3, shuffle=True, rng=0):
         np.testing.assert_array_equal(x_batch[:, 0], 2 * t_batch)
     shuffled = [t_batch.tolist() for _, t_batch in batches(x, t, 3, shuffle=True, rng=0)]
@@ -178,18 +178,18 @@ def test_batches_give_x_and_t_together() -> None:
     ],
 )
 def test_bad_arguments(call: object, message: str) -> None:
-    """A bad argument is refused at the call, with what was found and expected."""
+    """A bad argument is refused at the call; the message says what was found and expected."""
     with pytest.raises(ArgumentError, match=message):
         call(np.zeros((5, 2)), np.zeros(5))  # type: ignore[operator]  # a lambda
 
 
-def test_batches_are_normalised_as_they_are_drawn() -> None:
-    """Bytes are handed out as float32 in [0, 1], as load_mnist makes them; other dtypes are refused."""
+def test_batches_are_normalised() -> None:
+    """With normalize, bytes become float32 in [0, 1] as in load_mnist; other dtypes are refused."""
     (x, t), _ = load_mnist(normalize=False, dataset="mnist-5k")
     (whole, _), _ = load_mnist(dataset="mnist-5k")
-    drawn = list(batches(x, t, 300, shuffle=True, rng=4, normalize=True))
+    parts = list(batches(x, t, 300, shuffle=True, rng=4, normalize=True))
     expected = list(batches(whole, t, 300, shuffle=True, rng=4))
-    for (x_batch, t_batch), (x_expected, t_expected) in zip(drawn, expected, strict=True):
+    for (x_batch, t_batch), (x_expected, t_expected) in zip(parts, expected, strict=True):
         np.testing.assert_array_equal(x_batch, x_expected, strict=True)
         np.testing.assert_array_equal(t_batch, t_expected, strict=True)
     np.testing.assert_array_equal(mini_batch(x, t, 9, rng=1, normalize=True)[0], mini_batch(whole, t, 9, rng=1)[0])

@@ -20,8 +20,8 @@ KINDS: tuple[Kind, ...] = ("images", "labels")
 class File(NamedTuple):
     """One published IDX file.
 
-    shape, itemsize: of its array. sha256: of its content; None where only the digest of the .gz file is published,
-    `archive_sha256`.
+    sha256: of the decompressed content; None if only `archive_sha256`, of the .gz file, is published.
+    itemsize: bytes of an element.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Dataset(NamedTuple):
         return not self.mirrors
 
     def examples(self, split: str) -> int:
-        """N, the number of examples of a split."""
+        """Return N, the number of examples of a split."""
         return self.files[split]["labels"].shape[0]
 
     def select(self, splits: tuple[str, ...] = SPLITS) -> list[File]:
-        """The files of the given splits, images before labels."""
+        """Return the files of the given splits, images before labels."""
         return [self.files[split][kind] for split in splits for kind in KINDS]
 
     def as_dict(self) -> dict[str, Any]:

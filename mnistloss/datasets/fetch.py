@@ -41,13 +41,13 @@ def fetch(
 
     Raises UnavailableError if a file cannot be fetched; files fetched before it stay in the cache.
     """
-    entry = catalog.find(dataset)
-    files = entry.select(tuple(splits))
-    if entry.embedded and (source is not None or cache_options.mirrors or cache_options.force):
-        raise ArgumentError(f"{entry.name} comes with mnistloss; there is nothing to import or download")
+    info = catalog.find(dataset)
+    files = info.select(tuple(splits))
+    if info.embedded and (source is not None or cache_options.mirrors or cache_options.force):
+        raise ArgumentError(f"{dataset} comes with mnistloss; there is nothing to import or download")
     if source is not None:
-        return import_files(source, entry, files, cache_dir=cache_options.cache_dir)
-    return FetchResult(tuple(cache.fetch_file(entry, file, cache_options) for file in files))
+        return import_files(source, info, files, cache_dir=cache_options.cache_dir)
+    return FetchResult(tuple(cache.fetch_file(info, file, cache_options) for file in files))
 
 
 def import_files(

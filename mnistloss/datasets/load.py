@@ -61,12 +61,12 @@ def fetch_split_file(
     dataset: str, split: str, kind: catalog.Kind, cache_options: CacheOptions = CACHE_DEFAULTS
 ) -> cache.CachedFile:
     """Return the verified file of the images or labels of a split; an unknown name raises ArgumentError."""
-    entry = catalog.find(dataset)
-    return cache.fetch_file(entry, entry.files[catalog.check_split(split)][kind], cache_options)
+    info = catalog.find(dataset)
+    return cache.fetch_file(info, info.files[catalog.check_split(split)][kind], cache_options)
 
 
 def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
-    """Return the labels (N,) of a label file; where it has several columns (QMNIST), the first is the class.
+    """Return the labels (N,) of a label file; of several columns (QMNIST), the first is the class.
 
     A label outside 0..K-1 raises IdxError.
     """

@@ -1,1 +1,1 @@
-"""Mini-batches and batches."""
+"""Mini-batches and batches: index arithmetic, and batches of a split."""

@@ -39,7 +39,7 @@ class Words:
     def below(self, n: int, size: int) -> Indices:
         """Return `size` independent indices, uniform on 0..n-1.
 
-        Words modulo n; words above the last multiple of n are replaced, as they would favour low indices.
+        Words modulo n; words from the largest multiple of n upwards are replaced, as they would favour low indices.
         """
         largest = 2**64 - 2**64 % n - 1
         words = self._stream.random_raw(size)
