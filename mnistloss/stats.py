@@ -17,6 +17,16 @@ Interval = tuple[float, float]
 HUGE = 1e140
 """The size from which a loss counts as infinite: sums of such, or of their squares, may be."""
 
+_USUAL = 1.9599639845400536
+"""The quantile for 0.95: what computes it takes as long to import as half of this package."""
+
+EXACT = 14
+"""Up to so many differences that are not zero, a sign-flip test goes through all of the sign patterns."""
+
+_CELLS = 2**17
+_FLIPS, _BOOTSTRAP = 1, 2
+_TIE = 1e-12
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -75,10 +85,6 @@ class Moments:
         return math.sqrt(self.deviations / (self.n - 1) / self.n)
 
 
-_USUAL = 1.9599639845400536
-"""The quantile for 0.95: what computes it takes as long to import as half of this package."""
-
-
 def quantile(confidence: Any) -> float:
     """The z with which a two-sided normal interval has this confidence; outside (0, 1) raises ArgumentError."""
     real = isinstance(confidence, (int, float, np.floating))
@@ -107,12 +113,30 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
     return (middle - spread) / scale if share > 0 else 0.0, (middle + spread) / scale if share < 1 else 1.0
 
 
-EXACT = 14
-"""Up to so many differences that are not zero, a sign-flip test goes through all of the sign patterns."""
+def bootstrap_interval(values: Floats, draws: int, seed: int, confidence: float) -> Interval:
+    """Percentile interval of the mean of values (n,); see `bootstrap_intervals`."""
+    return bootstrap_intervals(values[np.newaxis], draws, seed, confidence)[0]
 
-_CELLS = 2**17
-_FLIPS, _BOOTSTRAP = 1, 2
-_TIE = 1e-12
+
+def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float) -> list[Interval]:
+    """Percentile intervals of the means of each row of values (m, n): quantiles over `draws` resamples of the columns.
+
+    All rows see the same resamples, each of n columns with replacement. An index is the high half of a 32-bit word
+    times n, so its probability is off by 2^-32 at most.
+    Source: B. Efron, Bootstrap methods: another look at the jackknife (1979).
+    """
+    quantile(confidence)
+    n = values.shape[1]
+    stream = np.random.PCG64([seed, _BOOTSTRAP])
+    means = []
+    for size in _blocks(draws, n):
+        halves = stream.random_raw((size * n + 1) // 2).astype("<u8").view("<u4")[: size * n]
+        columns = ((halves.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)).astype(np.intp).reshape(size, n)
+        starts = n * np.arange(size)[:, np.newaxis]
+        counts = np.bincount((columns + starts).ravel(), minlength=size * n).reshape(size, n)
+        means.append(counts.astype(np.float64) @ values.T / n)
+    ends = np.quantile(np.concatenate(means), [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
+    return [(float(low), float(high)) for low, high in ends.T]
 
 
 def sign_flip_p(differences: Floats, flips: int, seed: int) -> tuple[float, bool]:
@@ -159,38 +183,6 @@ def _random_sums(values: Floats, flips: int, seed: int) -> Iterator[Floats]:
         yield table.take(starts + patterns).sum(axis=1)
 
 
-def bootstrap_interval(values: Floats, draws: int, seed: int, confidence: float) -> Interval:
-    """Percentile interval of the mean of values (n,); see `bootstrap_intervals`."""
-    return bootstrap_intervals(values[np.newaxis], draws, seed, confidence)[0]
-
-
-def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float) -> list[Interval]:
-    """Percentile intervals of the means of each row of values (m, n): quantiles over `draws` resamples of the columns.
-
-    All rows see the same resamples, each of n columns with replacement. An index is the high half of a 32-bit word
-    times n, so its probability is off by 2^-32 at most.
-    Source: B. Efron, Bootstrap methods: another look at the jackknife (1979).
-    """
-    quantile(confidence)
-    n = values.shape[1]
-    stream = np.random.PCG64([seed, _BOOTSTRAP])
-    means = []
-    for size in _blocks(draws, n):
-        halves = stream.random_raw((size * n + 1) // 2).astype("<u8").view("<u4")[: size * n]
-        columns = ((halves.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)).astype(np.intp).reshape(size, n)
-        starts = n * np.arange(size)[:, np.newaxis]
-        counts = np.bincount((columns + starts).ravel(), minlength=size * n).reshape(size, n)
-        means.append(counts.astype(np.float64) @ values.T / n)
-    ends = np.quantile(np.concatenate(means), [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
-    return [(float(low), float(high)) for low, high in ends.T]
-
-
-def _blocks(total: int, width: int) -> Iterator[int]:
-    """`total` rows of some width in blocks of bounded size: how many rows each block has."""
-    rows = max(1, _CELLS // width)
-    return (min(rows, total - start) for start in range(0, total, rows))
-
-
 def mcnemar_p(only_first: int, only_second: int) -> float:
     """Exact two-sided p-value of McNemar's test: of the examples that only one of two models gets right.
 
@@ -223,3 +215,9 @@ def holm(p: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p) - rank) * p[at]))
         adjusted[at] = largest
     return adjusted
+
+
+def _blocks(total: int, width: int) -> Iterator[int]:
+    """`total` rows of some width in blocks of bounded size: how many rows each block has."""
+    rows = max(1, _CELLS // width)
+    return (min(rows, total - start) for start in range(0, total, rows))

@@ -20,6 +20,51 @@ from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.stats import Moments
 
+FLOOR = 1e-300
+"""What stands for smaller probabilities inside the log, so that 0 has a finite one."""
+
+LIMIT = 1000.0
+"""Temperatures are looked for between 1 / LIMIT and LIMIT."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The examples whose confidence is in (low, high]; accuracy and confidence are their means, None for none."""
+
+    low: float
+    high: float
+    count: int
+    accuracy: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class Brier:
+    """The mean of (confidence - correct)²: reliability - resolution + uncertainty + within_bins.
+
+    Source: A. H. Murphy (1973); within_bins is what bins add to it, D. B. Stephenson, C. A. S. Coelho and
+    I. T. Jolliffe (2008): the variance of the confidence in its bin less twice its covariance with correct.
+    """
+
+    score: float
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within_bins: float
+
+
+@dataclass(frozen=True)
+class Tempering:
+    """The best temperature, the nll there, and the nll where each half is scored at the other half's temperature.
+
+    halves: the temperatures of the even and of the odd rows; they and `crossed` are None for a single example.
+    """
+
+    temperature: float
+    in_sample: float
+    halves: tuple[float, float] | None
+    crossed: float | None
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -103,63 +148,27 @@ class Calibration:
         )
 
 
-def calibration(examples: Scores, bins: int = 15) -> Calibration:
+def calibration(scores: Scores, bins: int = 15) -> Calibration:
     """Bin the confidences, take the Brier score apart, and fit a temperature.
 
     Soft targets raise InputError, and so do rows that do not sum to 1: of these, confidence means nothing.
     """
-    if examples.unnormalized:
-        raise InputError(f"{shown(examples.name)}: rows that do not sum to 1 have no confidence to be calibrated")
-    correct = (examples.predicted == examples.labels).astype(np.float64)
-    confidence = examples.probabilities()[examples.predicted, np.arange(examples.n)]
+    if scores.unnormalized:
+        raise InputError(f"{shown(scores.name)}: rows that do not sum to 1 have no confidence to be calibrated")
+    correct = (scores.predicted == scores.labels).astype(np.float64)
+    confidence = scores.probabilities()[scores.predicted, np.arange(scores.n)]
     found, brier = reliability(confidence, correct, bins)
     gaps = [
         (b.count, abs(b.accuracy - b.confidence)) for b in found if b.accuracy is not None and b.confidence is not None
     ]
     return Calibration(
         bins=found,
-        ece=math.fsum(n * gap for n, gap in gaps) / examples.n,
+        ece=math.fsum(n * gap for n, gap in gaps) / scores.n,
         mce=max(gap for _, gap in gaps),
         brier=brier,
-        nll=Moments.over(examples.losses("nll")).mean,
-        tempering=temper(examples),
+        nll=Moments.over(scores.losses("nll")).mean,
+        tempering=temper(scores),
     )
-
-
-VIEW = View(
-    "calibration",
-    "whether confidence is as large as accuracy, and what the difference costs",
-    ALL_COLUMNS,
-    calibration,
-    (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
-    charted=True,
-)
-
-
-@dataclass(frozen=True)
-class Bin:
-    """The examples whose confidence is in (low, high]; accuracy and confidence are their means, None for none."""
-
-    low: float
-    high: float
-    count: int
-    accuracy: float | None
-    confidence: float | None
-
-
-@dataclass(frozen=True)
-class Brier:
-    """The mean of (confidence - correct)²: reliability - resolution + uncertainty + within_bins.
-
-    Source: A. H. Murphy (1973); within_bins is what bins add to it, D. B. Stephenson, C. A. S. Coelho and
-    I. T. Jolliffe (2008): the variance of the confidence in its bin less twice its covariance with correct.
-    """
-
-    score: float
-    reliability: float
-    resolution: float
-    uncertainty: float
-    within_bins: float
 
 
 def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[Bin, ...], Brier]:
@@ -190,35 +199,15 @@ def _brier(f: Floats, o: Floats, f_bin: Floats, o_bin: Floats) -> Brier:
     )
 
 
-FLOOR = 1e-300
-"""What stands for smaller probabilities inside the log, so that 0 has a finite one."""
-
-LIMIT = 1000.0
-"""Temperatures are looked for between 1 / LIMIT and LIMIT."""
-
-
-@dataclass(frozen=True)
-class Tempering:
-    """The best temperature, the nll there, and the nll where each half is scored at the other half's temperature.
-
-    halves: the temperatures of the even and of the odd rows; they and `crossed` are None for a single example.
-    """
-
-    temperature: float
-    in_sample: float
-    halves: tuple[float, float] | None
-    crossed: float | None
-
-
-def temper(examples: Scores) -> Tempering:
+def temper(scores: Scores) -> Tempering:
     """Fit the temperature to all examples, and to the even and the odd rows for each other."""
-    z, t = np.maximum(examples.outputs.log(None, 0.0), math.log(FLOOR)), examples.labels
+    z, t = np.maximum(scores.outputs.log(None, 0.0), math.log(FLOOR)), scores.labels
     whole = fit(z, t)
     in_sample = Moments.over(nll(z, t, whole)).mean
-    if examples.n < 2:
+    if scores.n < 2:
         return Tempering(whole, in_sample, None, None)
     even, odd = (fit(z[:, start::2], t[start::2]) for start in (0, 1))
-    crossed = np.empty(examples.n)
+    crossed = np.empty(scores.n)
     crossed[::2], crossed[1::2] = nll(z[:, ::2], t[::2], odd), nll(z[:, 1::2], t[1::2], even)
     return Tempering(whole, in_sample, (even, odd), Moments.over(crossed).mean)
 
@@ -258,3 +247,13 @@ def _slope(z: Floats, t: NDArray[np.intp], b: float) -> tuple[float, float]:
     expected = np.einsum("kn,kn->n", p, z)
     variance = np.einsum("kn,kn->n", p, (z - expected) ** 2)
     return float((expected - z[t, np.arange(len(t))]).mean()), float(variance.mean())
+
+
+VIEW = View(
+    "calibration",
+    "whether confidence is as large as accuracy, and what the difference costs",
+    ALL_COLUMNS,
+    calibration,
+    (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
+    charted=True,
+)

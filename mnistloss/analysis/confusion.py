@@ -75,13 +75,13 @@ class Confusion:
         return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
 
 
-def confusion(examples: Scores) -> Confusion:
+def confusion(scores: Scores) -> Confusion:
     """Count the pairs and add up what they cost, in cee, or in error where only classes are known."""
-    k = examples.classes
-    loss = main_loss(examples)
-    cells = examples.labels * k + examples.predicted
+    k = scores.classes
+    loss = main_loss(scores)
+    cells = scores.labels * k + scores.predicted
     counts = np.bincount(cells, minlength=k * k).reshape(k, k)
-    costs = np.bincount(cells, weights=examples.losses(loss), minlength=k * k).astype(np.float64)
+    costs = np.bincount(cells, weights=scores.losses(loss), minlength=k * k).astype(np.float64)
     return Confusion(loss, counts, costs.reshape(k, k))
 
 

@@ -74,13 +74,13 @@ class Delta:
         return "No term is infinite without delta: delta only blurs the number, by what the table shows."
 
 
-def delta(examples: Scores) -> Delta:
+def delta(scores: Scores) -> Delta:
     """Score the examples with delta 0 and 1e-15 to 1e-2; predicted classes raise InputError."""
-    p = examples.probabilities()
-    found = {at: Moments.over(examples.losses("cee", at)) for at in DELTAS}
+    p = scores.probabilities()
+    found = {at: Moments.over(scores.losses("cee", at)) for at in DELTAS}
     course = found[DELTA].mean
     rows = tuple(Row(at, m.mean, m.mean - course, m.infinite) for at, m in found.items())
-    accuracy = 1 - Moments.over(examples.losses("error")).mean
+    accuracy = 1 - Moments.over(scores.losses("error")).mean
     return Delta(rows, bool(np.all((p == 0) | (p == 1))), accuracy)
 
 

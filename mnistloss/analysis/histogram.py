@@ -84,26 +84,22 @@ class Histogram:
         return tuple(sentences)
 
 
-def _said(edge: float) -> str:
-    return f"{edge:.2g}" if edge < 99 else f"{edge:.0f}"
-
-
-def histogram(examples: Scores, per_decade: int = 3) -> Histogram:
+def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
     """Bin the cee of each example by its logarithm. Predicted classes raise InputError."""
-    losses = np.sort(examples.losses("cee"))
+    losses = np.sort(scores.losses("cee"))
     known = losses[np.isfinite(losses)]
     edges = _edges(known if len(known) else np.array([_FLOOR]), per_decade)
     bins = len(edges) - 1
     at = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, bins - 1)
     return Histogram(
-        n=examples.n,
-        delta=examples.delta,
+        n=scores.n,
+        delta=scores.delta,
         edges=edges,
         counts=np.bincount(at, minlength=bins),
         sums=np.bincount(at, known, bins).astype(np.float64),
-        infinite=examples.n - len(known),
-        median=float(losses[(examples.n - 1) // 2]),
-        costly=ratio(math.fsum(losses[-math.ceil(examples.n / _COSTLY) :]), math.fsum(losses)),
+        infinite=scores.n - len(known),
+        median=float(losses[(scores.n - 1) // 2]),
+        costly=ratio(math.fsum(losses[-math.ceil(scores.n / _COSTLY) :]), math.fsum(losses)),
     )
 
 
@@ -113,6 +109,10 @@ def _edges(losses: Floats, per_decade: int) -> Floats:
     low = math.floor(ends[0])
     decades = max(1, math.ceil(ends[1]) - low)
     return 10.0 ** (low + np.arange(decades * per_decade + 1) / per_decade)
+
+
+def _said(edge: float) -> str:
+    return f"{edge:.2g}" if edge < 99 else f"{edge:.0f}"
 
 
 VIEW = View(

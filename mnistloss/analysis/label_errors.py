@@ -90,17 +90,17 @@ class Labels:
         return Lines((carried, f"{_RULE}; the suggestion is not always what most of them chose.", _SOURCE))
 
 
-def labels(examples: Scores) -> Labels:
+def labels(scores: Scores) -> Labels:
     """Score the examples without the labels that are known to be wrong, and with the suggested ones instead."""
-    known = known_errors(examples.dataset, examples.split)
+    known = known_errors(scores.dataset, scores.split)
     if not known:
-        return Labels(0, examples.n, (), {}, None)
-    errors = [known.get(int(index)) for index in examples.positions()]
+        return Labels(0, scores.n, (), {}, None)
+    errors = [known.get(int(index)) for index in scores.positions()]
     wrong = np.array([error is not None for error in errors])
-    suggested = np.array([t if e is None else e.suggestion for e, t in zip(errors, examples.labels, strict=True)])
-    main = main_loss(examples)
+    suggested = np.array([t if e is None else e.suggestion for e, t in zip(errors, scores.labels, strict=True)])
+    main = main_loss(scores)
     losses = {
-        name: (examples.losses(name), LOSSES[name](examples.outputs, suggested, examples.delta))
+        name: (scores.losses(name), LOSSES[name](scores.outputs, suggested, scores.delta))
         for name in dict.fromkeys((main, "error"))
     }
     means = {
@@ -109,11 +109,11 @@ def labels(examples: Scores) -> Labels:
     }
     given, new = losses[main]
     cases = tuple(
-        KnownLabelError(error, int(examples.predicted[row]), float(given[row]), float(new[row]))
+        KnownLabelError(error, int(scores.predicted[row]), float(given[row]), float(new[row]))
         for row, error in enumerate(errors)
         if error is not None
     )
-    return Labels(len(known), examples.n, cases, means, ratio(float(given[wrong].sum()), float(given.sum())))
+    return Labels(len(known), scores.n, cases, means, ratio(float(given[wrong].sum()), float(given.sum())))
 
 
 VIEW = View("labels", "what the labels that are known to be wrong do to the loss (MNIST test set)", ALL_COLUMNS, labels)

@@ -141,12 +141,12 @@ class Lens:
         )
 
 
-def lens(examples: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
+def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
     """Draw mini-batches with replacement and take the mean of each; a seed gives the same ones everywhere."""
-    loss = main_loss(examples)
-    losses = examples.losses(loss)
+    loss = main_loss(scores)
+    losses = scores.losses(loss)
     whole = Moments.over(losses)
-    parts = [losses[indices] for indices in partition(examples.n, batch_size)]
+    parts = [losses[indices] for indices in partition(scores.n, batch_size)]
     means = np.sort(_means(losses, batch_size, draws, Words(seed)))
     return Lens(
         loss=loss,
@@ -156,7 +156,7 @@ def lens(examples: Scores, batch_size: int = 100, draws: int = 10000, seed: int 
         means=means,
         sd=None if whole.infinite else float(means.std()),
         predicted=None if whole.infinite else math.sqrt(whole.deviations / whole.n / batch_size),
-        examples=examples.n,
+        examples=scores.n,
         batches=len(parts),
         last=len(parts[-1]),
         batch_means=math.fsum(float(part.mean()) for part in parts) / len(parts),

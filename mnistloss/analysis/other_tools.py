@@ -20,6 +20,16 @@ _TITLES = {"nll": "cross-entropy as other tools print it", "mse": "squared error
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A tool: which of our losses it means, how it differs, and its arithmetic: (p, log p, labels) -> values (N,)."""
+
+    name: str
+    ours: str
+    why: str
+    run: Callable[[Floats, Floats, Array], Array] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Others:
     """What each of `TOOLS` prints, in that order, and ours by name: nll and mse, the means over n examples."""
 
@@ -50,30 +60,17 @@ class Others:
         ]
 
 
+def others(scores: Scores) -> Others:
+    """Score the examples as other tools do. Soft targets and predicted classes raise InputError."""
+    t, p = scores.labels, scores.probabilities()
+    with np.errstate(all="ignore"):
+        log_p = scores.outputs.log(None, 0.0)
+        values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
+        return Others(scores.n, {name: Moments.over(scores.losses(name)).mean for name in _TITLES}, values)
+
+
 def _signed(difference: float) -> str:
     return f"{difference:+.1e}" if difference and np.isfinite(difference) else nats(difference, 0)
-
-
-def others(examples: Scores) -> Others:
-    """Score the examples as other tools do. Soft targets and predicted classes raise InputError."""
-    t, p = examples.labels, examples.probabilities()
-    with np.errstate(all="ignore"):
-        log_p = examples.outputs.log(None, 0.0)
-        values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
-        return Others(examples.n, {name: Moments.over(examples.losses(name)).mean for name in _TITLES}, values)
-
-
-VIEW = View("others", "what other tools print as cross-entropy or squared error", ALL_COLUMNS, others)
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool: which of our losses it means, how it differs, and its arithmetic: (p, log p, labels) -> values (N,)."""
-
-    name: str
-    ours: str
-    why: str
-    run: Callable[[Floats, Floats, Array], Array] = field(repr=False)
 
 
 def _true(y: Array, t: Array) -> Array:
@@ -148,3 +145,6 @@ TOOLS = (
     ),
 )
 """Tests hold each against the tool itself, where that is installed."""
+
+
+VIEW = View("others", "what other tools print as cross-entropy or squared error", ALL_COLUMNS, others)

@@ -76,16 +76,10 @@ class Power:
         )
 
 
-def _named(correlation: float | None) -> str:
-    return (
-        "two test sets, of so many each" if correlation is None else f"the same examples, correlation {correlation:g}"
-    )
-
-
-def power(examples: Scores, difference: float = 0.005) -> Power:
+def power(scores: Scores, difference: float = 0.005) -> Power:
     """Examples needed for a difference of this size, and the difference that as many examples as these show."""
-    loss, n = main_loss(examples), examples.n
-    stderr = Moments.over(examples.losses(loss)).stderr
+    loss, n = main_loss(scores), scores.n
+    stderr = Moments.over(scores.losses(loss)).stderr
     s = None if stderr is None else stderr * math.sqrt(n)
     designs = tuple(_design(r, s, n, difference) for r in (None, *CORRELATIONS))
     return Power(loss, difference, n, s, designs)
@@ -98,6 +92,12 @@ def _design(correlation: float | None, s: float | None, n: int, difference: floa
     z = quantile(CONFIDENCE) + quantile(2 * POWER - 1)
     scale = z * s * math.sqrt(2 * (1 - (correlation or 0.0)))
     return Design(correlation, max(1, math.ceil((scale / difference) ** 2)), scale / math.sqrt(n))
+
+
+def _named(correlation: float | None) -> str:
+    return (
+        "two test sets, of so many each" if correlation is None else f"the same examples, correlation {correlation:g}"
+    )
 
 
 VIEW = View(

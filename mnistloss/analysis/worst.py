@@ -42,7 +42,7 @@ class Worst:
     total: float
     delta: float
     rows: Array = field(repr=False)
-    examples: Scores = field(repr=False)
+    scores: Scores = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it; an infinite loss is null."""
@@ -53,7 +53,7 @@ class Worst:
         """A table, and the pictures where there are any."""
         looked = any(case.label_known_wrong is not None for case in self.cases)
         table = Table(
-            f"the costliest of {counted(self.examples.n, 'example', 'examples')}, by their part of the cee",
+            f"the costliest of {counted(self.scores.n, 'example', 'examples')}, by their part of the cee",
             (">index", ">label", ">predicted", ">p of the label", ">loss", ">share", ">cumulative")
             + (("label known to be wrong",) if looked else ()),
             tuple(self._cells(case)[: 7 + looked] for case in self.cases),
@@ -68,24 +68,24 @@ class Worst:
 
     def _pictures(self) -> list[Part]:
         captions = tuple(f"{case.index}: {case.label} as {case.predicted}" for case in self.cases)
-        return self.examples.pictures(self.rows, captions)
+        return self.scores.pictures(self.rows, captions)
 
 
-def worst(examples: Scores, k: int = 10) -> Worst:
+def worst(scores: Scores, k: int = 10) -> Worst:
     """The k examples with the largest cee; of equal ones, the first. Soft targets raise InputError."""
-    labels = examples.labels
-    losses = examples.losses("cee")
+    labels = scores.labels
+    losses = scores.losses("cee")
     total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]
     costs = np.cumsum(losses[rows])
-    errors = known_errors(examples.dataset, examples.split)
-    positions, predicted = examples.positions(), examples.predicted
+    errors = known_errors(scores.dataset, scores.split)
+    positions, predicted = scores.positions(), scores.predicted
     cases = tuple(
         Case(
             index=int(positions[row]),
             label=int(labels[row]),
             predicted=int(predicted[row]),
-            probability=float(examples.columns["label_probability"][row]),
+            probability=float(scores.columns["label_probability"][row]),
             loss=float(losses[row]),
             share=ratio(float(losses[row]), total),
             cumulative=ratio(float(cost), total),
@@ -93,7 +93,7 @@ def worst(examples: Scores, k: int = 10) -> Worst:
         )
         for row, cost in zip(rows, costs, strict=True)
     )
-    return Worst(cases, total, examples.delta, rows, examples)
+    return Worst(cases, total, scores.delta, rows, scores)
 
 
 VIEW = View(
