@@ -136,9 +136,9 @@ def test_pictures_have_a_size(name: str, chromium: webdriver.Chrome, pages: dict
     assert all(image[:3] == [True, 28, 84] and "predicted" in image[3] for image in images)
     charts = chromium.find_elements(By.CSS_SELECTOR, "svg.chart")
     titles = (
-        "reliability: accuracy by confidence",
-        "examples and loss, by what an example costs",
-        "how often which mean was drawn ",
+        "reliability diagram: accuracy by confidence",
+        "share of the examples and of the loss by cee",
+        "mini-batches by mean cee",
     )
     assert len(charts) == {"one": 3, "two": 6}[name]
     assert all(chart.accessible_name.startswith(titles[place % 3]) for place, chart in enumerate(charts))

@@ -405,7 +405,7 @@ def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"losses": ["mae"]}, "no loss is named 'mae'; the losses are cee, mse, nll, brier, error"),
+        ({"losses": ["mae"]}, f"no loss is named 'mae'; the losses are {', '.join(mnistloss.LOSSES)}"),
         ({"losses": []}, "no loss is named"),
         ({"input": "scores"}, "no input is named 'scores'"),
         ({"reduction": "median"}, "no reduction is named 'median'"),

@@ -1,4 +1,4 @@
-"""The losses: golden values, the note's own code, an oracle in plain loops, and a reference of fifty digits."""
+"""The losses: golden values, the note's code, and the oracle in plain loops and with fifty digits."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def random_case(seed: int, n: int = 50, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities from near certainty to near chance, some exactly 0, and labels."""
+    """Return probabilities from near certainty to near chance, some exactly 0, and labels."""
     rng = np.random.default_rng(seed)
     y = softmax(rng.normal(size=(n, k)) * 10 ** rng.uniform(-2, 1.7, size=(n, 1)))
     y[rng.random(y.shape) < 0.05] = 0.0
@@ -32,39 +32,39 @@ def random_case(seed: int, n: int = 50, k: int = 10) -> tuple[np.ndarray, np.nda
 )
 @pytest.mark.parametrize("t", [2, [2], np.uint8(2), one_hot([2])[0], one_hot([2])], ids=str)
 def test_course_values(y: list[float], t: Any, mse: float, cee: float) -> None:
-    """The two examples of the course give its numbers, for every form of the target."""
+    """The two examples of the course give its values, for every form of the target."""
     np.testing.assert_allclose(mean_squared_error(y, t), mse, rtol=1e-14)
     np.testing.assert_allclose(cross_entropy_error(y, t), cee, rtol=1e-14)
 
 
 def test_uniform_rows_cost_log_ten() -> None:
-    """The uniform guess costs ln 10 without delta, and 0.45 squared."""
+    """The uniform guess has cross-entropy ln 10 without delta, and mse 0.45."""
     y, t = np.full((7, 10), 0.1), np.arange(7)
     assert cross_entropy_error(y, t, delta=0) == pytest.approx(2.302585092994046, rel=1e-15)
     assert mean_squared_error(y, t) == pytest.approx(0.45, rel=1e-15)
 
 
 def test_perfect_row_costs_minus_delta() -> None:
-    """A perfect row costs log(1 + 1e-7) less than nothing, and that is what is reported."""
+    """A perfect row costs -log(1 + 1e-7), and exactly 0 without delta."""
     assert cross_entropy_error([0.0, 1.0], 1) == pytest.approx(-math.log1p(1e-7), rel=1e-15)
     assert str(cross_entropy_error([0.0, 1.0], 1, delta=0)) == "0.0"
 
 
 def test_true_class_without_probability() -> None:
-    """delta keeps a log of 0 finite; without it the loss is infinite."""
+    """delta keeps the log of 0 finite; without it the loss is infinite."""
     assert cross_entropy_error([1.0, 0.0], 1) == pytest.approx(-math.log(1e-7), rel=1e-15)
     assert cross_entropy_error([1.0, 0.0], 1, delta=0) == math.inf
     assert cross_entropy_error([1.0, 0.0], [1.0, 0.0], delta=0) == 0
 
 
 def test_note_one_hot() -> None:
-    """The note's `-np.sum(t * np.log(y + delta))` for one example."""
+    """The loss of one example is the note's `-np.sum(t * np.log(y + delta))`."""
     y, t = np.array(GOOD), one_hot([2])[0].astype(np.float64)
     np.testing.assert_allclose(cross_entropy_error(y, t), -np.sum(t * np.log(y + 1e-7)), rtol=1e-13)
 
 
 def test_note_batch() -> None:
-    """The note's two functions for batches, as the book has them: one-hot and label."""
+    """The loss of a batch is that of the note's two functions, for one-hot rows and for labels."""
     y, t = random_case(1)
     y = y + 1e-9
     by_label = -np.sum(np.log(y[np.arange(len(y)), t])) / len(y)
@@ -73,10 +73,17 @@ def test_note_batch() -> None:
     np.testing.assert_allclose(cross_entropy_error(y, one_hot(t), delta=0), by_row, rtol=1e-13)
 
 
+def test_a_loss_without_an_oracle_fails() -> None:
+    """A loss that the oracle does not know is an error that names the place to add it, never another loss."""
+    for score in (oracle.plain, oracle.exact):
+        with pytest.raises(LookupError, match=r"the loss unheard-of has no oracle: .* tests/oracle\.py"):
+            score("unheard-of", [0.5, 0.5], [1.0, 0.0], 1e-7)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @given(seed=seeds, k=st.integers(2, 12), soft=st.booleans())
 def test_plain_loops(name: str, seed: int, k: int, soft: bool) -> None:
-    """Every loss is what plain loops over its formula give, for labels and for soft rows."""
+    """Every loss equals plain loops over its formula, for labels and for soft rows."""
     y, labels = random_case(seed, n=7, k=k)
     rng = np.random.default_rng(seed)
     t = rng.dirichlet(np.ones(k), 7) if soft else one_hot(labels, k).astype(np.float64)
@@ -101,17 +108,17 @@ def test_fifty_digits(name: str, input: str) -> None:
     y = {"probs": np.exp(log_p), "logits": z, "logprobs": np.minimum(log_p, 0)}[input]
     delta = 1e-7
     result = evaluate(y, targets=labels, losses=[name], input=input, delta=delta, reduction="none")
-    expected = [oracle.exact(name, row, oracle.rows_of(t, 10), delta, input) for row, t in zip(y, labels, strict=True)]
-    found = result.losses[name].values
-    assert found is not None
-    wrong = [abs(a - b) / abs(b) if b else abs(a) for a, b in zip(map(float, found), expected, strict=True)]
-    assert max(wrong) <= 1e-13
+    expected = [oracle.exact(name, row, t, delta, input) for row, t in zip(y, one_hot(labels), strict=True)]
+    values = result.losses[name].values
+    assert values is not None
+    errors = [abs(a - b) / abs(b) if b else abs(a) for a, b in zip(map(float, values), expected, strict=True)]
+    assert max(errors) <= 1e-13
 
 
 @pytest.mark.parametrize("delta", [1e-15, 1e-7, 0.3, 0.5, 0.5000001, 0.9, 2.0])
 def test_fifty_digits_where_the_sum_is_near_one(delta: float) -> None:
-    """The log of p + delta keeps its digits wherever the sum is, for any delta: near 1 it is as small as rounding."""
-    near = [1 - delta + far for far in (-0.2, -1e-3, -1e-8, -1e-12, -1e-15, 0.0, 1e-9)]
+    """log(p + delta) keeps its digits for any delta, also where the sum is near 1 and the log near 0."""
+    near = [1 - delta + offset for offset in (-0.2, -1e-3, -1e-8, -1e-12, -1e-15, 0.0, 1e-9)]
     for p in [*(p for p in near if 0 < p <= 1), 1e-300, 1e-9, 0.49999999, 0.5, 0.7, 1 - 1e-16]:
         row = [p, 1 - p]
         expected = oracle.exact("cee", row, [1.0, 0.0], delta)
@@ -125,8 +132,8 @@ def test_fifty_digits_of_a_mean(name: str) -> None:
     y = rng.dirichlet(np.full(3, 0.4), 5000) + 1e-300
     t = rng.dirichlet(np.ones(3), 5000)
     expected = sum(oracle.exact(name, a, b, 1e-7) for a, b in zip(y, t, strict=True)) / 5000
-    found = evaluate(y, targets=t, losses=[name]).losses[name].value
-    assert abs(found - expected) <= 1e-13 * abs(expected)
+    value = evaluate(y, targets=t, losses=[name]).losses[name].value
+    assert abs(value - expected) <= 1e-13 * abs(expected)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -142,7 +149,7 @@ def test_integer_targets_equal_one_hot(name: str, seed: int) -> None:
 
 @given(seed=seeds)
 def test_order_of_rows_does_not_matter(seed: int) -> None:
-    """A permutation of the rows changes no loss beyond rounding."""
+    """A permutation of the rows changes the losses by rounding only."""
     y, t = random_case(seed)
     order = np.random.default_rng(seed).permutation(len(y))
     np.testing.assert_allclose(cross_entropy_error(y, t), cross_entropy_error(y[order], t[order]), rtol=1e-13)
@@ -151,19 +158,19 @@ def test_order_of_rows_does_not_matter(seed: int) -> None:
 
 @given(hnp.arrays(np.float64, (4, 5), elements=st.floats(-50, 50)), st.floats(-1000, 1000))
 def test_softmax_ignores_a_shift(z: np.ndarray, shift: float) -> None:
-    """The same number added to all scores changes no probability; rows sum to 1."""
+    """Adding a constant to all scores changes no probability; rows sum to 1."""
     np.testing.assert_allclose(softmax(z + shift), softmax(z), rtol=1e-11, atol=1e-300)
     np.testing.assert_allclose(softmax(z).sum(axis=1), 1, rtol=1e-14)
 
 
 def test_softmax_of_large_scores() -> None:
-    """Scores that would overflow an exponential do not."""
+    """Scores whose exponentials overflow give correct probabilities."""
     np.testing.assert_allclose(softmax([1010.0, 1000.0, 990.0]), softmax([20.0, 10.0, 0.0]), rtol=1e-14)
     assert softmax([1e4, -1e4]).tolist() == [1.0, 0.0]
 
 
 def test_ties_go_to_the_lowest_class() -> None:
-    """Where two classes share the largest probability, the lower one is predicted."""
+    """If two classes share the largest probability, the lower one is predicted."""
     y = [[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]]
     result = evaluate(y, targets=[1, 1], losses=["error"], reduction="none")
     np.testing.assert_array_equal(result.losses["error"].values, [1.0, 0.0])
@@ -188,27 +195,27 @@ def test_ties_go_to_the_lowest_class() -> None:
     ],
 )
 @pytest.mark.parametrize("loss", [mean_squared_error, cross_entropy_error])
-def test_arguments_that_do_not_fit(loss: object, y: object, t: object, message: str) -> None:
+def test_bad_arguments(loss: object, y: object, t: object, message: str) -> None:
     """Shapes, dtypes and labels that do not fit are refused, never broadcast, wrapped or cast."""
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as error:
         loss(y, t)  # type: ignore[operator]  # both are functions
-    assert isinstance(caught.value, ValueError)
+    assert isinstance(error.value, ValueError)
 
 
 @pytest.mark.parametrize("delta", [-1e-7, math.nan, math.inf, "1e-7", None])
 def test_bad_delta(delta: object) -> None:
-    """A delta that is no number of 0 or more is refused."""
+    """A delta that is not a finite number of 0 or more is refused."""
     with pytest.raises(ArgumentError, match="expected a number of 0 or more"):
-        cross_entropy_error([0.5, 0.5], 0, delta=delta)  # type: ignore[arg-type]  # that is the point
+        cross_entropy_error([0.5, 0.5], 0, delta=delta)  # type: ignore[arg-type]  # a bad type is the test
 
 
 def test_formulas_take_rows_as_given() -> None:
-    """The loss functions do not ask rows to sum to 1; any K of at least 2 will do."""
+    """The loss functions accept rows that do not sum to 1, and any K of at least 2."""
     assert mean_squared_error([[3.0, 4.0]], [0]) == pytest.approx(10.0)
 
 
 def test_one_hot() -> None:
-    """Rows with a single 1; labels outside the classes are refused."""
+    """one_hot returns rows with a single 1 and refuses labels outside the classes."""
     np.testing.assert_array_equal(one_hot([1, 0], classes=2), [[0, 1], [1, 0]])
     with pytest.raises(InputError, match=r"label 2 in row 0 is outside 0\.\.1"):
         one_hot([2], classes=2)

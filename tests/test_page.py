@@ -154,7 +154,7 @@ def test_infinite_losses(tmp_path: Path) -> None:
     """A page can say infinite."""
     np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
     page = html.render(build_report([tmp_path / "hard.npy"], dataset="mnist-5k", delta=0))
-    assert "100 losses are infinite, and in no bin." in page
+    assert "Infinite losses, in no bin: 100." in page
     assert Page(page).text["strong"][0] == "infinite"
     assert "nan" not in Page(page).text["main"][0]
 

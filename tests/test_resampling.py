@@ -13,7 +13,7 @@ from mnistloss.stats import EXACT, bootstrap_interval, holm, mcnemar_p, sign_fli
 
 
 def brute_force(differences: np.ndarray) -> float:
-    """The share of all sign patterns whose sum is as far from zero, by plain loops."""
+    """Return the share of sign patterns whose sum is at least as far from zero, by plain loops."""
     observed = abs(math.fsum(differences))
     patterns = list(itertools.product((1, -1), repeat=len(differences)))
     sums = [abs(math.fsum(s * d for s, d in zip(signs, differences, strict=True))) for signs in patterns]
@@ -23,20 +23,20 @@ def brute_force(differences: np.ndarray) -> float:
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 12])
 @pytest.mark.parametrize("seed", range(4))
 def test_sign_flips_are_exact_for_few(n: int, seed: int) -> None:
-    """A few differences: every sign pattern is counted, as plain loops count them."""
+    """For a few differences the p-value is exact: the share of all sign patterns that plain loops count."""
     differences = np.random.default_rng([n, seed]).normal(0.4, 1, n)
     assert sign_flip_p(differences, 10, 0) == (brute_force(differences), True)
 
 
 def test_ties_count() -> None:
-    """Sums that are equal but for rounding count as equal; .1 + .2 is not .3 to a computer."""
+    """Sums that differ by rounding only are ties: 0.1 + 0.2 counts as 0.3."""
     differences = np.array([0.1, 0.2, -0.3, 0.3, 0.1, 0.2])
-    whole = np.array([1.0, 2.0, -3.0, 3.0, 1.0, 2.0])
-    assert sign_flip_p(differences, 10, 0) == sign_flip_p(whole, 10, 0) == (brute_force(whole), True)
+    tenfold = np.array([1.0, 2.0, -3.0, 3.0, 1.0, 2.0])
+    assert sign_flip_p(differences, 10, 0) == sign_flip_p(tenfold, 10, 0) == (brute_force(tenfold), True)
 
 
-def test_zero_differences_carry_nothing() -> None:
-    """Examples without a difference change no p-value, and do not stand in the way of exactness."""
+def test_zero_differences_are_ignored() -> None:
+    """Zero differences change no p-value and do not count towards EXACT."""
     differences = np.random.default_rng(1).normal(0.4, 1, 9)
     padded = np.concatenate([differences, np.zeros(5000)])
     assert sign_flip_p(padded, 10, 0) == sign_flip_p(differences, 10, 0)
@@ -44,7 +44,7 @@ def test_zero_differences_carry_nothing() -> None:
 
 
 def test_sign_flips_at_the_border() -> None:
-    """Random flips agree with all patterns, on both sides of the number where one gives way to the other."""
+    """Random flips agree with the exact p-value, on both sides of EXACT."""
     rng = np.random.default_rng(4)
     for n in (EXACT, EXACT + 1):
         differences = rng.normal(0.5, 1, n)
@@ -55,7 +55,7 @@ def test_sign_flips_at_the_border() -> None:
 
 @pytest.mark.parametrize("n", [15, 63, 64, 65, 1000])
 def test_random_flips_have_the_distribution_of_the_mean(n: int) -> None:
-    """The random p-value is that of the normal limit, within what flips and skewness allow."""
+    """The random p-value is near that of the normal limit."""
     differences = np.random.default_rng(n).normal(0, 1, n)
     differences += 1.5 * math.sqrt((differences**2).mean() / n) - differences.mean()
     z = abs(differences.sum()) / math.sqrt((differences**2).sum())
@@ -63,13 +63,13 @@ def test_random_flips_have_the_distribution_of_the_mean(n: int) -> None:
 
 
 def test_no_random_p_is_zero() -> None:
-    """The pattern that was found is one of those possible: the least p of 999 flips is 1/1000."""
+    """The observed pattern counts as one of the patterns: the smallest p of 999 flips is 1/1000."""
     assert sign_flip_p(np.ones(1000), 999, 0) == (1 / 1000, False)
 
 
 @pytest.mark.parametrize("n", [10, 400])
 def test_sign_flips_agree_with_scipy(n: int) -> None:
-    """The p-value of permutation_test for paired samples: equal where both are exact, close where both are random."""
+    """The p-value is that of scipy's paired permutation_test: equal if both are exact, close if both are random."""
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(n)
     a, b = rng.exponential(1, (2, n))
@@ -88,7 +88,7 @@ def test_sign_flips_agree_with_scipy(n: int) -> None:
 
 
 def test_bootstrap_agrees_with_scipy() -> None:
-    """The percentile interval of a skewed sample's mean is scipy's, but for the draw."""
+    """The percentile interval of the mean of a skewed sample is near scipy's."""
     stats = pytest.importorskip("scipy.stats")
     values = np.random.default_rng(8).exponential(1, 301)
     expected = stats.bootstrap(
@@ -98,17 +98,17 @@ def test_bootstrap_agrees_with_scipy() -> None:
     np.testing.assert_allclose(bootstrap_interval(values, 20_000, 0, 0.9), expected, atol=0.03 * width)
 
 
-@pytest.mark.parametrize("at", range(7))
-def test_bootstrap_draws_every_value_alike(at: int) -> None:
-    """A value is missing from a sample of 7 with probability (6/7)^7 = 0.340, wherever it stands."""
+@pytest.mark.parametrize("position", range(7))
+def test_bootstrap_draws_every_value_alike(position: int) -> None:
+    """A value is missing from a resample of 7 with probability (6/7)^7 = 0.340, whatever its position."""
     values = np.zeros(7)
-    values[at] = 7
-    assert bootstrap_interval(values, 50_000, at, 1 - 2 * 0.33)[0] == 0
-    assert bootstrap_interval(values, 50_000, at, 1 - 2 * 0.35)[0] == 1
+    values[position] = 7
+    assert bootstrap_interval(values, 50_000, position, 1 - 2 * 0.33)[0] == 0
+    assert bootstrap_interval(values, 50_000, position, 1 - 2 * 0.35)[0] == 1
 
 
 def test_seeds() -> None:
-    """A seed gives the same numbers for ever, and another seed others."""
+    """A seed gives the same numbers in every release, and another seed gives others."""
     differences = np.arange(-30.0, 40.0)
     p, _ = sign_flip_p(differences, 9999, 7)
     interval = bootstrap_interval(differences, 999, 7, 0.95)
@@ -119,7 +119,7 @@ def test_seeds() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """10,000 flips and draws of 10,000 examples never hold more than a few MB."""
+    """10,000 flips and 500 resamples of 10,000 examples use less than 10 MB."""
     differences = np.random.default_rng(0).normal(0, 1, 10_000)
     tracemalloc.start()
     sign_flip_p(differences, 10_000, 0)
@@ -131,7 +131,7 @@ def test_memory_is_bounded() -> None:
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 5), (1, 5), (6, 6), (30, 51), (400, 330), (3000, 3100)])
 def test_mcnemar(b: int, c: int) -> None:
-    """The exact p-value of statsmodels, whichever model comes first."""
+    """The p-value is the exact one of statsmodels, in either order of the models."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tables = pytest.importorskip("statsmodels.stats.contingency_tables")
@@ -142,7 +142,7 @@ def test_mcnemar(b: int, c: int) -> None:
 
 @pytest.mark.parametrize("p", [[0.04], [0.01, 0.02, 0.03], [0.9, 0.001, 0.04, 0.04, 0.2], [1.0, 1.0]])
 def test_holm(p: list[float]) -> None:
-    """The adjusted p-values of statsmodels' multipletests, in the order given."""
+    """The adjusted p-values are those of statsmodels' multipletests, in the given order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         multitest = pytest.importorskip("statsmodels.stats.multitest")
@@ -150,6 +150,6 @@ def test_holm(p: list[float]) -> None:
 
 
 def test_refusals() -> None:
-    """Counts are whole numbers that are large enough; confidence lies between 0 and 1."""
+    """A confidence outside (0, 1) is refused."""
     with pytest.raises(ArgumentError, match="confidence is 1"):
         bootstrap_interval(np.ones(3), 10, 0, 1)

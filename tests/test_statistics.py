@@ -1,4 +1,4 @@
-"""Moments and intervals: against the standard library, against textbooks, and by simulation."""
+"""Moments and intervals, against the standard library, against textbooks, and by simulation."""
 
 import math
 import statistics
@@ -17,37 +17,38 @@ values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60)
 
 @given(values=values, cut=st.integers(1, 59))
 def test_merged_moments_are_the_moments(values: list[float], cut: int) -> None:
-    """Blocks merged give the mean and the standard error of the whole."""
+    """Merged blocks give the mean and the standard error of all values."""
     blocks = [np.array(part) for part in (values[:cut], values[cut:]) if part]
-    found = Moments.merged(map(Moments.of, blocks))
-    assert found.count == len(values)
-    assert found.mean == pytest.approx(statistics.fmean(values), rel=1e-9, abs=1e-9)
+    moments = Moments.merged(map(Moments.of, blocks))
+    assert moments.count == len(values)
+    assert moments.mean == pytest.approx(statistics.fmean(values), rel=1e-9, abs=1e-9)
     expected = statistics.stdev(values) / math.sqrt(len(values))
-    assert found.stderr == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert moments.stderr == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_infinite_values_are_counted() -> None:
-    """One infinite value makes the mean infinite and takes the standard error away."""
-    found = Moments.merged([Moments.of(np.array([1.0, math.inf])), Moments.of(np.array([math.inf]))])
-    assert (found.count, found.infinite, found.sum, found.mean, found.stderr) == (3, 2, math.inf, math.inf, None)
+    """One infinite value makes the mean infinite and the standard error None."""
+    moments = Moments.merged([Moments.of(np.array([1.0, math.inf])), Moments.of(np.array([math.inf]))])
+    assert (moments.count, moments.infinite, moments.stderr) == (3, 2, None)
+    assert moments.sum == moments.mean == math.inf
 
 
 def test_losses_whose_sum_overflows_count_as_infinite() -> None:
-    """Finite losses too large to be squared and summed are counted with the infinite ones."""
-    found = Moments.of(np.array([1e308, 1e308, 1e200, 3.0]))
-    assert (found.n, found.total, found.infinite) == (1, 3.0, 3)
+    """Finite losses too large to be squared and summed count as infinite."""
+    moments = Moments.of(np.array([1e308, 1e308, 1e200, 3.0]))
+    assert (moments.n, moments.total, moments.infinite) == (1, 3.0, 3)
     result = evaluate([[0.0, -1e308]] * 4, targets=[1] * 4, input="logits")
     assert result.losses["cee"].infinite == 4
 
 
 def test_one_value_has_no_standard_error() -> None:
-    """A single example says nothing about the spread."""
+    """A single example has no standard error and no interval."""
     assert Moments.of(np.array([2.0])).stderr is None
     assert normal_interval(2.0, None, 0.95) is None
 
 
 def test_quantile() -> None:
-    """The textbook's 1.96."""
+    """The quantile of 0.95 is the textbook's 1.96; a confidence outside (0, 1) is refused."""
     assert quantile(0.95) == pytest.approx(1.959963984540054, rel=1e-12)
     for confidence in (0, 1, -1, math.nan):
         with pytest.raises(ArgumentError, match="between 0 and 1"):
@@ -55,7 +56,7 @@ def test_quantile() -> None:
 
 
 def test_wilson_interval() -> None:
-    """Wilson's interval for 8 of 10, and its ends where all or none are right."""
+    """Wilson's interval for 8 of 10, for all and for none."""
     assert wilson_interval(0.8, 10, 0.95) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
     assert wilson_interval(1.0, 10, 0.95) == pytest.approx((0.7224672, 1.0), abs=1e-6)
     assert wilson_interval(0.0, 10, 0.95)[0] == 0
@@ -63,7 +64,7 @@ def test_wilson_interval() -> None:
 
 
 def test_intervals_cover() -> None:
-    """Of 95 % intervals over many draws, between 94 and 96 % hold the truth."""
+    """Between 94 and 96 % of many 95 % intervals cover the true value."""
     rng = np.random.default_rng(8)
     draws = rng.normal(1, 3, size=(4000, 500))
     hits = [low <= 1 <= high for low, high in (_interval(row) for row in draws)]
@@ -75,11 +76,11 @@ def test_intervals_cover() -> None:
 
 def _interval(row: np.ndarray) -> tuple[float, float]:
     moments = Moments.of(row)
-    found = normal_interval(moments.mean, moments.stderr, 0.95)
-    assert found is not None
-    return found
+    interval = normal_interval(moments.mean, moments.stderr, 0.95)
+    assert interval is not None
+    return interval
 
 
 def test_the_usual_quantile() -> None:
-    """What is written out for 0.95 is what is computed for any other confidence."""
+    """The quantile spelt out for 0.95 equals the computed one."""
     assert quantile(0.95) == statistics.NormalDist().inv_cdf(0.5 + 0.95 / 2)

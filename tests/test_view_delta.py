@@ -1,4 +1,4 @@
-"""The view `delta`: the mean cee with other deltas, and what it means where predictions are 0 or 1."""
+"""The view `delta`: the mean cee with other deltas, also where all predictions are 0 or 1."""
 
 import math
 from pathlib import Path
@@ -17,14 +17,14 @@ LABELS = np.arange(1000) % 10
 OWN = DataOptions(dataset="mnist-5k")
 
 
-def sentence(found: Delta) -> str:
-    lines = found.parts()[-1]
+def sentence(result: Delta) -> str:
+    lines = result.parts()[-1]
     assert isinstance(lines, Lines)
     return lines.lines[0]
 
 
 def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
-    """Each row is what `evaluate` says with that delta, and a plain loop; the deltas are 0 and 1e-15 to 1e-2."""
+    """Each row equals `evaluate` with that delta, and a plain loop; the deltas are 0 and 1e-15 to 1e-2."""
     rows = delta(scores_of(probs, OWN)).rows
     assert [row.delta for row in rows] == [0, *(float(f"1e-{k}") for k in range(15, 1, -1))]
     for row in rows:
@@ -38,39 +38,39 @@ def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
 
 
 def test_infinite_terms() -> None:
-    """Terms that are infinite are counted at 0 and at no other delta, and are null in JSON."""
+    """Infinite terms occur at delta 0 only, are counted, and are null in JSON."""
     y = [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0], [0.25, 0.75]]
-    found = delta(scores_of(y, DataOptions(targets=[0, 1, 0, 1])))
-    assert [row.infinite for row in found.rows] == [2] + [0] * 14
-    first = found.as_dict()["rows"][0]
+    result = delta(scores_of(y, DataOptions(targets=[0, 1, 0, 1])))
+    assert [row.infinite for row in result.rows] == [2] + [0] * 14
+    first = result.as_dict()["rows"][0]
     assert (first["cee"], first["change"], first["infinite"]) == (None, None, 2)
-    assert sentence(found).startswith("2 terms are infinite without delta")
+    assert sentence(result).startswith("2 terms are infinite without delta and -log(delta) with it")
 
 
 def test_hard_predictions_are_all_delta() -> None:
-    """Where every prediction is 0 or 1, cee is -log(delta) * (1 - accuracy), up to accuracy * delta."""
+    """If every prediction is 0 or 1, cee is -log(delta) * (1 - accuracy), up to accuracy * delta."""
     y = np.eye(10)[LABELS]
     y[:70] = np.roll(y[:70], 3, axis=1)
-    found = delta(scores_of(y, OWN))
-    assert found.hard
-    assert found.accuracy == pytest.approx(0.93, rel=1e-12)
-    for row in found.rows[1:]:
+    result = delta(scores_of(y, OWN))
+    assert result.hard
+    assert result.accuracy == pytest.approx(0.93, rel=1e-12)
+    for row in result.rows[1:]:
         assert abs(row.cee - -math.log(row.delta) * 0.07) <= row.delta + 1e-14
-    assert "16.118 * 0.0700 = 1.1283 at 1e-7" in sentence(found)
+    assert "at 1e-7 16.118 * 0.0700 = 1.1283," in sentence(result)
 
 
 def test_soft_targets_and_classes() -> None:
-    """Soft targets are taken as they are; predicted classes are an InputError."""
-    found = delta(scores_of([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
-    assert found.rows[0].cee == pytest.approx(math.log(2), rel=1e-15)
-    assert not found.hard
-    assert sentence(found).startswith("No term is infinite")
+    """Soft targets are used as given; predicted classes are an InputError."""
+    result = delta(scores_of([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
+    assert result.rows[0].cee == pytest.approx(math.log(2), rel=1e-15)
+    assert not result.hard
+    assert sentence(result).startswith("No term is infinite")
     with pytest.raises(InputError, match="predicted classes"):
         delta(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network: the published figures with and without delta, and logits give the same."""
+    """On the book's network: the published values with and without delta; logits give the same."""
     folder = realdata / "predictions"
     rows = {row.delta: row.cee for row in delta(scores_of(folder / "book-network-probs.npy", DataOptions())).rows}
     assert rows[1e-7] == pytest.approx(0.22454365154002318, rel=1e-14)

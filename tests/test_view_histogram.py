@@ -1,4 +1,4 @@
-"""The view `histogram`: how the losses of single examples are spread, and which of them make the loss."""
+"""The view `histogram`: the per-example losses in bins, and the share of the loss in each."""
 
 import json
 import math
@@ -19,35 +19,36 @@ OWN = DataOptions(dataset="mnist-5k")
 
 
 def test_bins_are_those_of_a_loop(probs: np.ndarray) -> None:
-    """Each loss counts, with its cost, to the bin of a plain loop; shares add up to 1, costs to the loss of eval."""
+    """Counts and sums of each bin equal those of a plain loop; shares add up to 1, sums to the loss of `evaluate`."""
     losses = [-math.log(float(row[t]) + 1e-7) for row, t in zip(probs, LABELS, strict=True)]
-    found = histogram(scores_of(probs, OWN), per_decade=2)
-    np.testing.assert_allclose(found.edges[::2], 10.0 ** np.arange(len(found.edges[::2])) * found.edges[0], rtol=1e-12)
-    assert found.edges[0] <= min(losses)
-    assert max(losses) <= found.edges[-1]
-    for place, (low, high) in enumerate(zip(found.edges[:-1], found.edges[1:], strict=True)):
+    result = histogram(scores_of(probs, OWN), per_decade=2)
+    whole_powers = result.edges[::2]
+    np.testing.assert_allclose(whole_powers, 10.0 ** np.arange(len(whole_powers)) * whole_powers[0], rtol=1e-12)
+    assert result.edges[0] <= min(losses)
+    assert max(losses) <= result.edges[-1]
+    for place, (low, high) in enumerate(zip(result.edges[:-1], result.edges[1:], strict=True)):
         inside = [loss for loss in losses if low <= loss < high]
-        assert found.counts[place] == len(inside)
-        assert found.sums[place] == pytest.approx(math.fsum(inside), rel=1e-12)
-    assert sum(share or 0 for share in found.shares) == pytest.approx(1, rel=1e-12)
-    assert found.sums.sum() / 1000 == pytest.approx(evaluate(probs, dataset="mnist-5k").losses["cee"].value, rel=1e-12)
+        assert result.counts[place] == len(inside)
+        assert result.sums[place] == pytest.approx(math.fsum(inside), rel=1e-12)
+    assert sum(share or 0 for share in result.shares) == pytest.approx(1, rel=1e-12)
+    assert result.sums.sum() / 1000 == pytest.approx(evaluate(probs, dataset="mnist-5k").losses["cee"].value, rel=1e-12)
     ranked = sorted(losses)
-    assert found.median == pytest.approx(ranked[499], rel=1e-12)
-    assert found.costly == pytest.approx(sum(ranked[-50:]) / sum(ranked), rel=1e-12)
+    assert result.median == pytest.approx(ranked[499], rel=1e-12)
+    assert result.costliest_twentieth == pytest.approx(sum(ranked[-50:]) / sum(ranked), rel=1e-12)
 
 
 def test_perfect_rows_are_in_the_first_bin() -> None:
-    """A row that is certain and right costs -1e-7, which no logarithmic axis has: it counts to the first bin."""
-    found = histogram(scores_of(np.eye(10)[LABELS], OWN))
-    assert (found.edges[0], len(found.edges), found.counts.tolist()) == (1e-6, 4, [1000, 0, 0])
-    assert found.as_dict()["bins"][0]["low"] is None
-    bars = found.parts()[0]
+    """A perfect row costs -1e-7, which has no logarithm: it is in the first bin."""
+    result = histogram(scores_of(np.eye(10)[LABELS], OWN))
+    assert (result.edges[0], len(result.edges), result.counts.tolist()) == (1e-6, 4, [1000, 0, 0])
+    assert result.as_dict()["bins"][0]["low"] is None
+    bars = result.parts()[0]
     assert isinstance(bars, Bars)
     assert bars.labels[0] == "below 2.2e-06"
 
 
 def test_infinite_losses(tmp_path: Path, cli: Cli) -> None:
-    """What is infinite is in no bin and is said; shares of an infinite loss are null."""
+    """Infinite losses are in no bin, and their number is printed; shares of an infinite loss are null."""
     y = np.full((1000, 10), 0.1)
     y[:20] = np.roll(np.eye(10)[LABELS[:20]], 1, axis=1)
     np.save(tmp_path / "y.npy", y)
@@ -56,35 +57,35 @@ def test_infinite_losses(tmp_path: Path, cli: Cli) -> None:
     assert (view["infinite"], view["share_of_costliest_twentieth"]) == (20, None)
     assert sum(b["count"] for b in view["bins"]) == 980
     assert all(b["share_of_loss"] is None for b in view["bins"])
-    assert "20 losses are infinite, and in no bin." in cli(*arguments).stdout
+    assert "Infinite losses, in no bin: 20." in cli(*arguments).stdout
 
 
 def test_everything_infinite() -> None:
-    """With no finite loss at all there are empty bins."""
-    found = histogram(scores_of([[1.0, 0.0]], DataOptions(targets=[1], delta=0)))
-    assert (found.infinite, found.counts.sum(), found.median) == (1, 0, math.inf)
+    """Without a finite loss all bins are empty."""
+    result = histogram(scores_of([[1.0, 0.0]], DataOptions(targets=[1], delta=0)))
+    assert (result.infinite, result.counts.sum(), result.median) == (1, 0, math.inf)
 
 
 def test_predicted_classes_are_refused() -> None:
-    """Predicted classes have no cee."""
+    """Predicted classes have no cee and are an InputError."""
     with pytest.raises(InputError, match=r"predicted classes.*would need a probability"):
         histogram(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
 
 
-def test_plot_draws_what_the_bars_say(tmp_path: Path, cli: Cli, preds: Path) -> None:
-    """`inspect VIEW --plot` draws the chart behind the bars, with its axes named."""
+def test_plot_draws_the_chart(tmp_path: Path, cli: Cli, preds: Path) -> None:
+    """`inspect VIEW --plot` draws the chart of the bars, with labelled axes."""
     result = cli("inspect", "histogram", preds, "--dataset", "mnist-5k", "--plot", tmp_path / "h.svg")
     assert result.stderr == f"drawn to {tmp_path / 'h.svg'}\n"
     assert "cee of an example, in nats" in (tmp_path / "h.svg").read_text()
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network half of the digits cost 0.0256 or less, and the costliest 500 make 59.7 % of the loss."""
-    found = histogram(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    assert (found.median, found.costly) == pytest.approx((0.025572, 0.597), rel=1e-3)
-    lines = found.parts()[-1]
+    """On the book's network half the digits cost 0.0256 or less, and the costliest 500 make up 59.7 % of the loss."""
+    result = histogram(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
+    assert (result.median, result.costliest_twentieth) == pytest.approx((0.025572, 0.597), rel=1e-3)
+    lines = result.parts()[-1]
     assert isinstance(lines, Lines)
     assert lines.lines == (
         "Half of the examples cost 0.025572 or less.",
-        "The 500 costliest of them, 5.0%, make 59.7% of the loss.",
+        "The 500 costliest of them, 5.0%, make up 59.7% of the loss.",
     )

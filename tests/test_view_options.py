@@ -1,4 +1,4 @@
-"""The options of views: what is declared is what the functions take."""
+"""The options of views: the declarations match the functions."""
 
 import inspect
 import math
@@ -16,7 +16,7 @@ from mnistloss.errors import ArgumentError
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_options_are_the_arguments(name: str) -> None:
-    """Each view's function takes its options after the examples, with the defaults that they declare."""
+    """Each view's function takes its options after the scores, with the declared defaults."""
     _, *arguments = inspect.signature(VIEWS[name].run).parameters.values()
     assert [(a.name, a.default, type(a.default)) for a in arguments] == [
         (option.name, option.default, type(option.default)) for option in VIEWS[name].options
@@ -42,7 +42,7 @@ def test_options_are_the_arguments(name: str) -> None:
 def test_options_out_of_range(
     view: str, options: dict[str, Any], message: str, cli: Cli, preds: Path, probs: np.ndarray
 ) -> None:
-    """What an option cannot be is refused with what it can be, in the library and on the command line."""
+    """A value out of range is refused with the range, in the library and on the command line."""
     with pytest.raises(ArgumentError, match=message):
         look(probs, view, options=options, dataset="mnist-5k")
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]

@@ -1,4 +1,4 @@
-"""The view `others`: each tool's number in our own few lines, against the tool where it is installed."""
+"""The view `others`: our formula for each tool against the tool itself, where it is installed."""
 
 import importlib
 import math
@@ -26,17 +26,17 @@ def hard() -> np.ndarray:
 
 @pytest.fixture(params=["spread", "hard", "off by a little"])
 def y(request: pytest.FixtureRequest, probs: np.ndarray) -> np.ndarray:
-    """Predictions in float32: of every size, of 0 and 1, and with rows that sum to 1.0005."""
+    """Return predictions in float32: of every size, of 0 and 1, and with rows that sum to 1.0005."""
     return {"spread": probs, "hard": hard(), "off by a little": probs * np.float32(1.0005)}[request.param]
 
 
 def value(y: np.ndarray, name: str) -> float:
-    (found,) = (v for tool, v, _ in others(scores_of(y, OWN)).rows() if tool.name == name)
-    return found
+    (mean,) = (v for tool, v, _ in others(scores_of(y, OWN)).rows() if tool.name == name)
+    return mean
 
 
 def test_the_course(y: np.ndarray) -> None:
-    """The course's two functions, as its code has them, in float64."""
+    """Both functions equal the course's code in float64."""
     p, t = y.astype(np.float64), np.eye(10)[LABELS]
     with_delta = -np.sum(t * np.log(p + 1e-7)) / 1000
     assert value(y, "course, with delta") == pytest.approx(with_delta, rel=1e-12)
@@ -47,7 +47,7 @@ def test_the_course(y: np.ndarray) -> None:
 
 @pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")
 def test_scikit_learn(y: np.ndarray) -> None:
-    """log_loss clips by the epsilon of the dtype that it is given, and leaves rows as they are."""
+    """log_loss clips by the epsilon of the dtype and does not normalise rows."""
     metrics = pytest.importorskip("sklearn.metrics")
     y = np.minimum(y, 1)
     double, single = (metrics.log_loss(LABELS, y.astype(dtype), labels=range(10)) for dtype in (float, np.float32))
@@ -82,22 +82,22 @@ def test_keras(y: np.ndarray) -> None:
 
 
 def test_torch(y: np.ndarray) -> None:
-    """CrossEntropyLoss is a float32 log-softmax of what it is given; MSELoss averages over the classes."""
+    """CrossEntropyLoss is a float32 log-softmax of any input; MSELoss averages over the classes."""
     torch = pytest.importorskip("torch")
-    given, t = torch.from_numpy(y), torch.from_numpy(LABELS)
+    p, t = torch.from_numpy(y), torch.from_numpy(LABELS)
     entropy = torch.nn.CrossEntropyLoss()
     cases = {
-        "torch CrossEntropyLoss of logits": entropy(torch.log(given), t),
-        "torch CrossEntropyLoss of probabilities": entropy(given, t),
-        "torch NLLLoss of log p": torch.nn.NLLLoss()(torch.log(given), t),
-        "MSE of Keras, scikit-learn, torch": torch.nn.MSELoss()(given, torch.eye(10)[t]),
+        "torch CrossEntropyLoss of logits": entropy(torch.log(p), t),
+        "torch CrossEntropyLoss of probabilities": entropy(p, t),
+        "torch NLLLoss of log p": torch.nn.NLLLoss()(torch.log(p), t),
+        "MSE of Keras, scikit-learn, torch": torch.nn.MSELoss()(p, torch.eye(10)[t]),
     }
     for name, expected in cases.items():
         assert value(y, name) == pytest.approx(float(expected), rel=1e-6), name
 
 
-def test_lines_against_plain_loops(y: np.ndarray) -> None:
-    """What Keras and torch do, written as loops in float64, agrees to the digits of float32."""
+def test_formulas_against_plain_loops(y: np.ndarray) -> None:
+    """The formulas of Keras and torch agree with loops in float64 to the digits of float32."""
     keras_costs, torch_costs = [], []
     for row, t in zip(y.astype(np.float64), LABELS, strict=True):
         keras_costs.append(-math.log(min(max(row[t] / math.fsum(row), 1e-7), 1 - 1e-7)))
@@ -107,30 +107,30 @@ def test_lines_against_plain_loops(y: np.ndarray) -> None:
 
 
 def test_hard_predictions_show_the_epsilons() -> None:
-    """Where every prediction is 0 or 1, each number is its own epsilon's, or infinite; JSON has null for that."""
-    found = {tool.name: v for tool, v, _ in others(scores_of(hard(), OWN)).rows()}
-    assert found["course, with delta"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
-    assert found["scikit-learn 1.9.1 log_loss, float64"] == pytest.approx(0.07 * 52 * math.log(2), rel=1e-12)
-    assert found["scikit-learn 1.9.1 log_loss, float32"] == pytest.approx(0.07 * 23 * math.log(2), rel=1e-6)
-    assert found["Keras categorical_crossentropy"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
-    assert found["course, batch version without delta"] == math.inf
+    """If every prediction is 0 or 1, each value depends on the tool's epsilon, or is infinite, null in JSON."""
+    result = {tool.name: v for tool, v, _ in others(scores_of(hard(), OWN)).rows()}
+    assert result["course, with delta"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
+    assert result["scikit-learn 1.9.1 log_loss, float64"] == pytest.approx(0.07 * 52 * math.log(2), rel=1e-12)
+    assert result["scikit-learn 1.9.1 log_loss, float32"] == pytest.approx(0.07 * 23 * math.log(2), rel=1e-6)
+    assert result["Keras categorical_crossentropy"] == pytest.approx(0.07 * -math.log(1e-7), rel=1e-6)
+    assert result["course, batch version without delta"] == math.inf
     rows = {row["name"]: row for row in others(scores_of(hard(), OWN)).as_dict()["others"]}
     assert rows["course, batch version without delta"]["value"] is None
     assert rows["course, with delta"]["difference"] is None
 
 
 def test_differences_are_to_ours(probs: np.ndarray) -> None:
-    """Each difference is to the nll or mse that `evaluate` says; the table has a row for each tool."""
-    found = others(scores_of(probs, OWN))
+    """Each difference is from the nll or mse of `evaluate`; JSON has an entry for each tool."""
+    result = others(scores_of(probs, OWN))
     losses = evaluate(probs, dataset="mnist-5k", losses=["nll", "mse"]).losses
-    assert found.ours == {name: losses[name].value for name in ("nll", "mse")}
-    for tool, v, difference in found.rows():
-        assert difference == v - found.ours[tool.ours]
-    assert len({tool.name for tool in TOOLS}) == len(found.as_dict()["others"]) == len(TOOLS)
+    assert result.ours == {name: losses[name].value for name in ("nll", "mse")}
+    for tool, v, difference in result.rows():
+        assert difference == v - result.ours[tool.ours]
+    assert len({tool.name for tool in TOOLS}) == len(result.as_dict()["others"]) == len(TOOLS)
 
 
 def test_logits(probs: np.ndarray) -> None:
-    """From logits the numbers are those of their softmax."""
+    """Logits give the values of their softmax."""
     z = np.log(probs) + 3
     from_logits = others(scores_of(z, DataOptions(dataset="mnist-5k", input="logits"))).values
     assert from_logits == pytest.approx(others(scores_of(softmax(z), OWN)).values, rel=1e-6)
@@ -145,12 +145,12 @@ def test_refusals() -> None:
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network: what each tool prints, the softmax too many far off, the rest within 1e-6."""
-    found = others(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    values = {tool.name: v for tool, v, _ in found.rows()}
+    """On the book's network: the values of the tools; softmax applied twice is far off, the rest within 1e-6."""
+    result = others(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
+    values = {tool.name: v for tool, v, _ in result.rows()}
     assert values["course, with delta"] == pytest.approx(0.22454365154002318, rel=1e-13)
     assert values["MSE of Keras, scikit-learn, torch"] == pytest.approx(0.049579113009651225 / 5, rel=1e-12)
     assert values["torch CrossEntropyLoss of probabilities"] == pytest.approx(1.5692498, abs=1e-6)
-    for tool, v, difference in found.rows():
+    for tool, v, difference in result.rows():
         if tool.ours == "nll" and "probabilities" not in tool.name:
             assert abs(difference) < 1e-6, (tool.name, v)

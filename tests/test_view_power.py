@@ -1,4 +1,4 @@
-"""The view `power`: how many examples a difference takes, against scipy and a simulation."""
+"""The view `power`: the examples needed to detect a difference, against scipy and a simulation."""
 
 import json
 import math
@@ -22,19 +22,19 @@ def examples(probs: np.ndarray) -> Scores:
 
 @pytest.mark.parametrize("difference", [0.001, 0.05, 0.3])
 def test_numbers_are_those_of_scipy(difference: float, examples: Scores) -> None:
-    """s is the sample's standard deviation, and the numbers needed are of scipy's normal quantiles."""
+    """s is the standard deviation of the losses; the examples needed follow from scipy's normal quantiles."""
     stats = pytest.importorskip("scipy.stats")
     s = examples.losses("cee").std(ddof=1)
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
-    found = power(examples, difference)
-    assert found.s == pytest.approx(s, rel=1e-12)
-    for design, variance in zip(found.designs, (2, 2 * 0.5, 2 * 0.1, 2 * 0.01), strict=True):
+    result = power(examples, difference)
+    assert result.s == pytest.approx(s, rel=1e-12)
+    for design, variance in zip(result.designs, (2, 2 * 0.5, 2 * 0.1, 2 * 0.01), strict=True):
         assert design.needed == math.ceil((z * s / difference) ** 2 * variance)
         assert design.detectable == pytest.approx(z * s * math.sqrt(variance / 1000), rel=1e-9)
 
 
 def test_needed_and_detectable_are_inverse(examples: Scores) -> None:
-    """To see what n examples show, n are needed; a smaller difference takes more, a correlation fewer."""
+    """To detect what n examples detect, n are needed; a correlation reduces the number."""
     for i, design in enumerate(power(examples).designs):
         assert design.detectable is not None
         assert power(examples, design.detectable * (1 + 1e-9)).designs[i].needed == 1000
@@ -44,42 +44,42 @@ def test_needed_and_detectable_are_inverse(examples: Scores) -> None:
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
-def test_the_power_is_what_it_says(correlation: float, examples: Scores) -> None:
-    """Of simulated pairs of models that differ by what is detectable, 80 % are told apart."""
-    found = power(examples)
-    (design,) = (d for d in found.designs if (d.correlation or 0.0) == correlation)
-    assert found.s is not None
+def test_power_by_simulation(correlation: float, examples: Scores) -> None:
+    """Of simulated pairs of models with the detectable difference, 80 % are significantly different."""
+    result = power(examples)
+    (design,) = (d for d in result.designs if (d.correlation or 0.0) == correlation)
+    assert result.s is not None
     assert design.detectable is not None
-    rng, s, n, apart = np.random.default_rng(2), found.s, 200, 0
+    rng, s, n, significant = np.random.default_rng(2), result.s, 200, 0
     size = design.detectable * math.sqrt(1000 / n)
     for _ in range(2000):
         common, a, b = rng.normal(size=(3, n))
         shared, own = math.sqrt(correlation), math.sqrt(1 - correlation)
         differences = s * (shared * common + own * a) - s * (shared * common + own * b) + size
-        apart += abs(differences.mean()) > 1.959964 * s * math.sqrt(2 * (1 - correlation) / n)
-    assert apart / 2000 == pytest.approx(0.8, abs=0.03)
+        significant += abs(differences.mean()) > 1.959964 * s * math.sqrt(2 * (1 - correlation) / n)
+    assert significant / 2000 == pytest.approx(0.8, abs=0.03)
 
 
-def test_no_spread(cli: Cli, tmp_path: Path) -> None:
-    """With an infinite loss, or a single example, nothing is made up: null in JSON, words in the table."""
+def test_no_finite_standard_deviation(cli: Cli, tmp_path: Path) -> None:
+    """With an infinite loss or a single example, numbers are null in JSON, and a sentence gives the reason."""
     np.save(tmp_path / "y.npy", np.eye(10)[np.roll(LABELS, 1)])
     arguments = ("inspect", "power", tmp_path / "y.npy", "--dataset", "mnist-5k", "--delta", "0")
     view = json.loads(cli(*arguments, "--format", "json").stdout, parse_constant=pytest.fail)["views"]["power"]
     assert view["s"] is None
     assert {(d["examples_needed"], d["detectable_difference"]) for d in view["designs"]} == {(None, None)}
-    assert "no finite spread" in cli(*arguments).stdout
+    assert "no finite standard deviation" in cli(*arguments).stdout
     assert power(scores_of([[0.5, 0.5]], DataOptions(targets=[0]))).s is None
 
 
 def test_predicted_classes() -> None:
-    """Of predicted classes it is the error rate; where all are right, one example is enough."""
-    found = power(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
-    assert (found.loss, found.s, found.designs[0].needed) == ("error", 0.0, 1)
+    """For predicted classes the loss is the error; if all are right, one example is enough."""
+    result = power(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
+    assert (result.loss, result.s, result.designs[0].needed) == ("error", 0.0, 1)
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network, 0.005 is seen with 10,000 examples only where losses go together by 0.99."""
-    found = power(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    assert [design.needed for design in found.designs] == [284747, 142374, 28475, 2848]
-    detectable = [design.detectable for design in found.designs]
+    """On the book's network, 10,000 examples detect 0.005 only if the losses correlate by 0.99."""
+    result = power(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
+    assert [design.needed for design in result.designs] == [284747, 142374, 28475, 2848]
+    detectable = [design.detectable for design in result.designs]
     assert detectable == pytest.approx([0.0266808, 0.0188662, 0.0084372, 0.0026681], abs=5e-8)

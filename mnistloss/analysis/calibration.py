@@ -1,4 +1,4 @@
-"""Whether a confidence is as large as the accuracy that comes with it, and what the difference costs."""
+"""Calibration: how far confidence and accuracy differ, and what the best temperature would save."""
 
 from __future__ import annotations
 
@@ -20,125 +20,16 @@ from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.stats import Moments
 
+MIN_PROBABILITY = 1e-300
+"""Smaller probabilities are raised to this one before the log, so that it is finite."""
 
-@dataclass(frozen=True)
-class Calibration:
-    """Calibration of the top label: the confidence max_k y_k against whether that class is right."""
-
-    bins: tuple[Bin, ...]
-    ece: float
-    mce: float
-    brier: Brier
-    nll: float
-    tempering: Tempering
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it; costs are nll as given minus nll at a temperature, null where that is infinite."""
-        fitted = self.tempering
-        return {
-            "confidence": "max_k y_k",
-            "binning": {"bins": len(self.bins), "edges": "equal width, (low, high]", "norm": "L1, weighted by count"},
-            "expected_calibration_error": self.ece,
-            "maximum_calibration_error": self.mce,
-            "brier_of_top_label": asdict(self.brier),
-            "reliability": [asdict(b) for b in self.bins],
-            "temperature": {"best": fitted.temperature, "even_and_odd_rows": fitted.halves, "floor": FLOOR},
-            "nll": {"as_given": finite(self.nll), "in_sample": fitted.in_sample, "cross_fitted": fitted.crossed},
-            "cost": {
-                "in_sample": finite(self._cost(fitted.in_sample)),
-                "cross_fitted": finite(self._cost(fitted.crossed)),
-            },
-        }
-
-    def _cost(self, tempered: float | None) -> float | None:
-        return None if tempered is None else self.nll - tempered
-
-    def parts(self) -> list[Part]:
-        """The reliability of each bin that has examples, the Brier score's parts, and sentences."""
-        filled = [b for b in self.bins if b.count]
-        bars = Bars(
-            "accuracy by confidence",
-            tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
-            tuple(b.accuracy or 0.0 for b in filled),
-            tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
-            self._chart(),
-        )
-        brier = Table(
-            "Brier score of the top label, and the parts that it is made of",
-            (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins"),
-            (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
-        )
-        return [bars, brier, Lines(self._sentences())]
-
-    def _chart(self) -> Chart:
-        means = [(b.confidence, b.accuracy) for b in self.bins if b.confidence is not None and b.accuracy is not None]
-        found, right = zip(*means, strict=True)
-        return Chart(
-            "reliability: accuracy by confidence",
-            Axis("confidence, the mean of max y in the bin, a share"),
-            Axis("accuracy in the bin, a share"),
-            (
-                Curve("these predictions", found, right, "joined"),
-                Curve("as often right as sure", (0.0, 1.0), (0.0, 1.0)),
-            ),
-        )
-
-    def _sentences(self) -> tuple[str, ...]:
-        fitted, bins = self.tempering, formatting.counted(len(self.bins), "bin", "bins")
-        t = fitted.temperature
-        how = "over-confident" if t > 1 else "under-confident" if t < 1 else "at their best as they are"
-        edge = ", the edge of what is searched" if t in (LIMIT, 1 / LIMIT) else ""
-        ways = [("the temperature fitted to these rows", fitted.in_sample)]
-        ways += [("each half at the other half's temperature", fitted.crossed)] if fitted.crossed is not None else []
-        return (
-            f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}:"
-            f" {bins} of equal width, (low, high], L1 norm, weighted by count.",
-            f"Best temperature {t:.4f}{edge}: these predictions are {how}.",
-            *(
-                f"nll {nats(self.nll, 6)} as given, {nats(at, 6)} with {way}: "
-                f"miscalibration costs {nats(self._cost(at), 6)}."
-                for way, at in ways
-            ),
-            f"The temperature divides log y, where a y below {FLOOR:g} counts as {FLOOR:g}.",
-        )
-
-
-def calibration(examples: Scores, bins: int = 15) -> Calibration:
-    """Bin the confidences, take the Brier score apart, and fit a temperature.
-
-    Soft targets raise InputError, and so do rows that do not sum to 1: of these, confidence means nothing.
-    """
-    if examples.unnormalized:
-        raise InputError(f"{shown(examples.name)}: rows that do not sum to 1 have no confidence to be calibrated")
-    correct = (examples.predicted == examples.labels).astype(np.float64)
-    confidence = examples.probabilities()[examples.predicted, np.arange(examples.n)]
-    found, brier = reliability(confidence, correct, bins)
-    gaps = [
-        (b.count, abs(b.accuracy - b.confidence)) for b in found if b.accuracy is not None and b.confidence is not None
-    ]
-    return Calibration(
-        bins=found,
-        ece=math.fsum(n * gap for n, gap in gaps) / examples.n,
-        mce=max(gap for _, gap in gaps),
-        brier=brier,
-        nll=Moments.over(examples.losses("nll")).mean,
-        tempering=temper(examples),
-    )
-
-
-VIEW = View(
-    "calibration",
-    "whether confidence is as large as accuracy, and what the difference costs",
-    ALL_COLUMNS,
-    calibration,
-    (Option("bins", 15, 1, "how many bins of equal width", 10_000),),
-    charted=True,
-)
+MAX_TEMPERATURE = 1000.0
+"""Temperatures are searched between 1 / MAX_TEMPERATURE and MAX_TEMPERATURE."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The examples whose confidence is in (low, high]; accuracy and confidence are their means, None for none."""
+    """The examples whose confidence is in (low, high]: their number, accuracy and mean confidence, None if empty."""
 
     low: float
     high: float
@@ -148,11 +39,11 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Brier:
-    """The mean of (confidence - correct)²: reliability - resolution + uncertainty + within_bins.
+class BrierDecomposition:
+    """The mean of (confidence - correct)², which is reliability - resolution + uncertainty + within_bins.
 
-    Source: A. H. Murphy (1973); within_bins is what bins add to it, D. B. Stephenson, C. A. S. Coelho and
-    I. T. Jolliffe (2008): the variance of the confidence in its bin less twice its covariance with correct.
+    Source: A. H. Murphy (1973). within_bins is the correction for binning of D. B. Stephenson, C. A. S. Coelho and
+    I. T. Jolliffe (2008): the variance of the confidence within its bin minus twice its covariance with correct.
     """
 
     score: float
@@ -162,99 +53,212 @@ class Brier:
     within_bins: float
 
 
-def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[Bin, ...], Brier]:
-    """Put confidences (n,), and whether they were right (n,), into bins of equal width, (low, high].
-
-    What lies outside of (0, 1] counts to the nearest bin.
-    """
-    edges = np.arange(bins + 1) / bins
-    at = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    counts = np.bincount(at, minlength=bins)
-    accuracy, mean = (np.bincount(at, values, bins) / np.maximum(counts, 1) for values in (correct, confidence))
-    found = tuple(
-        Bin(low, high, n, *((float(accuracy[b]), float(mean[b])) if n else (None, None)))
-        for b, (low, high, n) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
-    )
-    return found, _brier(confidence, correct, mean[at], accuracy[at])
-
-
-def _brier(f: Floats, o: Floats, f_bin: Floats, o_bin: Floats) -> Brier:
-    """Forecasts f and outcomes o of each example, and their means over the example's bin."""
-    base = float(o.mean())
-    return Brier(
-        score=float(((f - o) ** 2).mean()),
-        reliability=float(((f_bin - o_bin) ** 2).mean()),
-        resolution=float(((o_bin - base) ** 2).mean()),
-        uncertainty=base * (1 - base),
-        within_bins=float(((f - f_bin) * (f - f_bin - 2 * (o - o_bin))).mean()),
-    )
-
-
-FLOOR = 1e-300
-"""What stands for smaller probabilities inside the log, so that 0 has a finite one."""
-
-LIMIT = 1000.0
-"""Temperatures are looked for between 1 / LIMIT and LIMIT."""
-
-
 @dataclass(frozen=True)
-class Tempering:
-    """The best temperature, the nll there, and the nll where each half is scored at the other half's temperature.
+class TemperatureFit:
+    """The temperature of least nll, and the mean nll at it, in nats.
 
-    halves: the temperatures of the even and of the odd rows; they and `crossed` are None for a single example.
+    halves: the temperatures fitted to the even and to the odd rows. cross_fitted: the mean nll with each half at the
+    temperature of the other half. Both are None for a single example.
     """
 
     temperature: float
     in_sample: float
     halves: tuple[float, float] | None
-    crossed: float | None
+    cross_fitted: float | None
 
 
-def temper(examples: Scores) -> Tempering:
-    """Fit the temperature to all examples, and to the even and the odd rows for each other."""
-    z, t = np.maximum(examples.outputs.log(None, 0.0), math.log(FLOOR)), examples.labels
-    whole = fit(z, t)
-    in_sample = Moments.over(nll(z, t, whole)).mean
-    if examples.n < 2:
-        return Tempering(whole, in_sample, None, None)
-    even, odd = (fit(z[:, start::2], t[start::2]) for start in (0, 1))
-    crossed = np.empty(examples.n)
-    crossed[::2], crossed[1::2] = nll(z[:, ::2], t[::2], odd), nll(z[:, 1::2], t[1::2], even)
-    return Tempering(whole, in_sample, (even, odd), Moments.over(crossed).mean)
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of the top label: the confidence max_k y_k against whether that class is right.
 
-
-def nll(z: Floats, t: Array, temperature: float) -> Floats:
-    """The per-example nll (n,) of log-probabilities (K, n) at a temperature."""
-    return LOSSES["nll"](Logits(z / temperature), t)
-
-
-def fit(z: Floats, t: NDArray[np.intp]) -> float:
-    """The temperature of least mean nll for log-probabilities (K, n).
-
-    The mean nll is convex in b = 1 / T: Newton's method on its slope, with a bisection of log b where a step
-    leaves the bracket. A minimum outside of the range gives its end; a slope of 0 at T = 1 gives 1.
+    ece, mce: the mean, weighted by count, and the maximum of |accuracy - confidence| over the bins. nll: as given.
     """
-    low, high, b = 1 / LIMIT, LIMIT, 1.0
-    if abs(_slope(z, t, b)[0]) <= 1e-15 * np.abs(z).max():
+
+    bins: tuple[Bin, ...]
+    ece: float
+    mce: float
+    brier: BrierDecomposition
+    nll: float
+    fit: TemperatureFit
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; a cost is the nll as given minus the nll at a temperature, null if infinite."""
+        fit = self.fit
+        return {
+            "confidence": "max_k y_k",
+            "binning": {"bins": len(self.bins), "edges": "equal width, (low, high]", "norm": "L1, weighted by count"},
+            "expected_calibration_error": self.ece,
+            "maximum_calibration_error": self.mce,
+            "brier_of_top_label": asdict(self.brier),
+            "reliability": [asdict(b) for b in self.bins],
+            "temperature": {"best": fit.temperature, "even_and_odd_rows": fit.halves, "floor": MIN_PROBABILITY},
+            "nll": {"as_given": finite(self.nll), "in_sample": fit.in_sample, "cross_fitted": fit.cross_fitted},
+            "cost": {
+                "in_sample": finite(self._cost(fit.in_sample)),
+                "cross_fitted": finite(self._cost(fit.cross_fitted)),
+            },
+        }
+
+    def _cost(self, nll_at_temperature: float | None) -> float | None:
+        return None if nll_at_temperature is None else self.nll - nll_at_temperature
+
+    def parts(self) -> list[Part]:
+        """Return the accuracy of each bin that is not empty, the Brier score's decomposition, and sentences."""
+        filled = [b for b in self.bins if b.count]
+        bars = Bars(
+            "accuracy by confidence",
+            tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
+            tuple(b.accuracy or 0.0 for b in filled),
+            tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
+            self._chart(),
+        )
+        brier = Table(
+            "Brier score of the top label and its decomposition",
+            (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins"),
+            (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
+        )
+        return [bars, brier, Lines(self._sentences())]
+
+    def _chart(self) -> Chart:
+        means = [(b.confidence, b.accuracy) for b in self.bins if b.confidence is not None and b.accuracy is not None]
+        confidences, accuracies = zip(*means, strict=True)
+        return Chart(
+            "reliability diagram: accuracy by confidence",
+            Axis("mean confidence (max y) of the bin, a share"),
+            Axis("accuracy of the bin, a share"),
+            (
+                Curve("these predictions", confidences, accuracies, "joined"),
+                Curve("perfect calibration", (0.0, 1.0), (0.0, 1.0)),
+            ),
+        )
+
+    def _sentences(self) -> tuple[str, ...]:
+        t, bins = self.fit.temperature, formatting.counted(len(self.bins), "bin", "bins")
+        limit = ", the end of the range searched" if t in (MAX_TEMPERATURE, 1 / MAX_TEMPERATURE) else ""
+        direction = "over" if t > 1 else "under"
+        verdict = "no other temperature lowers the nll" if t == 1 else f"these predictions are {direction}-confident"
+        fits = [(self.fit.in_sample, "at the temperature fitted to these rows")]
+        if self.fit.cross_fitted is not None:
+            fits += [(self.fit.cross_fitted, "with each half at the temperature fitted to the other half")]
+        return (
+            f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}:"
+            f" {bins} of equal width, (low, high], L1 norm, weighted by count.",
+            f"Best temperature {t:.4f}{limit}: {verdict}.",
+            *(
+                f"nll {nats(self.nll, 6)} as given, {nats(nll, 6)} {where}: "
+                f"miscalibration costs {nats(self._cost(nll), 6)}."
+                for nll, where in fits
+            ),
+            f"The temperature divides log y; a y below {MIN_PROBABILITY:g} is taken as {MIN_PROBABILITY:g}.",
+        )
+
+
+def calibration(scores: Scores, bins: int = 15) -> Calibration:
+    """Bin the confidences, decompose the Brier score of the top label, and fit a temperature.
+
+    Soft targets, predicted classes and rows that do not sum to 1 raise InputError.
+    """
+    if scores.unnormalized:
+        raise InputError(f"{shown(scores.name)}: some rows do not sum to 1; calibration needs rows of probabilities")
+    correct = (scores.predicted == scores.labels).astype(np.float64)
+    confidence = scores.probabilities()[scores.predicted, np.arange(scores.n)]
+    binned, brier = reliability(confidence, correct, bins)
+    gaps = [
+        (b.count, abs(b.accuracy - b.confidence)) for b in binned if b.accuracy is not None and b.confidence is not None
+    ]
+    return Calibration(
+        bins=binned,
+        ece=math.fsum(n * gap for n, gap in gaps) / scores.n,
+        mce=max(gap for _, gap in gaps),
+        brier=brier,
+        nll=Moments.over(scores.losses("nll")).mean,
+        fit=fit_temperature(scores),
+    )
+
+
+def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[Bin, ...], BrierDecomposition]:
+    """Return bins of equal width, (low, high], of confidences (n,) and outcomes (n,), 1 for right and 0 for wrong.
+
+    Also returns the decomposition of their Brier score. A confidence outside (0, 1] goes to the nearest bin.
+    """
+    edges = np.arange(bins + 1) / bins
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    accuracy, mean = (np.bincount(place, values, bins) / np.maximum(counts, 1) for values in (correct, confidence))
+    binned = tuple(
+        Bin(low, high, n, *((float(accuracy[b]), float(mean[b])) if n else (None, None)))
+        for b, (low, high, n) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
+    )
+    return binned, _brier(confidence, correct, mean[place], accuracy[place])
+
+
+def _brier(f: Floats, o: Floats, f_bin: Floats, o_bin: Floats) -> BrierDecomposition:
+    """Decompose the score of forecasts f and outcomes o; f_bin and o_bin are their means over each example's bin."""
+    base_rate = float(o.mean())
+    return BrierDecomposition(
+        score=float(((f - o) ** 2).mean()),
+        reliability=float(((f_bin - o_bin) ** 2).mean()),
+        resolution=float(((o_bin - base_rate) ** 2).mean()),
+        uncertainty=base_rate * (1 - base_rate),
+        within_bins=float(((f - f_bin) * (f - f_bin - 2 * (o - o_bin))).mean()),
+    )
+
+
+def fit_temperature(scores: Scores) -> TemperatureFit:
+    """Fit the temperature to all examples, and to the even and the odd rows to score the other half with it."""
+    log_p, t = np.maximum(scores.outputs.log(None, 0.0), math.log(MIN_PROBABILITY)), scores.labels
+    temperature = best_temperature(log_p, t)
+    in_sample = Moments.over(_nll(log_p, t, temperature)).mean
+    if scores.n < 2:
+        return TemperatureFit(temperature, in_sample, None, None)
+    even, odd = (best_temperature(log_p[:, start::2], t[start::2]) for start in (0, 1))
+    nll = np.empty(scores.n)
+    nll[::2], nll[1::2] = _nll(log_p[:, ::2], t[::2], odd), _nll(log_p[:, 1::2], t[1::2], even)
+    return TemperatureFit(temperature, in_sample, (even, odd), Moments.over(nll).mean)
+
+
+def _nll(log_p: Floats, t: Array, temperature: float) -> Floats:
+    """Compute the per-example nll (n,) of log-probabilities (K, n) at a temperature."""
+    return LOSSES["nll"](Logits(log_p / temperature), t)
+
+
+def best_temperature(log_p: Floats, t: NDArray[np.intp]) -> float:
+    """Return the temperature with the least mean nll for log-probabilities (K, n) and labels (n,).
+
+    The mean nll is convex in b = 1 / T: Newton's method on its slope, with a bisection of log b where a step leaves
+    the bracket. A minimum outside the range gives the end of the range; a slope of 0 at T = 1 gives 1.
+    """
+    low, high, b = 1 / MAX_TEMPERATURE, MAX_TEMPERATURE, 1.0
+    if abs(_slope(log_p, t, b)[0]) <= 1e-15 * np.abs(log_p).max():
         return 1.0
-    if _slope(z, t, high)[0] <= 0:
+    if _slope(log_p, t, high)[0] <= 0:
         return 1 / high
-    if _slope(z, t, low)[0] >= 0:
+    if _slope(log_p, t, low)[0] >= 0:
         return 1 / low
     for _ in range(200):
-        slope, curvature = _slope(z, t, b)
+        slope, curvature = _slope(log_p, t, b)
         low, high = (b, high) if slope < 0 else (low, b)
         step = b - slope / curvature if curvature > 0 else low
-        found = step if low < step < high else math.sqrt(low * high)
-        if abs(found - b) <= 1e-12 * b:
-            return 1 / found
-        b = found
+        new = step if low < step < high else math.sqrt(low * high)
+        if abs(new - b) <= 1e-12 * b:
+            return 1 / new
+        b = new
     return 1 / b
 
 
-def _slope(z: Floats, t: NDArray[np.intp], b: float) -> tuple[float, float]:
-    """First and second derivative of the mean nll by b: the mean of E[z] - z_t, and of the variance of z."""
-    p = Logits(b * z).p
-    expected = np.einsum("kn,kn->n", p, z)
-    variance = np.einsum("kn,kn->n", p, (z - expected) ** 2)
-    return float((expected - z[t, np.arange(len(t))]).mean()), float(variance.mean())
+def _slope(log_p: Floats, t: NDArray[np.intp], b: float) -> tuple[float, float]:
+    """Compute both derivatives of the mean nll by b: the means of E[z] - z_t and of the variance of z, z = log p."""
+    p = Logits(b * log_p).p
+    expected = np.einsum("kn,kn->n", p, log_p)
+    variance = np.einsum("kn,kn->n", p, (log_p - expected) ** 2)
+    return float((expected - log_p[t, np.arange(len(t))]).mean()), float(variance.mean())
+
+
+VIEW = View(
+    "calibration",
+    "calibration error, reliability diagram, and the temperature with the least nll",
+    ALL_COLUMNS,
+    calibration,
+    (Option("bins", 15, 1, "Number of bins of equal width.", 10_000),),
+    charted=True,
+)

@@ -1,4 +1,4 @@
-"""The ledger of confusions: which true -> predicted pair costs how much of the loss."""
+"""Confusion matrix, and the cost of each confusion: the losses of its examples, summed."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mnistloss.analysis.view import MAIN_LOSS, View, main_loss
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Part, Table
 from mnistloss.evaluation.scoring import Scores
-from mnistloss.formatting import counted, finite, nats, percent, ratio
+from mnistloss.formatting import finite, nats, percent, ratio
 
-_SHOWN = 10
+_MAX_ROWS = 10
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Rows are true classes, columns predicted ones: how many examples (K, K), and what they cost (K, K)."""
+    """Counts (K, K) of examples and sums (K, K) of their losses by true class (rows) and predicted class (columns)."""
 
     loss: str
     counts: Array = field(repr=False)
     costs: Floats = field(repr=False)
 
     def ledger(self) -> list[tuple[int, int, int, float, float | None]]:
-        """(true, predicted, count, cost, share of all costs), the costliest first; pairs that occur only."""
+        """Return (true, predicted, count, cost, share of the total cost) of each pair that occurs, costliest first."""
         total = float(self.costs.sum())
         order = np.argsort(-self.costs, axis=None, kind="stable")
         pairs = zip(*np.unravel_index(order, self.costs.shape), strict=True)
@@ -36,6 +36,7 @@ class Confusion:
         ]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; an infinite cost is null."""
         keys = ("true", "predicted", "count", "cost", "share")
         return {
             "loss": self.loss,
@@ -44,10 +45,10 @@ class Confusion:
         }
 
     def parts(self) -> list[Part]:
-        """The matrix, and the costliest pairs."""
+        """Return the matrix and the table of the costliest confusions."""
         k = len(self.counts)
         matrix = Table(
-            "examples, by true class (rows) and predicted class (columns)",
+            "examples by true class (rows) and predicted class (columns)",
             ("true", *(f">{c}" for c in range(k)), ">share of the loss"),
             tuple(
                 (
@@ -60,29 +61,29 @@ class Confusion:
             tuple((0.0, *row, 0.0) for row in self._shades().tolist()),
         )
         wrong = [row for row in self.ledger() if row[0] != row[1]]
-        count = counted(len(wrong), "confusion", "confusions")
+        costliest = wrong[:_MAX_ROWS]
         ledger = Table(
-            f"the costliest of {count}, by their part of the {self.loss}",
+            f"costliest confusions by {self.loss}, {len(costliest)} of {len(wrong)}",
             (">true", ">predicted", ">examples", ">cost", ">share of the loss"),
-            tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in wrong[:_SHOWN]),
+            tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in costliest),
         )
         return [matrix, ledger]
 
     def _shades(self) -> Floats:
-        """From 0 to 1, by the root of what a pair costs, so that cheap ones are seen too; 1 where that is infinite."""
+        """Return shades from 0 to 1: square roots of relative costs; if a cost is infinite, 1 there and 0 elsewhere."""
         costs = np.nan_to_num(np.maximum(self.costs, 0), posinf=np.inf)
         top = costs.max() or 1.0
         return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
 
 
-def confusion(examples: Scores) -> Confusion:
-    """Count the pairs and add up what they cost, in cee, or in error where only classes are known."""
-    k = examples.classes
-    loss = main_loss(examples)
-    cells = examples.labels * k + examples.predicted
+def confusion(scores: Scores) -> Confusion:
+    """Count the pairs and sum their cee, or their error for predicted classes. Soft targets raise InputError."""
+    k = scores.classes
+    loss = main_loss(scores)
+    cells = scores.labels * k + scores.predicted
     counts = np.bincount(cells, minlength=k * k).reshape(k, k)
-    costs = np.bincount(cells, weights=examples.losses(loss), minlength=k * k).astype(np.float64)
+    costs = np.bincount(cells, weights=scores.losses(loss), minlength=k * k).astype(np.float64)
     return Confusion(loss, counts, costs.reshape(k, k))
 
 
-VIEW = View("confusion", "which true -> predicted pair costs how much of the loss", MAIN_LOSS, confusion)
+VIEW = View("confusion", "confusion matrix, and what each confusion costs", MAIN_LOSS, confusion)

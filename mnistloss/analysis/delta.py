@@ -1,4 +1,4 @@
-"""How much of the cee is delta: the same predictions with other deltas inside the log."""
+"""Effect of delta on the cee: the same predictions with other deltas inside the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from mnistloss.analysis.view import View
 from mnistloss.document import Lines, Part, Table
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
-from mnistloss.formatting import finite, nats
+from mnistloss.formatting import counted, finite, nats
 from mnistloss.losses.losses import DELTA
 from mnistloss.stats import Moments
 
@@ -19,8 +19,8 @@ DELTAS = (0.0, *(float(f"1e-{power}") for power in range(15, 1, -1)))
 
 
 @dataclass(frozen=True)
-class Row:
-    """The mean cee with one delta, how far it is from that with the course's, and how many terms are infinite."""
+class DeltaRow:
+    """The mean cee with one delta, its change from that with the course's delta, and the number of infinite terms."""
 
     delta: float
     cee: float
@@ -28,26 +28,27 @@ class Row:
     infinite: int
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; infinite values are null."""
         return {**finite(asdict(self)), "of_the_course": self.delta == DELTA}
 
 
 @dataclass(frozen=True)
 class Delta:
-    """A row for each delta; hard says whether every prediction is 0 or 1."""
+    """A row for each of DELTAS, and the accuracy. hard: whether every prediction is 0 or 1."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[DeltaRow, ...]
     hard: bool
     accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it; a change is against delta = 1e-7."""
+        """Return the JSON form; a change is from delta = 1e-7."""
         return {"rows": [row.as_dict() for row in self.rows], "hard": self.hard, "accuracy": self.accuracy}
 
     def parts(self) -> list[Part]:
-        """The table, and in words what it shows."""
+        """Return the table and its conclusion."""
         table = Table(
-            "the mean cee by delta",
-            (">delta", ">cee", ">against 1e-7", ">infinite terms", ""),
+            "mean cee by delta",
+            (">delta", ">cee", ">change from 1e-7", ">infinite terms", ""),
             tuple(
                 (
                     f"{row.delta:.0e}" if row.delta else "0",
@@ -61,27 +62,27 @@ class Delta:
 
     def _sentence(self) -> str:
         if self.hard:
+            cost, errors = -math.log(DELTA), 1 - self.accuracy
             return (
-                "Every prediction is 0 or 1, so that the number is all delta: cee = -log(delta) * (1 - accuracy),"
-                f" which is {-math.log(DELTA):.3f} * {1 - self.accuracy:.4f}"
-                f" = {-math.log(DELTA) * (1 - self.accuracy):.4f} at 1e-7, short of a term below delta."
+                "Every prediction is 0 or 1, so the cee depends on delta and the accuracy alone: -log(delta) * (1 -"
+                f" accuracy), at 1e-7 {cost:.3f} * {errors:.4f} = {cost * errors:.4f}, up to a term smaller than delta."
             )
         if self.rows[0].infinite:
             return (
-                f"{self.rows[0].infinite:,} terms are infinite without delta: what they count here is -log(delta),"
-                " so that this cee can be compared only with one of the same delta."
+                f"{counted(self.rows[0].infinite, 'term is', 'terms are')} infinite without delta and -log(delta) with"
+                " it: compare this cee only with one of the same delta."
             )
-        return "No term is infinite without delta: delta only blurs the number, by what the table shows."
+        return "No term is infinite without delta: delta changes the cee only by what the table shows."
 
 
-def delta(examples: Scores) -> Delta:
-    """Score the examples with delta 0 and 1e-15 to 1e-2; predicted classes raise InputError."""
-    p = examples.probabilities()
-    found = {at: Moments.over(examples.losses("cee", at)) for at in DELTAS}
-    course = found[DELTA].mean
-    rows = tuple(Row(at, m.mean, m.mean - course, m.infinite) for at, m in found.items())
-    accuracy = 1 - Moments.over(examples.losses("error")).mean
+def delta(scores: Scores) -> Delta:
+    """Compute the mean cee with each of DELTAS. Predicted classes raise InputError."""
+    p = scores.probabilities()
+    moments = {value: Moments.over(scores.losses("cee", value)) for value in DELTAS}
+    course = moments[DELTA].mean
+    rows = tuple(DeltaRow(value, m.mean, m.mean - course, m.infinite) for value, m in moments.items())
+    accuracy = 1 - Moments.over(scores.losses("error")).mean
     return Delta(rows, bool(np.all((p == 0) | (p == 1))), accuracy)
 
 
-VIEW = View("delta", "how much of the cee is delta", ALL_COLUMNS, delta)
+VIEW = View("delta", "effect of delta on the cee", ALL_COLUMNS, delta)

@@ -1,4 +1,4 @@
-"""What the labels of the MNIST test set that are known to be wrong do to the loss."""
+"""Effect of known label errors on the loss: as labelled, without these examples, and with the suggested labels."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from mnistloss.analysis.view import View, main_loss
 from mnistloss.datasets.catalog import LABEL_ERROR_RULE, LABEL_ERROR_SOURCE, LabelError, known_errors
 from mnistloss.document import Lines, Part, Table
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
-from mnistloss.formatting import finite, nats, percent, ratio
+from mnistloss.formatting import counted, finite, nats, percent, ratio
 from mnistloss.losses.losses import LOSSES
 from mnistloss.stats import Moments
 
-_WAYS = ("as labelled", "without these", "as suggested")
-_ONLY = "Only the MNIST test set has such a list here."
-_RULE = f"A label counts as wrong where {LABEL_ERROR_RULE}"
+_LABELLINGS = ("as labelled", "without these", "as suggested")
+_RULE = f"A label counts as wrong if {LABEL_ERROR_RULE}"
 _SOURCE = f"Source: {LABEL_ERROR_SOURCE}."
 
 
 @dataclass(frozen=True)
 class KnownLabelError:
-    """One example whose label is known to be wrong: what it costs as labelled and as suggested."""
+    """An example whose label is known to be wrong: the predicted class, and its loss as labelled and as suggested."""
 
     error: LabelError
     predicted: int
@@ -31,6 +30,7 @@ class KnownLabelError:
     as_suggested: float
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; an infinite loss is null."""
         votes = dict(zip(("label", "suggestion", "neither"), self.error.votes, strict=True))
         losses = {"as_labelled": finite(self.as_labelled), "as_suggested": finite(self.as_suggested)}
         return {**asdict(self.error), "votes": votes, "predicted": self.predicted, **losses}
@@ -38,83 +38,91 @@ class KnownLabelError:
 
 @dataclass(frozen=True)
 class Labels:
-    """The mean of each loss as labelled, without the known errors and as suggested, and what the errors carry.
+    """Mean losses of n examples as labelled, without those that are known to be wrong, and as suggested.
 
-    known: how many errors are known for the split. means: by loss, in that order; None where no example is left.
-    noise: the share of the main loss that the known errors carry; None where that is infinite or 0.
+    listed: number of label errors known for the whole split. errors: those among the n examples. means: by loss, in
+    that order, None if no example is left. share: of the main loss that the errors carry, None if it is infinite or 0.
     """
 
-    known: int
+    listed: int
     n: int
-    cases: tuple[KnownLabelError, ...]
+    errors: tuple[KnownLabelError, ...]
     means: dict[str, tuple[float | None, ...]]
-    noise: float | None
+    share: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        keys = [way.replace(" ", "_") for way in _WAYS]
+        """Return the JSON form; an infinite mean is null."""
+        keys = [labelling.replace(" ", "_") for labelling in _LABELLINGS]
         means = finite({name: dict(zip(keys, values, strict=True)) for name, values in self.means.items()})
-        found = {"known": self.known, "among_these": len(self.cases), "means": means, "share_of_loss": self.noise}
-        errors = [case.as_dict() for case in self.cases]
-        return {**found, "errors": errors, "source": LABEL_ERROR_SOURCE, "rule": LABEL_ERROR_RULE}
+        counts = {"known": self.listed, "among_these": len(self.errors)}
+        errors = [error.as_dict() for error in self.errors]
+        return {
+            **counts,
+            "means": means,
+            "share_of_loss": self.share,
+            "errors": errors,
+            "source": LABEL_ERROR_SOURCE,
+            "rule": LABEL_ERROR_RULE,
+        }
 
     def parts(self) -> list[Part]:
-        """The means, a row for each error, and where that is known from."""
-        if not self.known:
-            return [Lines(("No label errors are known for these labels.", _ONLY, f"{_RULE}.", _SOURCE))]
-        if not self.cases:
-            return [Lines((f"None of these {self.n:,} examples is among the {self.known} whose labels are wrong.",))]
+        """Return the means, a row for each error, and the source."""
+        if not self.listed:
+            lists = "Only the label errors of the MNIST test set are listed."
+            return [Lines(("No label errors are known for these labels.", lists, f"{_RULE}.", _SOURCE))]
+        if not self.errors:
+            return [Lines((f"None of the {self.listed} known label errors is among these examples (n = {self.n:,}).",))]
         return [self._means(), self._errors(), self._sentences()]
 
     def _means(self) -> Table:
-        counts = (self.n, self.n - len(self.cases), self.n)
+        counts = (self.n, self.n - len(self.errors), self.n)
         rows = [
-            (way, f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
-            for i, (way, n) in enumerate(zip(_WAYS, counts, strict=True))
+            (labelling, f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
+            for i, (labelling, n) in enumerate(zip(_LABELLINGS, counts, strict=True))
         ]
-        title = f"the mean loss, and the {len(self.cases)} labels that are known to be wrong"
+        title = f"mean loss, and the effect of {counted(len(self.errors), 'known label error', 'known label errors')}"
         return Table(title, ("labels", ">examples", *(f">{name}" for name in self.means)), tuple(rows))
 
     def _errors(self) -> Table:
         heads = (">index", ">label", ">suggested", ">predicted", ">loss as labelled", ">loss as suggested")
         rows = tuple(
             (
-                *map(str, (c.error.index, c.error.label, c.error.suggestion, c.predicted)),
-                *(nats(c.as_labelled), nats(c.as_suggested), "-".join(map(str, c.error.votes))),
+                *map(str, (e.error.index, e.error.label, e.error.suggestion, e.predicted)),
+                *(nats(e.as_labelled), nats(e.as_suggested), "-".join(map(str, e.error.votes))),
             )
-            for c in self.cases
+            for e in self.errors
         )
-        return Table("each of them (votes: label, suggestion, neither)", (*heads, ">votes"), rows)
+        return Table("known label errors (votes: label-suggestion-neither)", (*heads, ">votes"), rows)
 
     def _sentences(self) -> Lines:
         name = next(iter(self.means))
-        carried = f"These {len(self.cases)} of {self.n:,} examples carry {percent(self.noise)} of the {name}."
-        return Lines((carried, f"{_RULE}; the suggestion is not always what most of them chose.", _SOURCE))
+        count = f"{len(self.errors)} of {counted(self.n, 'example', 'examples')}"
+        share = f"The label errors, {count}, make up {percent(self.share)} of the {name}."
+        return Lines((share, f"{_RULE}; the suggestion is not always the majority's choice.", _SOURCE))
 
 
-def labels(examples: Scores) -> Labels:
-    """Score the examples without the labels that are known to be wrong, and with the suggested ones instead."""
-    known = known_errors(examples.dataset, examples.split)
-    if not known:
-        return Labels(0, examples.n, (), {}, None)
-    errors = [known.get(int(index)) for index in examples.positions()]
-    wrong = np.array([error is not None for error in errors])
-    suggested = np.array([t if e is None else e.suggestion for e, t in zip(errors, examples.labels, strict=True)])
-    main = main_loss(examples)
+def labels(scores: Scores) -> Labels:
+    """Score the examples as labelled, without the known label errors, and with the suggested labels."""
+    listed = known_errors(scores.dataset, scores.split)
+    if not listed:
+        return Labels(0, scores.n, (), {}, None)
+    rows = np.flatnonzero([int(index) in listed for index in scores.positions()])
+    errors = [listed[int(index)] for index in scores.positions()[rows]]
+    suggested = scores.labels.copy()
+    suggested[rows] = [error.suggestion for error in errors]
+    main = main_loss(scores)
     losses = {
-        name: (examples.losses(name), LOSSES[name](examples.outputs, suggested, examples.delta))
+        name: (scores.losses(name), LOSSES[name](scores.outputs, suggested, scores.delta))
         for name in dict.fromkeys((main, "error"))
     }
     means = {
-        name: tuple(Moments.over(values).mean if len(values) else None for values in (given, given[~wrong], new))
-        for name, (given, new) in losses.items()
+        name: tuple(Moments.over(values).mean if len(values) else None for values in (old, np.delete(old, rows), new))
+        for name, (old, new) in losses.items()
     }
-    given, new = losses[main]
-    cases = tuple(
-        KnownLabelError(error, int(examples.predicted[row]), float(given[row]), float(new[row]))
-        for row, error in enumerate(errors)
-        if error is not None
-    )
-    return Labels(len(known), examples.n, cases, means, ratio(float(given[wrong].sum()), float(given.sum())))
+    old, new = losses[main]
+    columns = zip(errors, scores.predicted[rows].tolist(), old[rows].tolist(), new[rows].tolist(), strict=True)
+    share = ratio(float(old[rows].sum()), float(old.sum()))
+    return Labels(len(listed), scores.n, tuple(KnownLabelError(*row) for row in columns), means, share)
 
 
-VIEW = View("labels", "what the labels that are known to be wrong do to the loss (MNIST test set)", ALL_COLUMNS, labels)
+VIEW = View("labels", "effect of known label errors on the loss (MNIST test set)", ALL_COLUMNS, labels)

@@ -1,4 +1,4 @@
-"""What other tools print as cross-entropy or squared error of the same predictions, and why that is not ours."""
+"""Cross-entropy and squared error of the same predictions as other tools compute them, and why they differ."""
 
 from __future__ import annotations
 
@@ -16,59 +16,12 @@ from mnistloss.formatting import finite, nats
 from mnistloss.losses.losses import DELTA
 from mnistloss.stats import Moments
 
-_TITLES = {"nll": "cross-entropy as other tools print it", "mse": "squared error as other tools print it"}
-
-
-@dataclass(frozen=True)
-class Others:
-    """What each of `TOOLS` prints, in that order, and ours by name: nll and mse, the means over n examples."""
-
-    n: int
-    ours: dict[str, float]
-    values: tuple[float, ...]
-
-    def rows(self) -> list[tuple[Tool, float, float]]:
-        """(tool, its value, its value less ours); less ours is NaN where both are infinite."""
-        found = zip(TOOLS, self.values, strict=True)
-        return [(tool, value, value - self.ours[tool.ours]) for tool, value in found]
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it; infinite values are null."""
-        keys = ("name", "ours", "value", "difference", "why")
-        rows = [dict(zip(keys, (o.name, o.ours, v, d, o.why), strict=True)) for o, v, d in self.rows()]
-        return {"n": self.n, "ours": finite(self.ours), "others": list(map(finite, rows))}
-
-    def parts(self) -> list[Part]:
-        """A table for each of our losses."""
-        return [
-            Table(
-                f"{_TITLES[name]}; our {name} is {nats(ours, 8)}",
-                ("tool", ">value", ">less ours", "why"),
-                tuple((o.name, nats(v, 8), _signed(d), o.why) for o, v, d in self.rows() if o.ours == name),
-            )
-            for name, ours in self.ours.items()
-        ]
-
-
-def _signed(difference: float) -> str:
-    return f"{difference:+.1e}" if difference and np.isfinite(difference) else nats(difference, 0)
-
-
-def others(examples: Scores) -> Others:
-    """Score the examples as other tools do. Soft targets and predicted classes raise InputError."""
-    t, p = examples.labels, examples.probabilities()
-    with np.errstate(all="ignore"):
-        log_p = examples.outputs.log(None, 0.0)
-        values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
-        return Others(examples.n, {name: Moments.over(examples.losses(name)).mean for name in _TITLES}, values)
-
-
-VIEW = View("others", "what other tools print as cross-entropy or squared error", ALL_COLUMNS, others)
+_TITLES = {"nll": "cross-entropy as other tools compute it", "mse": "squared error as other tools compute it"}
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: which of our losses it means, how it differs, and its arithmetic: (p, log p, labels) -> values (N,)."""
+    """A tool: the loss of ours that it computes, why values differ, and its formula, (p, log p, labels) -> (N,)."""
 
     name: str
     ours: str
@@ -76,75 +29,122 @@ class Tool:
     run: Callable[[Floats, Floats, Array], Array] = field(repr=False)
 
 
-def _true(y: Array, t: Array) -> Array:
+@dataclass(frozen=True)
+class Others:
+    """The mean over n examples by each of TOOLS, in that order, and our means of nll and mse by name."""
+
+    n: int
+    ours: dict[str, float]
+    values: tuple[float, ...]
+
+    def rows(self) -> list[tuple[Tool, float, float]]:
+        """Return (tool, its value, its value minus ours); the difference is NaN if both are infinite."""
+        return [(tool, value, value - self.ours[tool.ours]) for tool, value in zip(TOOLS, self.values, strict=True)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form; infinite values are null."""
+        others = [
+            {"name": tool.name, "ours": tool.ours, "value": value, "difference": difference, "why": tool.why}
+            for tool, value, difference in self.rows()
+        ]
+        return {"n": self.n, "ours": finite(self.ours), "others": list(map(finite, others))}
+
+    def parts(self) -> list[Part]:
+        """Return a table for each of our losses."""
+        return [
+            Table(
+                f"{_TITLES[name]}; our {name} is {nats(ours, 8)}",
+                ("tool", ">value", ">minus ours", "why"),
+                tuple((tool.name, nats(v, 8), _signed(d), tool.why) for tool, v, d in self.rows() if tool.ours == name),
+            )
+            for name, ours in self.ours.items()
+        ]
+
+
+def others(scores: Scores) -> Others:
+    """Compute what each of TOOLS would. Soft targets and predicted classes raise InputError."""
+    t, p = scores.labels, scores.probabilities()
+    with np.errstate(all="ignore"):
+        log_p = scores.outputs.log(None, 0.0)
+        values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
+        return Others(scores.n, {name: Moments.over(scores.losses(name)).mean for name in _TITLES}, values)
+
+
+def _signed(difference: float) -> str:
+    return f"{difference:+.1e}" if difference and np.isfinite(difference) else nats(difference, 0)
+
+
+def _of_label(y: Array, t: Array) -> Array:
     return y[t, np.arange(len(t))]
 
 
-def _clipped(p: Array, t: Array) -> Array:
-    """scikit-learn 1.9.1: clipped by the epsilon of the dtype; rows that do not sum to 1 only bring a warning."""
+def _scikit_learn(p: Array, t: Array) -> Array:
+    """scikit-learn 1.9.1: p clipped by the epsilon of the dtype; rows that do not sum to 1 cause only a warning."""
     eps = np.finfo(p.dtype).eps
-    return -np.log(np.clip(_true(p, t), eps, 1 - eps))
+    return -np.log(np.clip(_of_label(p, t), eps, 1 - eps))
 
 
 def _keras(p: Array, t: Array) -> Array:
-    """Keras 3: rows are divided by their sum, then clipped; all in float32."""
-    return -np.log(np.clip(_true(p / p.sum(axis=0), t), np.float32(1e-7), np.float32(1 - 1e-7)))
+    """Keras 3: rows divided by their sum, then clipped, in float32."""
+    return -np.log(np.clip(_of_label(p / p.sum(axis=0), t), np.float32(1e-7), np.float32(1 - 1e-7)))
 
 
-def _softmaxed(z: Array, t: Array) -> Array:
-    """Torch: minus the log-softmax of whatever it is given."""
+def _torch_cross_entropy(z: Array, t: Array) -> Array:
+    """Torch: minus the log-softmax of any input."""
     shifted = z - z.max(axis=0)
-    return np.log(np.exp(shifted).sum(axis=0)) - _true(shifted, t)
+    return np.log(np.exp(shifted).sum(axis=0)) - _of_label(shifted, t)
 
 
-def _squared(p: Array, t: Array) -> Array:
-    """The squared error averaged over the classes: the Brier score divided by K."""
+def _mean_squared(p: Array, t: Array) -> Array:
+    """Squared error averaged over the classes: the Brier score divided by K."""
     return ((p - (np.arange(len(p))[:, None] == t)) ** 2).mean(axis=0)
 
 
-def _single(y: Array) -> Array:
+def _float32(y: Array) -> Array:
     return y.astype(np.float32)
 
 
 TOOLS = (
-    Tool("course, with delta", "nll", "adds 1e-7 inside the log", lambda p, _, t: -np.log(_true(p, t) + DELTA)),
-    Tool("course, batch version without delta", "nll", "the same as ours", lambda p, _, t: -np.log(_true(p, t))),
+    Tool("course, with delta", "nll", "adds 1e-7 inside the log", lambda p, _, t: -np.log(_of_label(p, t) + DELTA)),
+    Tool("course, batch version without delta", "nll", "the same as ours", lambda p, _, t: -np.log(_of_label(p, t))),
     Tool(
         "scikit-learn 1.9.1 log_loss, float64",
         "nll",
         "p clipped to [2.2e-16, 1 - 2.2e-16]",
-        lambda p, _, t: _clipped(p, t),
+        lambda p, _, t: _scikit_learn(p, t),
     ),
     Tool(
         "scikit-learn 1.9.1 log_loss, float32",
         "nll",
         "p clipped to [1.2e-7, 1 - 1.2e-7], float32",
-        lambda p, _, t: _clipped(_single(p), t),
+        lambda p, _, t: _scikit_learn(_float32(p), t),
     ),
     Tool(
         "Keras categorical_crossentropy",
         "nll",
         "rows divided by their sum, p clipped to [1e-7, 1 - 1e-7], float32",
-        lambda p, _, t: _keras(_single(p), t),
+        lambda p, _, t: _keras(_float32(p), t),
     ),
     Tool(
         "torch CrossEntropyLoss of logits",
         "nll",
         "log-softmax in float32; log p serves as the logits",
-        lambda _, log_p, t: _softmaxed(_single(log_p), t),
+        lambda _, log_p, t: _torch_cross_entropy(_float32(log_p), t),
     ),
     Tool(
         "torch CrossEntropyLoss of probabilities",
         "nll",
-        "a mistake: a softmax too many",
-        lambda p, _, t: _softmaxed(_single(p), t),
+        "a mistake: softmax applied twice",
+        lambda p, _, t: _torch_cross_entropy(_float32(p), t),
     ),
-    Tool("torch NLLLoss of log p", "nll", "float32", lambda _, log_p, t: -_true(_single(log_p), t)),
+    Tool("torch NLLLoss of log p", "nll", "float32", lambda _, log_p, t: -_of_label(_float32(log_p), t)),
     Tool(
         "MSE of Keras, scikit-learn, torch",
         "mse",
         "mean over the K classes, without the half: 2 / K of ours",
-        lambda p, _, t: _squared(p, t),
+        lambda p, _, t: _mean_squared(p, t),
     ),
 )
-"""Tests hold each against the tool itself, where that is installed."""
+"""The tests compare each with the tool itself where it is installed."""
+
+VIEW = View("others", "cross-entropy and squared error as other tools compute them", ALL_COLUMNS, others)

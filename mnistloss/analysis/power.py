@@ -1,4 +1,4 @@
-"""How many examples it takes to see a difference in the mean loss, and what these can show."""
+"""Power: the number of examples needed to detect a difference in the mean loss, and what n examples detect."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FORMULA = "n = 2 (1 - r) ((z_0.975 + z_0.8) s / difference)²"
 
 @dataclass(frozen=True)
 class Design:
-    """Two models on test sets of their own (correlation None), or on the same examples, with correlated losses.
+    """Two models on a test set each (correlation None), or on the same one, with correlated losses.
 
-    needed: examples in each test set; detectable: the least difference that n examples show.
+    needed: examples in each test set; detectable: the smallest difference that n examples detect.
     """
 
     correlation: float | None
@@ -29,15 +29,24 @@ class Design:
     detectable: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        paired = {"paired": self.correlation is not None, "correlation": self.correlation}
-        return {**paired, "examples_needed": self.needed, "detectable_difference": self.detectable}
+        pairing = {"paired": self.correlation is not None, "correlation": self.correlation}
+        return {**pairing, "examples_needed": self.needed, "detectable_difference": self.detectable}
+
+    def cells(self) -> tuple[str, str, str]:
+        """Return the design as a row of the table."""
+        paired = self.correlation is not None
+        return (
+            f"the same examples, correlation {self.correlation:g}" if paired else "two test sets, each of that size",
+            "-" if self.needed is None else f"{self.needed:,}",
+            "-" if self.detectable is None else f"{self.detectable:.5f}",
+        )
 
 
 @dataclass(frozen=True)
 class Power:
-    """What it takes to see `difference` by a normal test; s is the standard deviation of the n per-example losses.
+    """Designs that detect `difference` by a normal test; s is the standard deviation of the n per-example losses.
 
-    s and all that follows from it are None where a loss is infinite, and for a single example.
+    s and what depends on it are None if a loss is infinite, and for a single example.
     """
 
     loss: str
@@ -47,52 +56,39 @@ class Power:
     designs: tuple[Design, ...]
 
     def as_dict(self) -> dict[str, Any]:
+        losses = {"loss": self.loss, "difference": self.difference, "n": self.n, "s": self.s}
         test = {"power": POWER, "significance": round(1 - CONFIDENCE, 12), "sides": 2, "formula": FORMULA}
-        what = {"loss": self.loss, "difference": self.difference, "n": self.n, "s": self.s}
-        return {**what, **test, "designs": [design.as_dict() for design in self.designs]}
+        return {**losses, **test, "designs": [design.as_dict() for design in self.designs]}
 
     def parts(self) -> list[Part]:
-        """A row for each design, and the formula."""
+        """Return a row for each design, the assumptions and the formula."""
         table = Table(
-            f"to see a difference of {self.difference:g} in mean {self.loss}, and what {self.n:,} examples show",
-            ("the two models", ">examples needed", f">detectable at n = {self.n:,}"),
-            tuple(
-                (
-                    _named(design.correlation),
-                    "-" if design.needed is None else f"{design.needed:,}",
-                    "-" if design.detectable is None else f"{design.detectable:.5f}",
-                )
-                for design in self.designs
-            ),
+            f"examples needed to detect a difference of {self.difference:g} in mean {self.loss}",
+            ("the two models are tested on", ">examples needed", f">detectable at n = {self.n:,}"),
+            tuple(design.cells() for design in self.designs),
         )
-        return [table, Lines((self._spread(), f"{FORMULA}; r is the correlation, 0 for two test sets."))]
+        return [table, Lines((self._assumptions(), f"{FORMULA}; r is the correlation, 0 for two test sets."))]
 
-    def _spread(self) -> str:
+    def _assumptions(self) -> str:
         if self.s is None:
-            return "The losses have no finite spread, so that nothing can be said."
+            return "The losses have no finite standard deviation, so there is nothing to compute."
         return (
-            f"{POWER:.0%} power, {1 - CONFIDENCE:.0%} two-sided, normal approximation;"
-            f" both models' losses are taken to spread as these do, s = {self.s:.4f}."
+            f"{POWER:.0%} power, two-sided test at the {1 - CONFIDENCE:.0%} level, normal approximation;"
+            f" the losses of both models are assumed to have the standard deviation of these, s = {self.s:.4f}."
         )
 
 
-def _named(correlation: float | None) -> str:
-    return (
-        "two test sets, of so many each" if correlation is None else f"the same examples, correlation {correlation:g}"
-    )
-
-
-def power(examples: Scores, difference: float = 0.005) -> Power:
-    """Examples needed for a difference of this size, and the difference that as many examples as these show."""
-    loss, n = main_loss(examples), examples.n
-    stderr = Moments.over(examples.losses(loss)).stderr
+def power(scores: Scores, difference: float = 0.005) -> Power:
+    """Compute the examples needed to detect a difference of mean losses, and the difference that these n detect."""
+    loss, n = main_loss(scores), scores.n
+    stderr = Moments.over(scores.losses(loss)).stderr
     s = None if stderr is None else stderr * math.sqrt(n)
     designs = tuple(_design(r, s, n, difference) for r in (None, *CORRELATIONS))
     return Power(loss, difference, n, s, designs)
 
 
 def _design(correlation: float | None, s: float | None, n: int, difference: float) -> Design:
-    """The difference of two means of n has the variance 2 (1 - r) s² / n."""
+    """Apply FORMULA: the difference of two means of n examples has the variance 2 (1 - r) s² / n."""
     if s is None:
         return Design(correlation, None, None)
     z = quantile(CONFIDENCE) + quantile(2 * POWER - 1)
@@ -102,8 +98,8 @@ def _design(correlation: float | None, s: float | None, n: int, difference: floa
 
 VIEW = View(
     "power",
-    "how many examples it takes to see a difference in the loss",
+    "number of examples needed to detect a difference in the loss",
     MAIN_LOSS,
     power,
-    (Option("difference", 0.005, 1e-9, "the difference of two means that is to be seen", 1e9),),
+    (Option("difference", 0.005, 1e-9, "Difference of mean losses to detect.", 1e9),),
 )

@@ -1,4 +1,4 @@
-"""The examples that cost most, and how much of the loss they make."""
+"""The costliest examples and their share of the loss."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mnistloss.arrays.checks import Array
 from mnistloss.datasets.catalog import known_errors
 from mnistloss.document import Part, Table
 from mnistloss.evaluation.scoring import Scores
-from mnistloss.formatting import counted, finite, nats, percent, ratio
+from mnistloss.formatting import finite, nats, percent, ratio
 from mnistloss.stats import Moments
 
 
 @dataclass(frozen=True)
-class Case:
-    """One example: where it is in the split, what it is, what was said of it, and what that cost.
+class CostlyExample:
+    """One example: its index in the split, its label, the predicted class, the probability of the label and the loss.
 
-    share and cumulative are of the total loss, None where that is infinite or 0.
-    label_known_wrong: None where nobody has looked at the labels.
+    share, cumulative: of the total loss, None if that is infinite or 0.
+    label_known_wrong: None for a split without a list of label errors.
     """
 
     index: int
@@ -36,56 +36,45 @@ class Case:
 
 @dataclass(frozen=True)
 class Worst:
-    """The costliest of n examples by cee with this delta, the costliest first; rows says where they are."""
+    """The examples with the largest cee, costliest first. total: the cee of all examples; rows: places in `scores`."""
 
-    cases: tuple[Case, ...]
+    examples: tuple[CostlyExample, ...]
     total: float
     delta: float
     rows: Array = field(repr=False)
-    examples: Scores = field(repr=False)
+    scores: Scores = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it; an infinite loss is null."""
-        cases = [finite(asdict(case)) for case in self.cases]
-        return {"loss": "cee", "delta": self.delta, "total": finite(self.total), "worst": cases}
+        """Return the JSON form; an infinite loss is null."""
+        rows = [finite(asdict(example)) for example in self.examples]
+        return {"loss": "cee", "delta": self.delta, "total": finite(self.total), "worst": rows}
 
     def parts(self) -> list[Part]:
-        """A table, and the pictures where there are any."""
-        looked = any(case.label_known_wrong is not None for case in self.cases)
-        table = Table(
-            f"the costliest of {counted(self.examples.n, 'example', 'examples')}, by their part of the cee",
-            (">index", ">label", ">predicted", ">p of the label", ">loss", ">share", ">cumulative")
-            + (("label known to be wrong",) if looked else ()),
-            tuple(self._cells(case)[: 7 + looked] for case in self.cases),
-        )
-        return [table, *self._pictures()]
-
-    @staticmethod
-    def _cells(case: Case) -> tuple[str, ...]:
-        whole = (str(case.index), str(case.label), str(case.predicted), f"{case.probability:.4g}")
-        costs = (nats(case.loss), percent(case.share), percent(case.cumulative))
-        return (*whole, *costs, "yes" if case.label_known_wrong else "no")
-
-    def _pictures(self) -> list[Part]:
-        captions = tuple(f"{case.index}: {case.label} as {case.predicted}" for case in self.cases)
-        return self.examples.pictures(self.rows, captions)
+        """Return a table, and the pictures if the split has images."""
+        heads: tuple[str, ...] = (">index", ">label", ">predicted", ">p of the label", ">loss", ">share", ">cumulative")
+        if any(example.label_known_wrong is not None for example in self.examples):
+            heads += ("label known to be wrong",)
+        title = f"costliest examples by cee, {len(self.examples):,} of {self.scores.n:,}"
+        table = Table(title, heads, tuple(_cells(example)[: len(heads)] for example in self.examples))
+        captions = tuple(f"{example.index}: {example.label} as {example.predicted}" for example in self.examples)
+        return [table, *self.scores.pictures(self.rows, captions)]
 
 
-def worst(examples: Scores, k: int = 10) -> Worst:
-    """The k examples with the largest cee; of equal ones, the first. Soft targets raise InputError."""
-    labels = examples.labels
-    losses = examples.losses("cee")
+def worst(scores: Scores, k: int = 10) -> Worst:
+    """Find the k examples with the largest cee, ties in row order. Soft targets and classes raise InputError."""
+    labels = scores.labels
+    losses = scores.losses("cee")
     total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]
     costs = np.cumsum(losses[rows])
-    errors = known_errors(examples.dataset, examples.split)
-    positions, predicted = examples.positions(), examples.predicted
-    cases = tuple(
-        Case(
+    errors = known_errors(scores.dataset, scores.split)
+    positions, predicted = scores.positions(), scores.predicted
+    examples = tuple(
+        CostlyExample(
             index=int(positions[row]),
             label=int(labels[row]),
             predicted=int(predicted[row]),
-            probability=float(examples.columns["label_probability"][row]),
+            probability=float(scores.columns["label_probability"][row]),
             loss=float(losses[row]),
             share=ratio(float(losses[row]), total),
             cumulative=ratio(float(cost), total),
@@ -93,13 +82,21 @@ def worst(examples: Scores, k: int = 10) -> Worst:
         )
         for row, cost in zip(rows, costs, strict=True)
     )
-    return Worst(cases, total, examples.delta, rows, examples)
+    return Worst(examples, total, scores.delta, rows, scores)
+
+
+def _cells(example: CostlyExample) -> tuple[str, ...]:
+    return (
+        *(str(example.index), str(example.label), str(example.predicted), f"{example.probability:.4g}"),
+        *(nats(example.loss), percent(example.share), percent(example.cumulative)),
+        "yes" if example.label_known_wrong else "no",
+    )
 
 
 VIEW = View(
     "worst",
-    "the examples that cost most, and their share of the loss",
+    "costliest examples and their share of the loss",
     ("cee", "label_probability"),
     worst,
-    (Option("k", 10, 1, "how many examples"),),
+    (Option("k", 10, 1, "Number of examples to list."),),
 )

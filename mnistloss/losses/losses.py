@@ -1,8 +1,8 @@
 r"""The losses: kernels of one to three lines, the registry that describes them, and their documented wrappers.
 
-Throughout, y are probabilities and t targets of N examples over K classes; log is natural, so that
-cross-entropies are in nats. A kernel sees one block of examples transposed, (K, n), so that every reduction
-runs along the long axis, and gives n per-example losses. Its targets are labels (n,) or soft rows, (K, n).
+y are probabilities and t targets of N examples over K classes; log is the natural logarithm, so cross-entropies
+are in nats. A kernel takes one block of n examples, transposed to (K, n) so that every reduction runs along the
+long axis, and returns n per-example losses. Its targets are labels (n,) or soft rows (K, n).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses.outputs import Classes, Logits, Outputs, Probabilities
 
 DELTA = 1e-7
-"""What the course adds to a probability inside the log."""
+"""The course's delta, added to each probability inside the log of the cee."""
 
 
 def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
@@ -53,7 +53,7 @@ def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
 
 
 class Loss(NamedTuple):
-    """A loss of the registry: what it is called, what it means and how a block of examples is scored."""
+    """A loss of the registry: its name, formula and meaning, and the kernel that scores a block of examples."""
 
     name: str
     formula: str
@@ -63,7 +63,7 @@ class Loss(NamedTuple):
     uses_delta: bool = False
 
     def __call__(self, outputs: Outputs | Classes, t: Array, delta: float = DELTA) -> Floats:
-        """The per-example losses of a block; `t` are its labels (n,) or soft rows, transposed (K, n)."""
+        """Compute the per-example losses (n,) of a block; t: labels (n,), or soft rows transposed to (K, n)."""
         return self.kernel(outputs, t, delta)
 
 
@@ -107,7 +107,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def find_loss(name: str) -> Loss:
-    """The loss of that name; an unknown one raises ArgumentError, which lists the known ones."""
+    """Return the loss of that name; an unknown name raises ArgumentError, which lists the losses."""
     try:
         return LOSSES[name]
     except (KeyError, TypeError):
@@ -115,20 +115,20 @@ def find_loss(name: str) -> Loss:
 
 
 def check_delta_matters(delta: float | None, names: Sequence[str]) -> None:
-    """Refuse a delta that none of the losses of these names uses, if there are names."""
+    """Raise ArgumentError for a delta that none of the named losses uses; without names any delta will do."""
     if delta is not None and names and not any(find_loss(name).uses_delta for name in names):
         raise ArgumentError(f"delta has no effect on {' and '.join(names)}; leave it out, or ask for the loss cee")
 
 
 def check_delta(delta: Any) -> float:
-    """A delta of 0 or more; anything else raises ArgumentError."""
+    """Return delta as a float; anything but a finite number of 0 or more raises ArgumentError."""
     if not (isinstance(delta, (int, float, np.integer, np.floating)) and 0 <= delta <= sys.float_info.max):
         raise ArgumentError(f"delta is {delta!r}; expected a number of 0 or more, such as 1e-7")
     return float(delta)
 
 
 def _mean(loss: Loss, y: ArrayLike, t: ArrayLike, delta: float = DELTA) -> float:
-    """The mean of a loss over the rows of y, taken as given."""
+    """Compute the mean of a loss over the rows of y, used as given."""
     rows = as_rows(y)
     n, classes = rows.shape
     targets = as_targets(t, n, classes)
@@ -142,7 +142,7 @@ def _mean(loss: Loss, y: ArrayLike, t: ArrayLike, delta: float = DELTA) -> float
 def mean_squared_error(y: ArrayLike, t: ArrayLike) -> float:
     r"""Half-sum squared error, averaged over rows: $\frac{1}{N}\sum_n \frac12 \sum_k (y_{nk} - t_{nk})^2$.
 
-    y: probabilities (N, K), or one row (K,), taken as given. t: labels (N,), or one-hot or soft rows (N, K).
+    y: probabilities (N, K), or one row (K,), used as given. t: labels (N,), or one-hot or soft rows (N, K).
     Shapes, dtypes or labels that do not fit raise InputError, a ValueError.
     Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.1; half of G. W. Brier's score (1950).
 
@@ -156,8 +156,8 @@ def mean_squared_error(y: ArrayLike, t: ArrayLike) -> float:
 def cross_entropy_error(y: ArrayLike, t: ArrayLike, *, delta: float = DELTA) -> float:
     r"""Cross-entropy error in nats, averaged over rows: $-\frac{1}{N}\sum_n \sum_k t_{nk} \log(y_{nk} + \delta)$.
 
-    y: probabilities (N, K), or one row (K,), taken as given. t: labels (N,), or one-hot or soft rows (N, K).
-    delta: added to each probability inside the log; with 0 the result is infinite where a true class has
+    y: probabilities (N, K), or one row (K,), used as given. t: labels (N,), or one-hot or soft rows (N, K).
+    delta: added to each probability inside the log; with 0 the result is infinite if a true class has
     probability 0. Shapes, dtypes or labels that do not fit raise InputError, a bad delta ArgumentError; both
     are ValueErrors. Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.2.
 
@@ -171,7 +171,7 @@ def cross_entropy_error(y: ArrayLike, t: ArrayLike, *, delta: float = DELTA) -> 
 
 
 def softmax(z: ArrayLike) -> Floats:
-    r"""Softmax over the last axis: $y_k = e^{z_k} / \sum_j e^{z_j}$, shifted by the largest score, in float64.
+    r"""Softmax over the last axis: $y_k = e^{z_k} / \sum_j e^{z_j}$, computed from z - max z in float64.
 
     z: finite scores (N, K) or (K,); others raise InputError. Source: J. S. Bridle (1990).
 
