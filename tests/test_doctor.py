@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mnistloss import baseline, evaluate, one_hot, softmax
 from mnistloss.datasets.load import load_split
 from mnistloss.evaluation.hints import Evidence, HintInputs, _assignment
-from mnistloss.models.baselines import BASELINES, run
-from mnistloss.models.softmax_regression import Learning
+from mnistloss.models.baselines import BASELINES, fit_baseline
+from mnistloss.models.softmax_regression import TrainingOptions
 from mnistloss.stats import Moments
 
 
@@ -259,8 +259,8 @@ def test_the_book_network_gets_no_hint(book: np.ndarray) -> None:
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_get_no_hint(name: str) -> None:
     """Nor does any baseline."""
-    result = run(name, "mnist-5k", Learning(epochs=1))
-    assert (result.train.hints, result.test.hints) == ((), ())
+    fitted = fit_baseline(name, TrainingOptions(epochs=1), dataset="mnist-5k")
+    assert [fitted.evaluate(split).hints for split in ("train", "test")] == [(), ()]
 
 
 def test_extreme_models_get_no_hint() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,11 +16,11 @@ from mnistloss.cli import options, output
     "--out", type=options.Destination(".npy"), required=True, help="The .npy file to write the predictions to."
 )
 @options.dataset
-@click.option("--split", type=options.SPLIT, default="test", help="What to predict.")
+@click.option("--split", type=options.SPLIT, default="test", help="The split to predict.")
 @click.option("--epochs", type=options.FROM_ONE, default=10, help="softmax: passes over the training split.")
-@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="softmax: size of a step.")
-@click.option("--batch-size", type=options.FROM_ONE, default=100, help="softmax: examples in a batch.")
-@click.option("--seed", type=options.FROM_ZERO, default=0, help="softmax: order of the examples.")
+@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="softmax: step size of gradient descent.")
+@click.option("--batch-size", type=options.FROM_ONE, default=100, help="softmax: examples in a mini-batch.")
+@click.option("--seed", type=options.FROM_ZERO, default=0, help="softmax: seed of the order of the examples.")
 @click.option(
     "--weights-out", type=options.Destination(".npz"), help="softmax: also save its weights, W (784, 10) and b (10,)."
 )
@@ -30,34 +31,38 @@ def command(
     out: Path,
     dataset: str,
     split: str,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    seed: int,
     weights_out: Path | None,
     cache_dir: Path | None,
     offline: bool,
+    **training: Any,
 ) -> None:
-    """Write predictions to compare with, and say what they score.
+    """Write the predictions of a baseline, and show its scores.
 
     \b
     uniform   the same probability for every class
     prior     the share of each class in the training split
     centroid  the class whose mean image is nearest
-    softmax   a softmax regression, learnt with mini-batches
+    softmax   a softmax regression, trained with mini-batches
     """
     from mnistloss.arrays.save import save_array, save_arrays
-    from mnistloss.datasets.settings import CacheOptions
-    from mnistloss.models.baselines import run
-    from mnistloss.models.softmax_regression import Learning, Regression
+    from mnistloss.datasets.catalog import SPLITS
+    from mnistloss.models.baselines import fit_baseline
+    from mnistloss.models.softmax_regression import SoftmaxRegression, TrainingOptions
     from mnistloss.report import tables
 
     if weights_out and name != "softmax":
         raise click.UsageError(f"{name} has no weights; --weights-out goes with softmax")
-    with output.step_progress("learning" if name == "softmax" else "fitting", epochs) as progress:
-        learning = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
-        result = run(name, dataset, learning, CacheOptions(cache_dir, not offline))
-    save_array(out, result.predictions[split])
-    if weights_out and isinstance(result.model, Regression):
-        save_arrays(weights_out, result.model.arrays())
-    output.show(tables.baseline(result))
+    training_options = TrainingOptions(**training)
+    with output.step_progress("training", training_options.epochs) as progress:
+        fitted = fit_baseline(
+            name,
+            training_options,
+            dataset=dataset,
+            cache_dir=cache_dir,
+            download=not offline,
+            progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"),
+        )
+    save_array(out, fitted.predict(split))
+    if weights_out and isinstance(fitted.model, SoftmaxRegression):
+        save_arrays(weights_out, fitted.model.arrays())
+    output.show(tables.baseline(fitted, [fitted.evaluate(split) for split in SPLITS]))

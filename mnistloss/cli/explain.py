@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    """The place of a weight: a pixel and a class."""
+    """Parse the index of a weight: a pixel and a class."""
     if value is None:
         return None
     first, _, second = value.partition(",")
@@ -25,31 +25,39 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     return int(first), int(second)
 
 
-_dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="Which dataset is learnt.")
-_seed = click.option("--seed", type=options.FROM_ZERO, default=0, help="Of all that is drawn at random.")
+_dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="The dataset to train on.")
+_seed = click.option("--seed", type=options.FROM_ZERO, default=0, help="Seed of all random draws.")
 
 
 @click.group("explain")
 def command() -> None:
-    """Explain the loss: why not accuracy, one example, learning, overfitting."""
+    """Explain the loss: why it is optimised, its terms, how it falls."""
 
 
 @command.command("accuracy")
-@click.option("--weights", type=options.FILE, help="A .npz of baseline softmax --weights-out.  [default: learn anew]")
-@click.option("--weight", callback=_weight, metavar="I,J", help="Move one weight, of pixel I and class J.")
+@click.option(
+    "--weights",
+    type=options.FILE,
+    help="Weights saved by baseline softmax --weights-out; by default a model is trained.",
+)
+@click.option("--weight", callback=_weight, metavar="I,J", help="Move only the weight of pixel I and class J.")
 @click.option(
     "--direction",
     type=options.OneOf("mnistloss.models.loss_landscape", "DIRECTIONS"),
-    help="Move all weights, down the gradient (the default) or in a random direction.",
+    help="Move all weights, down the gradient (default) or in a random direction.",
 )
 @click.option(
-    "--range", type=float, nargs=2, metavar="FROM TO", help="How far.  [default: -1 1 for one weight, -0.1 0.1 for all]"
+    "--range",
+    type=float,
+    nargs=2,
+    metavar="FROM TO",
+    help="Ends of the path; default -1 1 for one weight, -0.1 0.1 for all.",
 )
-@click.option("--steps", type=options.FROM_ONE, default=200, help="In how many steps.")
-@click.option("--batch-size", type=options.FROM_ONE, help="On a mini-batch of so many, not the whole split.")
+@click.option("--steps", type=options.FROM_ONE, default=200, help="Number of equal steps.")
+@click.option("--batch-size", type=options.FROM_ONE, help="Use a mini-batch of this size instead of the whole split.")
 @_seed
 @_dataset
-@click.option("--split", type=options.SPLIT, default="test", help="Which split.")
+@click.option("--split", type=options.SPLIT, default="test", help="The split to measure on.")
 @options.format_("table", "json", "csv")
 @options.plot
 @options.cache_dir
@@ -57,7 +65,7 @@ def command() -> None:
 def accuracy(format_: str, plot: Path | None, offline: bool, **values: Any) -> None:
     """Show why the loss is optimised and not the accuracy.
 
-    The weights of a softmax regression move in fine steps: the loss changes on each, the accuracy on hardly any.
+    The weights of a softmax regression move in small steps: nearly all of them change the loss, few the accuracy.
     """
     from mnistloss.models.loss_landscape import explain_accuracy
 
@@ -65,41 +73,29 @@ def accuracy(format_: str, plot: Path | None, offline: bool, **values: Any) -> N
 
 
 @command.command("learning")
-@click.option("--examples", type=options.FROM_ONE, default=1000, help="Of the training split, at random.")
+@click.option("--examples", type=options.FROM_ONE, default=1000, help="Number of training examples, drawn at random.")
 @click.option("--epochs", type=options.FROM_ONE, default=100, help="Passes over these examples.")
-@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="Size of a step.")
-@click.option("--batch-size", type=options.FROM_ONE, default=100, help="Examples in a batch.")
+@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="Step size of gradient descent.")
+@click.option("--batch-size", type=options.FROM_ONE, default=100, help="Examples in a mini-batch.")
 @_seed
 @_dataset
 @options.format_("table", "json", "csv")
 @options.plot
 @options.cache_dir
 @options.offline
-def learning(
-    examples: int,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    seed: int,
-    dataset: str,
-    format_: str,
-    plot: Path | None,
-    cache_dir: Path | None,
-    offline: bool,
-) -> None:
+def learning(format_: str, plot: Path | None, offline: bool, **values: Any) -> None:
     """Show how a softmax regression learns, step by step.
 
-    The loss of each mini-batch is noisy, that of the model is smooth; on the test split it stops falling while it
-    falls on, on what is learnt from.
+    The loss of each mini-batch is noisy, the loss over all examples is smooth; on the test split it stops falling
+    while it still falls on the training examples.
     """
-    from mnistloss.datasets.settings import CacheOptions
-    from mnistloss.models.learning_curve import run
-    from mnistloss.models.softmax_regression import Learning
+    from mnistloss.models.learning_curve import explain_learning
 
-    with output.step_progress("learning", epochs) as progress:
-        how = Learning(epochs, learning_rate, batch_size, seed, lambda n, loss: progress(n, f"loss {loss:.4f}"))
-        found = run(examples, how, dataset, CacheOptions(cache_dir, not offline))
-    _print("learning", found, format_, plot)
+    with output.step_progress("training", values["epochs"]) as progress:
+        curve = explain_learning(
+            **values, download=not offline, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}")
+        )
+    _print("learning", curve, format_, plot)
 
 
 @command.command("example")
@@ -114,11 +110,11 @@ def example(predictions: str, index: int, data: dict[str, Any], format_: str) ->
     output.show_result("example", explain_example(output.source(predictions), index, **data), format_)
 
 
-def _print(name: str, found: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:
+def _print(name: str, result: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:
     if format_ == "csv":
         from mnistloss.report import formats
 
-        output.write(formats.columns_csv(found.columns()))
+        output.write(formats.columns_csv(result.columns()))
     else:
-        output.show_result(name, found, format_)
-    output.save_plot(plot, found.parts())
+        output.show_result(name, result, format_)
+    output.save_plot(plot, result.parts())

@@ -1,1 +1,1 @@
-"""What learns: baselines, and what learning shows."""
+"""Models that learn: softmax regression and simple baselines, the learning curve, the loss along a path of weights."""

@@ -1,4 +1,4 @@
-"""How a softmax regression learns, step by step: the noisy loss of each mini-batch, and the loss on both splits."""
+"""The learning curve of a softmax regression: the noisy loss of each mini-batch, and the loss on both splits."""
 
 from __future__ import annotations
 
@@ -13,108 +13,11 @@ from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.formatting import counted, nats
-from mnistloss.models.softmax_regression import Learning, Regression
+from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 
-_LOOKS = 100
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The model after `step` steps: its mean loss on the examples that it learns from, and on the test split."""
-
-    step: int
-    train: float
-    test: float
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """The loss of each step's mini-batch before the step (steps,), and some hundred looks at the whole.
-
-    examples: how many of the training split are learnt from. rise_stderr: the standard error of how far the test loss
-    rose from where it was lowest to the end, example by example.
-    """
-
-    dataset: str
-    examples: int
-    test_examples: int
-    learning: Learning
-    batches: tuple[float, ...] = field(repr=False)
-    looks: tuple[Checkpoint, ...] = field(repr=False)
-    rise_stderr: float = 0.0
-
-    @property
-    def overfits(self) -> bool:
-        """Whether the test loss rose since it was lowest, by two standard errors or more, while the train loss fell."""
-        best, last = self.best, self.looks[-1]
-        return last.train < best.train and last.test - best.test > 2 * self.rise_stderr
-
-    @property
-    def best(self) -> Checkpoint:
-        """The look at which the test loss is lowest, the first of them."""
-        return min(self.looks, key=lambda look: look.test)
-
-    @property
-    def noise(self) -> float:
-        """How far the losses of mini-batches stray from the training loss of the same model: root mean square."""
-        strays = [self.batches[look.step] - look.train for look in self.looks if look.step < len(self.batches)]
-        return float(np.sqrt(np.mean(np.square(strays))))
-
-    def columns(self) -> dict[str, list[Any]]:
-        """A row for each step, with None where there was no look, or no further mini-batch."""
-        looks = {look.step: look for look in self.looks}
-        steps = range(len(self.batches) + 1)
-        return {
-            "step": list(steps),
-            "mini_batch": [*self.batches, None],
-            "train": [looks[step].train if step in looks else None for step in steps],
-            "test": [looks[step].test if step in looks else None for step in steps],
-        }
-
-    def as_dict(self) -> dict[str, Any]:
-        how = {key: getattr(self.learning, key) for key in ("epochs", "learning_rate", "batch_size", "seed")}
-        found = {"noise": self.noise, "best": asdict(self.best), "last": asdict(self.looks[-1])}
-        found |= {"rise_stderr": self.rise_stderr, "overfits": self.overfits}
-        data = {"dataset": self.dataset, "examples": self.examples, "test_examples": self.test_examples}
-        return {**data, **how, "steps": len(self.batches), **found, "curve": self.columns()}
-
-    def parts(self) -> list[Part]:
-        """The curves, the looks that matter, and what they say."""
-        steps = tuple(float(look.step) for look in self.looks)
-        chart = Chart(
-            f"softmax regression on {counted(self.examples, 'example', 'examples')} of {self.dataset}",
-            Axis("steps, a mini-batch each"),
-            Axis("cross-entropy, nats", log=True),
-            (
-                Curve("mini-batch", tuple(map(float, range(len(self.batches)))), self.batches, "points"),
-                Curve("train", steps, tuple(look.train for look in self.looks)),
-                Curve("test", steps, tuple(look.test for look in self.looks)),
-            ),
-        )
-        told = {"start": self.looks[0], "test loss lowest": self.best, "end": self.looks[-1]}
-        table = Table(
-            "the mean loss",
-            ("", ">step", ">train", ">test", ">test - train"),
-            tuple(
-                (name, f"{look.step:,}", nats(look.train), nats(look.test), nats(look.test - look.train))
-                for name, look in told.items()
-            ),
-        )
-        return [chart, table, Lines(self._sentences())]
-
-    def _sentences(self) -> tuple[str, ...]:
-        best, last = self.best, self.looks[-1]
-        size = min(self.learning.batch_size, self.examples)
-        return (
-            f"The loss of a mini-batch of {size:,} strays from that of the model by {nats(self.noise)} (r.m.s.).",
-            f"Since step {best.step:,} the train loss fell by {nats(best.train - last.train)}"
-            f" and the test loss rose by {nats(last.test - best.test)}: overfitting."
-            if self.overfits
-            else f"At the end the test loss is {nats(last.test - last.train)} above the train loss, yet it did not rise"
-            " by more than chance allows: no overfitting yet. Fewer --examples or more --epochs make room for it.",
-        )
+_CHECKPOINTS = 100
 
 
 def explain_learning(
@@ -127,49 +30,156 @@ def explain_learning(
     dataset: str = "mnist-5k",
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    progress: Progress | None = None,
 ) -> LearningCurve:
-    """Learn a softmax regression as `baseline("softmax")` does, and look at its loss on the way.
+    """Train a softmax regression as `baseline("softmax")` does, and measure its loss on both splits on the way.
 
-    examples: how many of the training split to learn from, drawn without replacement; all are taken in order.
+    examples: the number of training examples, drawn without replacement; the whole split is used in its own order.
     epochs, learning_rate, batch_size, seed: as for `baseline`; the seed also draws the examples.
+    progress: called after each epoch with its number and the loss of its last mini-batch.
     Raises ArgumentError for an argument out of range, UnavailableError without the data.
 
-    >>> found = explain_learning()
-    >>> round(found.best.test, 2), round(found.looks[-1].test, 2), round(found.looks[-1].train, 2)
+    >>> curve = explain_learning()
+    >>> round(curve.best.test, 2), round(curve.last.test, 2), round(curve.last.train, 2)
     (0.43, 0.48, 0.03)
     """
-    return run(examples, Learning(epochs, learning_rate, batch_size, seed), dataset, CacheOptions(cache_dir, download))
-
-
-def run(examples: int, learning: Learning, dataset: str, cache_options: CacheOptions) -> LearningCurve:
-    """As `explain_learning`; the progress of `learning` is called after each epoch, with its last mini-batch's loss."""
-    train, test = (load_split(dataset, split, cache_options) for split in ("train", "test"))
-    everything = whole(examples, "examples") == len(train)
-    chosen = slice(None) if everything else draw(len(train), examples, replace=False, words=Words(learning.seed))
-    x, t = train.take(chosen)
+    options = TrainingOptions(epochs, learning_rate, batch_size, seed)
+    train, test = (load_split(dataset, split, CacheOptions(cache_dir, download)) for split in ("train", "test"))
+    all_rows = whole(examples, "examples") == len(train)
+    x, t = train.take(slice(None) if all_rows else draw(len(train), examples, replace=False, words=Words(seed)))
     sides = (x, t.astype(np.intp)), (test.take(slice(None))[0], test.labels.astype(np.intp))
-    model = Regression.zeros(x.shape[1], train.dataset.classes)
+    model = SoftmaxRegression.zeros(x.shape[1], train.dataset.classes)
+    checkpoints: list[Checkpoint] = []
+    test_losses: list[Floats] = []
 
-    def look(step: int, epoch: int) -> Checkpoint:
+    def measure(step: int, epoch: int) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             on_train, on_test = (model.losses(*side) for side in sides)
         if not (np.isfinite(on_train).all() and np.isfinite(on_test).all()):
-            raise learning.diverged(epoch)
-        found = Checkpoint(step, Moments.over(on_train).mean, Moments.over(on_test).mean)
-        if not seen or found.test < seen[0][0].test:
-            seen[:] = [(found, on_test)]
-        seen[1:] = [(found, on_test)]
-        return found
+            raise options.diverged(epoch)
+        checkpoints.append(Checkpoint(step, Moments.over(on_train).mean, Moments.over(on_test).mean))
+        test_losses.append(on_test)
 
-    seen: list[tuple[Checkpoint, Floats]] = []  # the best and the last
-    in_epoch = -(-len(x) // learning.batch_size)
-    total = learning.epochs * in_epoch
-    batches, looks = [], [look(0, 0)]
-    for step, (epoch, losses, size) in enumerate(model.descend(x, t, learning), 1):
-        batches.append(losses / size)
-        if step % max(1, total // _LOOKS) == 0 or step == total:
-            looks.append(look(step, epoch))
-        if learning.progress is not None and step % in_epoch == 0:
-            learning.progress(epoch, batches[-1])
-    rise = Moments.over(seen[-1][1] - seen[0][1]).stderr or 0.0
-    return LearningCurve(dataset, len(x), len(test), learning, tuple(batches), tuple(looks), rise)
+    measure(0, 0)
+    steps_per_epoch = -(-len(x) // batch_size)
+    steps = epochs * steps_per_epoch
+    batch_losses: list[float] = []
+    for step, (epoch, total, size) in enumerate(model.descend(x, t, options), 1):
+        batch_losses.append(total / size)
+        if step % max(1, steps // _CHECKPOINTS) == 0 or step == steps:
+            measure(step, epoch)
+        if progress is not None and step % steps_per_epoch == 0:
+            progress(epoch, batch_losses[-1])
+    best = min(range(len(checkpoints)), key=lambda i: checkpoints[i].test)
+    rise_stderr = Moments.over(test_losses[-1] - test_losses[best]).stderr or 0.0
+    return LearningCurve(dataset, len(x), len(test), options, tuple(batch_losses), tuple(checkpoints), rise_stderr)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The mean losses on the training examples and on the test split after `step` steps."""
+
+    step: int
+    train: float
+    test: float
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The loss of each mini-batch (steps,) before its step, and about a hundred checkpoints.
+
+    examples: the number of training examples. rise_stderr: the standard error, over test examples, of the rise of the
+    test loss from its lowest checkpoint to the last one.
+    """
+
+    dataset: str
+    examples: int
+    test_examples: int
+    options: TrainingOptions
+    batches: tuple[float, ...] = field(repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(repr=False)
+    rise_stderr: float = 0.0
+
+    @property
+    def best(self) -> Checkpoint:
+        """The first checkpoint with the lowest test loss."""
+        return min(self.checkpoints, key=lambda checkpoint: checkpoint.test)
+
+    @property
+    def last(self) -> Checkpoint:
+        """The last checkpoint."""
+        return self.checkpoints[-1]
+
+    @property
+    def overfits(self) -> bool:
+        """Whether, from the best checkpoint to the last, the test loss rose by two standard errors as train fell."""
+        return self.last.train < self.best.train and self.last.test - self.best.test > 2 * self.rise_stderr
+
+    @property
+    def noise(self) -> float:
+        """Root mean square of mini-batch loss minus training loss, at the checkpoints that a step follows."""
+        differences = [self.batches[c.step] - c.train for c in self.checkpoints if c.step < len(self.batches)]
+        return float(np.sqrt(np.mean(np.square(differences))))
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for each step; None where there is no checkpoint, and for the mini-batch after the last step."""
+        checkpoints = {checkpoint.step: checkpoint for checkpoint in self.checkpoints}
+        steps = range(len(self.batches) + 1)
+        return {
+            "step": list(steps),
+            "mini_batch": [*self.batches, None],
+            "train": [checkpoints[step].train if step in checkpoints else None for step in steps],
+            "test": [checkpoints[step].test if step in checkpoints else None for step in steps],
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "examples": self.examples,
+            "test_examples": self.test_examples,
+            **asdict(self.options),
+            "steps": len(self.batches),
+            "noise": self.noise,
+            "best": asdict(self.best),
+            "last": asdict(self.last),
+            "rise_stderr": self.rise_stderr,
+            "overfits": self.overfits,
+            "curve": self.columns(),
+        }
+
+    def parts(self) -> list[Part]:
+        """Return the curves, a table of three checkpoints, and the conclusions."""
+        steps = tuple(float(checkpoint.step) for checkpoint in self.checkpoints)
+        chart = Chart(
+            f"softmax regression trained on {counted(self.examples, 'example', 'examples')} of {self.dataset}",
+            Axis("steps, one mini-batch each"),
+            Axis("cross-entropy, nats", log=True),
+            (
+                Curve("mini-batch", tuple(map(float, range(len(self.batches)))), self.batches, "points"),
+                Curve("train", steps, tuple(checkpoint.train for checkpoint in self.checkpoints)),
+                Curve("test", steps, tuple(checkpoint.test for checkpoint in self.checkpoints)),
+            ),
+        )
+        rows = {"start": self.checkpoints[0], "lowest test loss": self.best, "end": self.last}
+        table = Table(
+            "mean loss",
+            ("", ">step", ">train", ">test", ">test - train"),
+            tuple((name, f"{c.step:,}", *map(nats, (c.train, c.test, c.test - c.train))) for name, c in rows.items()),
+        )
+        return [chart, table, Lines(self._sentences())]
+
+    def _sentences(self) -> tuple[str, str]:
+        best, last = self.best, self.last
+        size = min(self.options.batch_size, self.examples)
+        noise = f"The loss of a mini-batch of {size:,} differs from the training loss by {nats(self.noise)} (r.m.s.)."
+        if self.overfits:
+            fall, rise = nats(best.train - last.train), nats(last.test - best.test)
+            trend = (
+                f"Since step {best.step:,} the train loss fell by {fall} but the test loss rose by {rise}: overfitting."
+            )
+        else:
+            trend = (
+                f"At the end the test loss is {nats(last.test - last.train)} above the train loss, but it did not rise"
+                " by more than chance allows: no overfitting yet. Use fewer --examples or more --epochs to see it."
+            )
+        return noise, trend

@@ -1,4 +1,4 @@
-"""Why the loss is optimised and not the accuracy: both along a path of the weights, in fine steps."""
+"""Loss and accuracy along a path of the weights: why the loss is optimised and not the accuracy."""
 
 from __future__ import annotations
 
@@ -18,161 +18,13 @@ from mnistloss.formatting import counted, examples
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.models.baselines import fit_softmax
-from mnistloss.models.softmax_regression import Learning, Regression
+from mnistloss.models.softmax_regression import SoftmaxRegression
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 
 DIRECTIONS = ("gradient", "random")
-_MOST_STEPS = 100_000
-_FARTHEST = 1e6
-
-
-@dataclass(frozen=True)
-class WeightPath:
-    """How weights move: one of them, W[i, j], or all of them and the biases, along a direction of length 1.
-
-    direction: "gradient", down that of the loss, or "random". range: from where to where, 0 being the weights as
-    they are, in so many equal steps.
-    """
-
-    weight: tuple[int, int] | None
-    direction: str | None
-    range: tuple[float, float]
-    steps: int
-
-    @classmethod
-    def of(
-        cls, weight: tuple[int, int] | None, direction: str | None, range: tuple[float, float] | None, steps: int
-    ) -> WeightPath:
-        """With what is left open: down the gradient, -1 to 1 for one weight, -0.1 to 0.1 for all."""
-        if weight is None:
-            return cls(None, direction or "gradient", range or (-0.1, 0.1), steps)
-        return cls(weight, direction, range or (-1.0, 1.0), steps)
-
-    def __post_init__(self) -> None:
-        if whole(self.steps, "steps") > _MOST_STEPS:
-            raise ArgumentError(f"steps is {self.steps:,}; expected at most {_MOST_STEPS:,}")
-        if (self.weight is None) == (self.direction is None):
-            raise ArgumentError("weight moves one weight, direction moves all; give one of them")
-        if self.direction not in (None, *DIRECTIONS):
-            raise ArgumentError(f"no direction is named {self.direction!r}; they are {' and '.join(DIRECTIONS)}")
-        low, high = self.range
-        if not -_FARTHEST <= low < high <= _FARTHEST:
-            within = f"two numbers from {-_FARTHEST:g} to {_FARTHEST:g}"
-            raise ArgumentError(f"range is {low:g} to {high:g}; expected {within}, the lower first")
-
-    @property
-    def middle(self) -> float:
-        """Half-way."""
-        return sum(self.range) / 2
-
-    def along(self, model: Regression, x: Array, t: Array, words: Words) -> Regression:
-        """What is added to the weights and biases for each unit of the path."""
-        if self.weight is not None:
-            step = Regression(np.zeros_like(model.weights), np.zeros_like(model.bias))
-            step.weights[self._checked(self.weight, model.weights.shape)] = 1.0
-            return step
-        if self.direction == "random":
-            signs = 2.0 * words.below(2, model.weights.size + model.bias.size) - 1.0
-            weights, bias = np.split(signs, [model.weights.size])
-            return _unit(Regression(weights.reshape(model.weights.shape), bias))
-        _, gradient = model.gradient(x, t)
-        return _unit(Regression(-gradient.weights, -gradient.bias))
-
-    def __str__(self) -> str:
-        if self.weight is not None:
-            return "change of weight {},{}".format(*self.weight)
-        return f"way of all weights {'in a random direction' if self.direction == 'random' else 'down the gradient'}"
-
-    @staticmethod
-    def _checked(weight: tuple[int, int], shape: tuple[int, ...]) -> tuple[int, int]:
-        i, j = (whole(index, "a weight's index", least=0) for index in weight)
-        if i >= shape[0] or j >= shape[1]:
-            raise ArgumentError(
-                f"there is no weight {i},{j}; expected a pixel 0..{shape[0] - 1} and a class 0..{shape[1] - 1}"
-            )
-        return i, j
-
-
-@dataclass(frozen=True)
-class PathSummary:
-    """What a path shows of a measure: how many values it takes, how many steps change it, its derivative midway."""
-
-    distinct: int
-    changes: int
-    still: float
-    derivative: float
-
-    @classmethod
-    def of(cls, values: Floats, derivative: float) -> PathSummary:
-        changes = int(np.count_nonzero(np.diff(values)))
-        return cls(len(np.unique(values)), changes, 1 - changes / (len(values) - 1), derivative)
-
-    def cells(self, steps: int) -> tuple[str, ...]:
-        """As a row of a table about so many steps."""
-        places = max(1, math.ceil(math.log10(steps)) - 2)  # which one step can move
-        return f"{self.distinct:,}", f"{self.changes:,}", f"{self.still:.{places}%}", f"{self.derivative:z.3g}"
-
-
-@dataclass(frozen=True)
-class AccuracyPath:
-    """Loss and accuracy of n examples at each place (steps + 1,) of the path.
-
-    slope: the derivative of the loss midway. batch_size: None where n is the whole split.
-    """
-
-    dataset: str
-    split: str
-    n: int
-    batch_size: int | None
-    seed: int
-    move: WeightPath
-    at: Floats = field(repr=False)
-    loss: Floats = field(repr=False)
-    accuracy: Floats = field(repr=False)
-    slope: float
-
-    @property
-    def seen(self) -> dict[str, PathSummary]:
-        """Of the loss and of the accuracy, whose derivative is 0 wherever it has one."""
-        return {"loss": PathSummary.of(self.loss, self.slope), "accuracy": PathSummary.of(self.accuracy, 0.0)}
-
-    def columns(self) -> dict[str, list[Any]]:
-        """The curves, a number for each place."""
-        return {"at": self.at.tolist(), "loss": self.loss.tolist(), "accuracy": self.accuracy.tolist()}
-
-    def as_dict(self) -> dict[str, Any]:
-        data = {"dataset": self.dataset, "split": self.split, "n": self.n, "batch_size": self.batch_size}
-        seen = {name: asdict(seen) for name, seen in self.seen.items()}
-        return {**data, "seed": self.seed, **asdict(self.move), **seen, "path": self.columns()}
-
-    def parts(self) -> list[Part]:
-        """Both curves, and the answer in numbers and in words."""
-        low, high = self.move.range
-        return [
-            self._chart("loss", "cross-entropy, nats", self.loss, "line"),
-            self._chart("accuracy", "share that is right", self.accuracy, "steps"),
-            Table(
-                f"{counted(self.move.steps, 'step', 'steps')} from {low:g} to {high:g}",
-                ("", ">values", ">steps that change it", ">stands still", ">derivative midway"),
-                tuple((name, *seen.cells(self.move.steps)) for name, seen in self.seen.items()),
-            ),
-            Lines(self._sentences()),
-        ]
-
-    def _chart(self, name: str, unit: str, values: Floats, drawn: str) -> Chart:
-        title = f"{name}, {self.dataset} {self.split}, {examples(self.n)}"
-        curve = Curve(name, tuple(self.at.tolist()), tuple(values.tolist()), drawn)
-        return Chart(title, Axis(f"{self.move}, no unit"), Axis(unit), (curve,))
-
-    def _sentences(self) -> tuple[str, ...]:
-        way = "left" if self.slope > 0 else "right"
-        return (
-            f"Midway the loss tells gradient descent to go to the {way}; the accuracy, to stay where it is."
-            if self.slope
-            else "Neither tells gradient descent anything midway: both derivatives are 0.",
-            f"The accuracy jumps by multiples of 1/{self.n:,}, where examples change sides; elsewhere it is constant.",
-        )
+_MAX_STEPS = 100_000
+_MAX_DISTANCE = 1e6
 
 
 def explain_accuracy(
@@ -189,48 +41,193 @@ def explain_accuracy(
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> AccuracyPath:
-    """Loss and accuracy of a softmax regression while one weight, or all along a direction, move in fine steps.
+    """Measure loss and accuracy of a softmax regression while one weight, or all of them, move in equal steps.
 
-    weights: a .npz with W (784, 10) and b (10,), as `baseline softmax --weights-out` saves it; None learns as
-        `baseline("softmax")` does. weight, direction, range, steps: see `WeightPath`.
-    batch_size: so many examples drawn with replacement by the seed; None takes all of the split.
+    weights: a .npz with W (784, 10) and b (10,), as `baseline softmax --weights-out` saves it; by default a model is
+        trained as by `baseline("softmax")`. weight, direction, range, steps: see `WeightPath`.
+    batch_size: the number of examples drawn with replacement, by the seed; None uses the whole split.
     Raises ArgumentError for an argument out of range, InputError for other weights, UnavailableError without data.
 
-    >>> found = explain_accuracy(weight=(350, 3))
-    >>> found.seen["loss"].distinct, found.seen["accuracy"].distinct, round(found.seen["accuracy"].still, 12)
+    >>> path = explain_accuracy(weight=(350, 3))
+    >>> path.summary["loss"].distinct, path.summary["accuracy"].distinct, round(path.summary["accuracy"].still, 12)
     (201, 4, 0.96)
     """
-    move = WeightPath.of(weight, direction, range, steps)
+    path = WeightPath.of(weight, direction, range, steps)
     cache_options = CacheOptions(cache_dir, download)
-    on = load_split(dataset, split, cache_options)
+    data = load_split(dataset, split, cache_options)
     words = Words(seed)
-    chosen = slice(None) if batch_size is None else draw(len(on), batch_size, words=words)
-    x, t = on.take(chosen)
+    x, t = data.take(slice(None) if batch_size is None else draw(len(data), batch_size, words=words))
     x, t = x.astype(np.float64), t.astype(np.intp)
     if weights is None:
-        model = fit_softmax(load_split(dataset, "train", cache_options), Learning()).double()
+        model = fit_softmax(load_split(dataset, "train", cache_options)).to_float64()
     else:
-        model = Regression.load(weights, x.shape[1], on.dataset.classes)
-    step = move.along(model, x, t, words)
-    at = np.linspace(*move.range, move.steps + 1)
-    loss, accuracy = _measured(model.scores(x), step.scores(x), t, at)
-    _, gradient = model.moved(step, move.middle).gradient(x, t)
-    slope = float((gradient.weights * step.weights).sum() + gradient.bias @ step.bias)
-    return AccuracyPath(dataset, split, len(t), batch_size, seed, move, at, loss, accuracy, slope)
+        model = SoftmaxRegression.load(weights, x.shape[1], data.dataset.classes)
+    unit = path.direction_of(model, x, t, words)
+    positions = np.linspace(*path.range, path.steps + 1)
+    loss, accuracy = _measure(model.scores(x), unit.scores(x), t, positions)
+    _, gradient = model.step_along(unit, sum(path.range) / 2).gradient(x, t)
+    slope = float((gradient.weights * unit.weights).sum() + gradient.bias @ unit.bias)
+    return AccuracyPath(dataset, split, len(t), batch_size, seed, path, positions, loss, accuracy, slope)
 
 
-def _measured(scores: Floats, change: Floats, t: Array, at: Floats) -> tuple[Floats, Floats]:
-    """The means of the loss and of what is right at each place: the scores are linear in the weights."""
-    loss, accuracy = np.empty(len(at)), np.empty(len(at))
+def _measure(scores: Floats, change: Floats, t: Array, positions: Floats) -> tuple[Floats, Floats]:
+    """Compute the mean loss and the accuracy at each position; scores are linear in the weights."""
+    loss, accuracy = np.empty(len(positions)), np.empty(len(positions))
     start, step = np.ascontiguousarray(scores.T), np.ascontiguousarray(change.T)
-    for place, distance in enumerate(at):
-        outputs = Logits(start + distance * step)
-        loss[place] = Moments.over(LOSSES["nll"](outputs, t)).mean
-        accuracy[place] = np.count_nonzero(outputs.predicted == t) / len(t)
+    for i, position in enumerate(positions):
+        outputs = Logits(start + position * step)
+        loss[i] = Moments.over(LOSSES["nll"](outputs, t)).mean
+        accuracy[i] = np.count_nonzero(outputs.predicted == t) / len(t)
     return loss, accuracy
 
 
-def _unit(step: Regression) -> Regression:
-    """The same direction with length 1; one without a length stays as it is."""
-    length = np.hypot(np.linalg.norm(step.weights), np.linalg.norm(step.bias)) or 1.0
-    return Regression(step.weights / length, step.bias / length)
+@dataclass(frozen=True)
+class WeightPath:
+    """A path of the weights: of one of them, W[i, j], or of all with the biases along a direction of length 1.
+
+    direction: "gradient", down that of the loss, or "random". range: both ends, 0 being the given weights; the path
+    has `steps` equal steps.
+    """
+
+    weight: tuple[int, int] | None
+    direction: str | None
+    range: tuple[float, float]
+    steps: int
+
+    @classmethod
+    def of(
+        cls, weight: tuple[int, int] | None, direction: str | None, range: tuple[float, float] | None, steps: int
+    ) -> WeightPath:
+        """Fill in the defaults: down the gradient, -1 to 1 for one weight, -0.1 to 0.1 for all."""
+        if weight is None:
+            return cls(None, direction or "gradient", range or (-0.1, 0.1), steps)
+        return cls(weight, direction, range or (-1.0, 1.0), steps)
+
+    def __post_init__(self) -> None:
+        if whole(self.steps, "steps") > _MAX_STEPS:
+            raise ArgumentError(f"steps is {self.steps:,}; expected at most {_MAX_STEPS:,}")
+        if (self.weight is None) == (self.direction is None):
+            raise ArgumentError("weight moves one weight, direction moves all; give one of them")
+        if self.direction not in (None, *DIRECTIONS):
+            raise ArgumentError(f"no direction is named {self.direction!r}; they are {' and '.join(DIRECTIONS)}")
+        low, high = self.range
+        if not -_MAX_DISTANCE <= low < high <= _MAX_DISTANCE:
+            expected = f"two numbers from {-_MAX_DISTANCE:g} to {_MAX_DISTANCE:g}"
+            raise ArgumentError(f"range is {low:g} to {high:g}; expected {expected}, the lower first")
+
+    def direction_of(self, model: SoftmaxRegression, x: Array, t: Array, words: Words) -> SoftmaxRegression:
+        """Return the change of weights and biases per unit of the path; all 0 where the gradient is."""
+        if self.weight is not None:
+            i, j = (whole(index, "a weight's index", least=0) for index in self.weight)
+            pixels, classes = model.weights.shape
+            if i >= pixels or j >= classes:
+                expected = f"a pixel 0..{pixels - 1} and a class 0..{classes - 1}"
+                raise ArgumentError(f"there is no weight {i},{j}; expected {expected}")
+            unit = SoftmaxRegression(np.zeros_like(model.weights), np.zeros_like(model.bias))
+            unit.weights[i, j] = 1.0
+            return unit
+        if self.direction == "random":
+            signs = 2.0 * words.below(2, model.weights.size + model.bias.size) - 1.0
+            weights, bias = np.split(signs, [model.weights.size])
+            weights = weights.reshape(model.weights.shape)
+        else:
+            _, gradient = model.gradient(x, t)
+            weights, bias = -gradient.weights, -gradient.bias
+        length = np.hypot(np.linalg.norm(weights), np.linalg.norm(bias)) or 1.0
+        return SoftmaxRegression(weights / length, bias / length)
+
+    def __str__(self) -> str:
+        if self.weight is not None:
+            return "change of weight {},{}".format(*self.weight)
+        return f"distance {'in a random direction' if self.direction == 'random' else 'down the gradient'}"
+
+
+@dataclass(frozen=True)
+class PathSummary:
+    """How a measure changes along a path: its distinct values, the steps that change it and the share that do not.
+
+    derivative: at the middle of the path.
+    """
+
+    distinct: int
+    changes: int
+    still: float
+    derivative: float
+
+    @classmethod
+    def of(cls, values: Floats, derivative: float) -> PathSummary:
+        changes = int(np.count_nonzero(np.diff(values)))
+        return cls(len(np.unique(values)), changes, 1 - changes / (len(values) - 1), derivative)
+
+
+@dataclass(frozen=True)
+class AccuracyPath:
+    """Mean loss and accuracy of n examples at each position (steps + 1,) of a path.
+
+    slope: the derivative of the loss at the middle. batch_size: None where n is the whole split.
+    """
+
+    dataset: str
+    split: str
+    n: int
+    batch_size: int | None
+    seed: int
+    path: WeightPath
+    positions: Floats = field(repr=False)
+    loss: Floats = field(repr=False)
+    accuracy: Floats = field(repr=False)
+    slope: float
+
+    @property
+    def summary(self) -> dict[str, PathSummary]:
+        """Both measures; the derivative of the accuracy is 0 wherever it has one."""
+        return {"loss": PathSummary.of(self.loss, self.slope), "accuracy": PathSummary.of(self.accuracy, 0.0)}
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return a row for each position."""
+        return {"at": self.positions.tolist(), "loss": self.loss.tolist(), "accuracy": self.accuracy.tolist()}
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "n": self.n,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            **asdict(self.path),
+            **{name: asdict(summary) for name, summary in self.summary.items()},
+            "path": self.columns(),
+        }
+
+    def parts(self) -> list[Part]:
+        """Return both curves, a table of how often each measure changes, and the conclusions."""
+        low, high = self.path.range
+        places = max(1, math.ceil(math.log10(self.path.steps)) - 2)  # one step changes the last digit of the share
+        rows = tuple(
+            (name, f"{s.distinct:,}", f"{s.changes:,}", f"{s.still:.{places}%}", f"{s.derivative:z.3g}")
+            for name, s in self.summary.items()
+        )
+        return [
+            self._chart("loss", "cross-entropy, nats", self.loss, "line"),
+            self._chart("accuracy", "share of correct predictions", self.accuracy, "steps"),
+            Table(
+                f"{counted(self.path.steps, 'step', 'steps')} from {low:g} to {high:g}",
+                ("", ">values", ">steps that change it", ">unchanged", ">derivative at the middle"),
+                rows,
+            ),
+            Lines(self._sentences()),
+        ]
+
+    def _chart(self, name: str, unit: str, values: Floats, style: str) -> Chart:
+        title = f"{name}, {self.dataset} {self.split}, {examples(self.n)}"
+        curve = Curve(name, tuple(self.positions.tolist()), tuple(values.tolist()), style)
+        return Chart(title, Axis(f"{self.path}, no unit"), Axis(unit), (curve,))
+
+    def _sentences(self) -> tuple[str, str]:
+        if self.slope:
+            side = "left" if self.slope > 0 else "right"
+            advice = f"At the middle the loss falls to the {side}; the accuracy is flat and gives no direction to go."
+        else:
+            advice = "At the middle both are flat: neither gives a direction to go."
+        jumps = f"The accuracy jumps by multiples of 1/{self.n:,} where predictions become right or wrong"
+        return advice, f"{jumps}; elsewhere it is constant."

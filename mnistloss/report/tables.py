@@ -178,18 +178,16 @@ def _label(batch: Batch, position: int) -> str:
     return name if name == str(label) else f"{label} {name}"
 
 
-def baseline(result: Baseline) -> RenderableType:
-    """What a baseline scores on both splits, and how its loss fell."""
-    table = grid("split", ">n", *(f">{n}" for n in result.train.losses), ">accuracy")
-    for scored in (result.train, result.test):
-        losses = (formatting.loss(loss.value) for loss in scored.losses.values())
-        table.add_row(
-            Text(str(scored.split), style="bold"),
-            f"{scored.n:,}",
-            *losses,
-            formatting.share(scored.accuracy.value, scored.n),
-        )
-    fallen = f"loss by epoch: {' '.join(f'{loss:.4f}' for loss in result.epochs)}"
+def baseline(fitted: Baseline, scores: Sequence[Evaluation]) -> RenderableType:
+    """The scores of a baseline on each split, and its loss after each epoch."""
+    table = grid("split", ">n", *(f">{name}" for name in scores[0].losses), ">accuracy")
+    for result in scores:
+        losses = (formatting.loss(loss.value) for loss in result.losses.values())
+        accuracy = formatting.share(result.accuracy.value, result.n)
+        table.add_row(Text(str(result.split), style="bold"), f"{result.n:,}", *losses, accuracy)
+    epochs = " ".join(f"{loss:.4f}" for loss in fitted.epoch_losses)
     return Group(
-        heading(f"{result.name} on {result.train.dataset}"), table, *sentences(*([fallen] if result.epochs else []))
+        heading(f"{fitted.name} on {fitted.dataset}"),
+        table,
+        *sentences(*([f"loss by epoch: {epochs}"] if epochs else [])),
     )

@@ -16,13 +16,13 @@ from mnistloss.datasets.load import load_split
 from mnistloss.document import Chart
 from mnistloss.errors import ArgumentError
 from mnistloss.models.loss_landscape import AccuracyPath, PathSummary, WeightPath
-from mnistloss.models.softmax_regression import Regression
+from mnistloss.models.softmax_regression import SoftmaxRegression
 from mnistloss.report.terminal import render
 from mnistloss.sampling.sampling import Words, draw
 
 PATH = AccuracyPath(
-    dataset="mnist-5k", split="test", n=4, batch_size=4, seed=0, move=WeightPath((350, 3), None, (-1.0, 1.0), 4),
-    at=np.linspace(-1, 1, 5), loss=np.array([1.5, 1.25, 1.1, 1.0, 1.0]),
+    dataset="mnist-5k", split="test", n=4, batch_size=4, seed=0, path=WeightPath((350, 3), None, (-1.0, 1.0), 4),
+    positions=np.linspace(-1, 1, 5), loss=np.array([1.5, 1.25, 1.1, 1.0, 1.0]),
     accuracy=np.array([0.5, 0.5, 0.5, 0.75, 0.75]), slope=-0.25,
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ cross-entropy, nats
     └───────────────────────────────────────────────────────────────────────────
      -1                    change of weight 350,3, no unit                     1
 accuracy, mnist-5k test, n = 4
-share that is right
+share of correct predictions
 0.75 │                                                       ⡏⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉
      │                                                       ⡇
      │                                                       ⡇
@@ -53,15 +53,15 @@ share that is right
       -1                    change of weight 350,3, no unit                    1
 4 steps from -1 to 1
 
-           values  steps that change it  stands still  derivative midway
- ───────────────────────────────────────────────────────────────────────
- loss           4                     3         25.0%              -0.25
- accuracy       2                     1         75.0%                  0
+           values  steps that change it  unchanged  derivative at the middle
+ ───────────────────────────────────────────────────────────────────────────
+ loss           4                     3      25.0%                     -0.25
+ accuracy       2                     1      75.0%                         0
 
-Midway the loss tells gradient descent to go to the right; the accuracy, to stay
-where it is.
-The accuracy jumps by multiples of 1/4, where examples change sides; elsewhere
-it is constant.
+At the middle the loss falls to the right; the accuracy is flat and gives no
+direction to go.
+The accuracy jumps by multiples of 1/4 where predictions become right or wrong;
+elsewhere it is constant.
 """
 
 
@@ -73,7 +73,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def plain(model: Regression, x: np.ndarray, t: np.ndarray) -> tuple[float, float]:
+def plain(model: SoftmaxRegression, x: np.ndarray, t: np.ndarray) -> tuple[float, float]:
     """The mean cross-entropy and the accuracy, in plain loops."""
     losses, right = [], 0
     columns, bias = model.weights.T.tolist(), model.bias.tolist()
@@ -97,12 +97,12 @@ def test_one_weight_is_what_a_loop_finds(weights: Path) -> None:
     """At each place the loss and the accuracy are those of a model with that weight changed, by plain loops."""
     found = explain_accuracy(weights=weights, weight=(406, 3), range=(-9, 6), steps=5, batch_size=6, seed=4)
     x, t = drawn(6, 4)
-    assert found.at.tolist() == [-9, -6, -3, 0, 3, 6]
-    for at, loss, accuracy in zip(found.at, found.loss, found.accuracy, strict=True):
-        model = Regression.load(weights, 784, 10)
+    assert found.positions.tolist() == [-9, -6, -3, 0, 3, 6]
+    for at, loss, accuracy in zip(found.positions, found.loss, found.accuracy, strict=True):
+        model = SoftmaxRegression.load(weights, 784, 10)
         model.weights[406, 3] += at
         assert (loss, accuracy) == pytest.approx(plain(model, x, t), rel=1e-12)
-    assert found.seen["accuracy"].distinct > 1
+    assert found.summary["accuracy"].distinct > 1
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,20 @@ def test_slope_is_that_of_differences(way: dict[str, object], weights: Path) -> 
     """The derivative midway is the difference of the loss over a small move there, in plain loops."""
     found = explain_accuracy(weights=weights, range=(0.0, 0.5), steps=1, batch_size=6, **way)  # type: ignore[arg-type]
     x, t = drawn(6, 0)
-    model, words = Regression.load(weights, 784, 10), Words(0)
+    model, words = SoftmaxRegression.load(weights, 784, 10), Words(0)
     draw(1000, 6, words=words)
-    step = found.move.along(model, x.astype(float), t, words)
-    above, below = (plain(model.moved(step, at), x, t)[0] for at in (0.25 + 1e-4, 0.25 - 1e-4))
+    step = found.path.direction_of(model, x.astype(float), t, words)
+    above, below = (plain(model.step_along(step, at), x, t)[0] for at in (0.25 + 1e-4, 0.25 - 1e-4))
     assert found.slope == pytest.approx((above - below) / 2e-4, rel=1e-6)
-    assert found.loss[-1] == pytest.approx(plain(model.moved(step, 0.5), x, t)[0], rel=1e-12)
+    assert found.loss[-1] == pytest.approx(plain(model.step_along(step, 0.5), x, t)[0], rel=1e-12)
 
 
 def test_directions_have_length_one(weights: Path) -> None:
     """Down the gradient and a random direction are as long as a single weight's; the seed draws the random one."""
-    model = Regression.load(weights, 784, 10)
+    model = SoftmaxRegression.load(weights, 784, 10)
     x, t = drawn(5, 0)
     steps = [
-        WeightPath.of(weight, direction, None, 1).along(model, x.astype(float), t, Words(seed))
+        WeightPath.of(weight, direction, None, 1).direction_of(model, x.astype(float), t, Words(seed))
         for weight, direction, seed in (
             ((3, 2), None, 0),
             (None, "gradient", 0),
@@ -144,7 +144,9 @@ def test_down_is_down(weights: Path) -> None:
     """Down the gradient the loss falls as fast as the gradient is long."""
     found = explain_accuracy(weights=weights, range=(-1e-7, 1e-7), steps=2)
     test = load_split("mnist-5k", "test")
-    _, gradient = Regression.load(weights, 784, 10).gradient(test.take(slice(None))[0].astype(float), test.labels)
+    _, gradient = SoftmaxRegression.load(weights, 784, 10).gradient(
+        test.take(slice(None))[0].astype(float), test.labels
+    )
     assert found.slope == pytest.approx(-math.hypot(*gradient.weights.ravel(), *gradient.bias), rel=1e-9)
     assert found.loss[0] > found.loss[1] > found.loss[2]
 
@@ -153,7 +155,7 @@ def test_at_zero_it_is_what_evaluate_says(weights: Path) -> None:
     """Where nothing is moved, loss and accuracy are, to the bit, what `evaluate` says of the scores."""
     found = explain_accuracy(weights=weights, range=(0, 1), steps=1)
     test = load_split("mnist-5k", "test")
-    scores = Regression.load(weights, 784, 10).scores(test.take(slice(None))[0].astype(float))
+    scores = SoftmaxRegression.load(weights, 784, 10).scores(test.take(slice(None))[0].astype(float))
     expected = evaluate(scores, dataset="mnist-5k", input="logits")
     assert (found.loss[0], found.accuracy[0]) == (expected.losses["cee"].value, expected.accuracy.value)
 
@@ -162,10 +164,10 @@ def test_at_zero_it_is_what_evaluate_says(weights: Path) -> None:
 def test_accuracy_takes_few_values(n: int) -> None:
     """Of n examples the accuracy is a whole number of n-ths, and the loss changes on every step."""
     found = explain_accuracy(direction="random", range=(-9, 9), steps=300, batch_size=n, seed=n)
-    assert found.seen["accuracy"].distinct <= n + 1
+    assert found.summary["accuracy"].distinct <= n + 1
     np.testing.assert_array_equal(found.accuracy * n, np.round(found.accuracy * n))
-    assert found.seen["loss"].changes == 300
-    assert found.seen["accuracy"].still > 0.9
+    assert found.summary["loss"].changes == 300
+    assert found.summary["accuracy"].still > 0.9
 
 
 def test_what_is_seen() -> None:
@@ -177,8 +179,8 @@ def test_what_is_seen() -> None:
 def test_a_pixel_that_is_always_black() -> None:
     """Its weight tells nobody anything, and that is what is said."""
     found = explain_accuracy(weight=(0, 0), steps=10)
-    assert found.seen["loss"] == found.seen["accuracy"] == PathSummary(1, 0, 1.0, 0.0)
-    assert "Neither tells gradient descent anything" in printed(
+    assert found.summary["loss"] == found.summary["accuracy"] == PathSummary(1, 0, 1.0, 0.0)
+    assert "both are flat: neither gives a direction to go" in printed(
         render(found.parts()[-1], 80, pictures=False, colour=False)
     )
 
@@ -224,7 +226,7 @@ def test_plot(cli: Cli, weights: Path, tmp_path: Path) -> None:
     done = cli(*arguments, "--plot", tmp_path / "a.svg")
     assert done.stderr == f"drawn to {tmp_path}/a.svg\n"
     assert done.stdout == cli(*arguments).stdout
-    assert "share that is right</text>" in (tmp_path / "a.svg").read_text()
+    assert "share of correct predictions</text>" in (tmp_path / "a.svg").read_text()
     assert len([part for part in PATH.parts() if isinstance(part, Chart)]) == 2
 
 

@@ -14,23 +14,23 @@ from test_report import printed
 from mnistloss import evaluate, explain_learning
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError
-from mnistloss.models.baselines import run
+from mnistloss.models.baselines import fit_baseline
 from mnistloss.models.learning_curve import Checkpoint, LearningCurve
-from mnistloss.models.softmax_regression import Learning
+from mnistloss.models.softmax_regression import TrainingOptions
 from mnistloss.report.terminal import render
 from mnistloss.sampling.sampling import Words, draw, partition
 
 CURVE = LearningCurve(
-    dataset="mnist-5k", examples=6, test_examples=4, learning=Learning(epochs=2, batch_size=4),
+    dataset="mnist-5k", examples=6, test_examples=4, options=TrainingOptions(epochs=2, batch_size=4),
     batches=(2.3, 1.5, 1.1, 0.3),
-    looks=(
+    checkpoints=(
         Checkpoint(0, 2.3, 2.3), Checkpoint(1, 1.4, 1.6), Checkpoint(2, 0.9, 1.2),
         Checkpoint(3, 0.6, 1.0), Checkpoint(4, 0.4, 1.25),
     ),
 )  # fmt: skip
 
 GOLDEN = """\
-softmax regression on 6 examples of mnist-5k
+softmax regression trained on 6 examples of mnist-5k
 cross-entropy, nats, log scale
 2.3 │⠉⠓⠒⠴⠤⣄⡀⣀⣀
     │      ⠈⠉⠑⠒⠬⠶⣂⣀⠤⠤ ⢀⣀⡀
@@ -41,18 +41,18 @@ cross-entropy, nats, log scale
     │                                               ⠈⠉⠉⠒⠒⠤⠤⢄
 0.3 │                                         ⡀
     └───────────────────────────────────────────────────────
-     0              steps, a mini-batch each               4
+     0             steps, one mini-batch each              4
 ⡀⠂⠠⠈ mini-batch   ⠤⠤⠤⠤ train   ⠤⠤ ⠠ test
-the mean loss
+mean loss
 
                    step   train    test  test - train
  ────────────────────────────────────────────────────
  start                0  2.3000  2.3000        0.0000
- test loss lowest     3  0.6000  1.0000        0.4000
+ lowest test loss     3  0.6000  1.0000        0.4000
  end                  4  0.4000  1.2500        0.8500
 
-The loss of a mini-batch of 4 strays from that of the model by 0.1871 (r.m.s.).
-Since step 3 the train loss fell by 0.2000 and the test loss rose by 0.2500:
+The loss of a mini-batch of 4 differs from the training loss by 0.1871 (r.m.s.).
+Since step 3 the train loss fell by 0.2000 but the test loss rose by 0.2500:
 overfitting.
 """
 
@@ -94,26 +94,27 @@ def test_an_epoch_is_that_of_a_loop() -> None:
     found = explain_learning(examples=7, epochs=1, batch_size=3, learning_rate=0.3, seed=5)
     batches, (start, end) = plain_descent(7, 3, 0.3, 5)
     np.testing.assert_allclose(found.batches, batches, rtol=1e-5)
-    assert [look.step for look in found.looks] == [0, 1, 2, 3]
-    assert (found.looks[0].train, found.looks[0].test) == pytest.approx(start, rel=1e-12)
-    assert (found.looks[-1].train, found.looks[-1].test) == pytest.approx(end, rel=1e-5)
+    assert [look.step for look in found.checkpoints] == [0, 1, 2, 3]
+    assert (found.checkpoints[0].train, found.checkpoints[0].test) == pytest.approx(start, rel=1e-12)
+    assert (found.last.train, found.last.test) == pytest.approx(end, rel=1e-5)
 
 
 def test_all_examples_are_what_the_baseline_learns() -> None:
     """With every example, the mini-batches and the end are those of `baseline softmax`."""
-    found, baseline = explain_learning(examples=4000, epochs=3), run("softmax", "mnist-5k", Learning(epochs=3))
-    np.testing.assert_allclose(np.reshape(found.batches, (3, 40)).mean(axis=1), baseline.epochs, rtol=1e-12)
+    found = explain_learning(examples=4000, epochs=3)
+    baseline = fit_baseline("softmax", TrainingOptions(epochs=3), dataset="mnist-5k")
+    np.testing.assert_allclose(np.reshape(found.batches, (3, 40)).mean(axis=1), baseline.epoch_losses, rtol=1e-12)
     for split in ("train", "test"):
-        nll = evaluate(baseline.predictions[split], dataset="mnist-5k", losses=["nll"]).losses["nll"].value
-        assert getattr(found.looks[-1], split) == pytest.approx(nll, rel=1e-12)
+        nll = evaluate(baseline.predict(split), dataset="mnist-5k", losses=["nll"]).losses["nll"].value
+        assert getattr(found.last, split) == pytest.approx(nll, rel=1e-12)
 
 
 def test_the_splits_part() -> None:
     """By default the test loss turns while the train loss falls on; with few epochs it does not."""
     found = explain_learning()
-    assert len(found.batches) == found.looks[-1].step == 1000
-    assert len(found.looks) == 101
-    best, last = found.best, found.looks[-1]
+    assert len(found.batches) == found.last.step == 1000
+    assert len(found.checkpoints) == 101
+    best, last = found.best, found.last
     assert 100 < best.step < 500
     assert last.train < best.train / 3
     assert last.test > best.test + 0.04
@@ -137,12 +138,9 @@ def test_the_seed_draws_everything() -> None:
 
 def test_progress_is_told_of_each_epoch() -> None:
     """After each epoch, its number and the loss of its last mini-batch."""
-    from mnistloss.datasets.settings import CACHE_DEFAULTS
-    from mnistloss.models.learning_curve import run as learn
-
-    told: list[tuple[int, float]] = []
-    found = learn(25, Learning(3, batch_size=10, progress=lambda *said: told.append(said)), "mnist-5k", CACHE_DEFAULTS)
-    assert told == [(epoch, found.batches[3 * epoch - 1]) for epoch in (1, 2, 3)]
+    calls: list[tuple[int, float]] = []
+    found = explain_learning(examples=25, epochs=3, batch_size=10, progress=lambda *call: calls.append(call))
+    assert calls == [(epoch, found.batches[3 * epoch - 1]) for epoch in (1, 2, 3)]
 
 
 def test_table() -> None:
@@ -157,9 +155,9 @@ def test_no_overfitting_is_said() -> None:
         (Checkpoint(4, 0.7, 1.1), 0.0),
         (Checkpoint(4, 0.4, 1.25), 0.13),
     ):
-        parts = replace(CURVE, looks=(*CURVE.looks[:-1], end), rise_stderr=stderr).parts()
+        parts = replace(CURVE, checkpoints=(*CURVE.checkpoints[:-1], end), rise_stderr=stderr).parts()
         said = printed(render(parts[-1], 200, pictures=False, colour=False), 200)
-        assert f"the test loss is {end.test - end.train:.4f} above the train loss, yet it did not rise" in said
+        assert f"the test loss is {end.test - end.train:.4f} above the train loss, but it did not rise" in said
 
 
 def test_json_and_csv(cli: Cli) -> None:

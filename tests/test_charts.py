@@ -172,7 +172,7 @@ def test_bytes_are_the_same_whatever_the_user_set(tmp_path: Path) -> None:
     )
     (tmp_path / "file").touch()
     code = (
-        "import sys; from pathlib import Path; from test_chart import ONE, FOUR; from mnistloss.report import charts;"
+        "import sys; from pathlib import Path; from test_charts import ONE, FOUR; from mnistloss.report import charts;"
         "[charts.save([ONE, FOUR], Path(name)) for name in sys.argv[1:]];"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
