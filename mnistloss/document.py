@@ -1,4 +1,4 @@
-"""What a report says, without how it looks: tables, lines, bars, curves and pictures of digits."""
+"""The parts of a report: what it shows, but not how it looks in a terminal, in a file or on a page."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mnistloss.arrays.checks import Array
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above the parts of one result among several."""
+    """The heading of one result among several."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headings; the title may be empty; a heading that starts with > is of a column of numbers.
+    """Rows of text under column headings; the title may be empty, and a heading with > marks a column of numbers.
 
-    shades: where there are any, how dark each cell of each row is, from 0 to 1, for those who can show it.
+    shades: optional, how dark the background of each cell is, from 0 to 1; not every renderer shows it.
     """
 
     title: str
@@ -38,9 +38,9 @@ class Lines:
 
 @dataclass(frozen=True)
 class Bars:
-    """A horizontal bar for each label, as long as its value; `notes` stand behind the bars.
+    """A horizontal bar for each label, with its value as length and a note behind it.
 
-    chart: the same over axes, for those who can draw it.
+    chart: the same data over axes; renderers that draw charts show it instead.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Digits (N, 28, 28) of bytes, each under its caption; `alts` say them to those who do not see them."""
+    """Digits (N, 28, 28) of bytes with captions, and with alternative texts for screen readers."""
 
     images: Array = field(repr=False)
     captions: tuple[str, ...]
@@ -61,7 +61,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis says: a quantity with its unit, and whether its scale is logarithmic."""
+    """A quantity with its unit, on a linear or logarithmic scale."""
 
     label: str
     log: bool = False
@@ -69,17 +69,17 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (n,), (n,) under a name; `drawn` says how: a "line", "steps", separate "points", or "joined" ones."""
+    """Points (n,), (n,) under a name; style: "line", "steps", "points" without a line, or "joined" points."""
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    drawn: str = "line"
+    style: str = "line"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over common axes."""
+    """Curves over the same axes."""
 
     title: str
     x: Axis
@@ -91,18 +91,18 @@ Part = Heading | Table | Lines | Bars | Pictures | Chart
 
 
 class Result(Protocol):
-    """Something that was found, frozen, which says itself to machines and to people."""
+    """A result, frozen, which turns itself into JSON and into a document."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: full precision, null instead of infinity and NaN."""
+        """Return the data for JSON: full precision, None instead of infinity and NaN."""
         ...
 
     def parts(self) -> list[Part]:
-        """As people read it."""
+        """Return the parts of a document for people."""
         ...
 
 
 def charts(parts: Iterable[Part]) -> list[Chart]:
-    """The charts among parts of a document, and those that stand behind bars."""
-    found = (part.chart if isinstance(part, Bars) else part for part in parts)
-    return [part for part in found if isinstance(part, Chart)]
+    """Return the charts of a document, those of bars included."""
+    candidates = (part.chart if isinstance(part, Bars) else part for part in parts)
+    return [part for part in candidates if isinstance(part, Chart)]

@@ -56,7 +56,7 @@ class Inspection:
         """Return the results, under the names of the views where there are several, then the signature and hints."""
         s, several = self.scores, len(self.results) > 1
         data = formatting.data(s.dataset, s.split)
-        parts: list[Part] = [Lines((f"{shown(s.name)} on {data}, {formatting.examples(s.n)}",))]
+        parts: list[Part] = [Lines((f"{shown(s.name)} on {data}, {formatting.sample_size(s.n)}",))]
         for name, result in self.results.items():
             parts += [*([Heading(name)] if several else []), *result.parts()]
         return [*parts, Lines(("", str(s.signature(main_loss(s))), *hint_lines(s.name, s.hints)))]

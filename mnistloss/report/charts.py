@@ -150,7 +150,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
     axes.set_axisbelow(True)
     lines = []
     for place, curve in enumerate(chart.curves):
-        dashes = _DASHES[sum(other.drawn != "points" for other in chart.curves[:place]) % len(_DASHES)]
+        dashes = _DASHES[sum(other.style != "points" for other in chart.curves[:place]) % len(_DASHES)]
         lines += axes.plot(curve.x, curve.y, color=CURVES[place % len(CURVES)], **_look(curve, dashes))
     _tick(axes.xaxis, log=chart.x.log)
     _tick(axes.yaxis, log=chart.y.log)
@@ -175,7 +175,7 @@ def _tick(axis: MplAxis, *, log: bool) -> None:
 
 
 def _look(curve: Curve, dashes: object) -> dict[str, Any]:
-    match curve.drawn:
+    match curve.style:
         case "points":
             return {"linestyle": "none", "marker": ".", "markersize": 3}
         case "joined":

@@ -16,7 +16,7 @@ _SHOWN_BATCHES = 12
 def title(result: Evaluation) -> str:
     """Whose numbers, on what."""
     data = formatting.data(result.dataset, result.split)
-    return f"{shown(result.predictions)} on {data}, {formatting.examples(result.n)}"
+    return f"{shown(result.predictions)} on {data}, {formatting.sample_size(result.n)}"
 
 
 def measures(result: Evaluation) -> Table:
@@ -28,7 +28,7 @@ def measures(result: Evaluation) -> Table:
     for name, loss in result.losses.items():
         notes = [f"delta {formatting.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
         notes += [f"{loss.infinite:,} infinite"] if loss.infinite else []
-        spread, ends = formatting.spread(loss.stderr), formatting.interval(loss.ci, loss.stderr)
+        spread, ends = formatting.stderr(loss.stderr), formatting.interval(loss.ci, loss.stderr)
         rows.append((name, formatting.loss(loss.value), spread, ends, ", ".join(notes)))
     for name, share in result.shares().items():
         note = "Wilson" if resampled and share.interval == "wilson" else ""
@@ -45,7 +45,7 @@ def bootstrap(result: Evaluation) -> str:
 def files(results: Sequence[Evaluation]) -> Table:
     """Several files, a row each, with the standard errors of their losses."""
     places = {(formatting.data(result.dataset, result.split), result.n) for result in results}
-    common = f"{formatting.data(results[0].dataset, results[0].split)}, {formatting.examples(results[0].n)}"
+    common = f"{formatting.data(results[0].dataset, results[0].split)}, {formatting.sample_size(results[0].n)}"
     apart = ("data", ">n") if len(places) > 1 else ()
     rows = []
     for result in results:
@@ -60,7 +60,7 @@ def _with_error(loss: LossResult) -> str:
     """A loss and its standard error, or how many of its terms are infinite."""
     if loss.infinite:
         return f"infinite ({loss.infinite:,})"
-    return f"{formatting.loss(loss.value)} ± {formatting.spread(loss.stderr)}"
+    return f"{formatting.loss(loss.value)} ± {formatting.stderr(loss.stderr)}"
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:

@@ -148,7 +148,7 @@ def chart(chart: Chart, width: int) -> Group:
     drawn = []
     for curve, dashes in _dashed(chart.curves):
         dots = x.dots(curve.x, 2 * columns), y.dots(curve.y, 4 * _ROWS)
-        drawn.append(_stroke(*dots, curve.drawn, dashes))
+        drawn.append(_stroke(*dots, curve.style, dashes))
     ticks = {0: top, _ROWS - 1: bottom}
     lines = [
         Text(f"{ticks.get(row, ''):>{margin}} │", no_wrap=True).append_text(cells)
@@ -178,7 +178,7 @@ def _dashed(curves: tuple[Curve, ...]) -> Iterator[tuple[Curve, str]]:
     lines = 0
     for curve in curves:
         yield curve, _DASHES[lines % len(_DASHES)]
-        lines += curve.drawn != "points"
+        lines += curve.style != "points"
 
 
 def _stroke(x: Floats, y: Floats, drawn: str, dashes: str) -> Dots:
@@ -227,9 +227,9 @@ def _legend(curves: tuple[Curve, ...]) -> Text:
     """A piece of each curve beside its name."""
     text = Text()
     for owner, (curve, dashes) in enumerate(_dashed(curves)):
-        points = curve.drawn == "points"
+        points = curve.style == "points"
         x, y = np.array([0.0, 2.0, 5.0, 7.0]), np.array([0.0, 2.0, 1.0, 3.0]) if points else np.full(4, 1.0)
-        (piece,) = _braille([[]] * owner + [_stroke(x, y, curve.drawn, dashes)], 4, 1)
+        (piece,) = _braille([[]] * owner + [_stroke(x, y, curve.style, dashes)], 4, 1)
         text.append("   " if owner else "").append_text(piece).append(f" {curve.name}")
     return text
 
