@@ -18,7 +18,7 @@ from mnistloss.cli import output
 from mnistloss.document import Axis, Chart, Curve, Lines
 from mnistloss.errors import ArgumentError, MissingExtraError
 from mnistloss.report import charts
-from mnistloss.report.terminal import chart as drawn
+from mnistloss.report.terminal import render_chart
 
 ONE = Chart(
     "a [bold] parabola", Axis("weight"), Axis("loss, nats"),
@@ -83,17 +83,17 @@ y, log scale
 
 def test_one_curve() -> None:
     """The axes have names and ends, brackets are text, and one curve needs no legend."""
-    assert printed(drawn(ONE, 40)) == PARABOLA
+    assert printed(render_chart(ONE, 40)) == PARABOLA
 
 
 def test_several_curves() -> None:
     """Without colour, curves differ by their dashes, and the legend shows them."""
-    assert printed(drawn(FOUR, 44)) == CROSSING
+    assert printed(render_chart(FOUR, 44)) == CROSSING
 
 
 def test_colours_are_only_added() -> None:
     """In the legend each piece has the colour of its curve."""
-    legend = list(drawn(FOUR, 44).renderables)[-2]
+    legend = list(render_chart(FOUR, 44).renderables)[-2]
     assert isinstance(legend, Text)
     assert [str(span.style) for span in legend.spans if span.style][::4] == ["cyan", "yellow", "magenta", "green"]
 
@@ -101,13 +101,13 @@ def test_colours_are_only_added() -> None:
 def test_what_cannot_stand_on_an_axis() -> None:
     """Infinity and NaN leave gaps, as do values that have no logarithm; the ends are those of what stands."""
     gaps = Chart("g", Axis("x"), Axis("y", log=True), (Curve("c", (1, 2, 3, 4), (math.inf, 1, 0, 1e-3)),))
-    assert printed(drawn(gaps, 30)) == GAPS
+    assert printed(render_chart(gaps, 30)) == GAPS
 
 
 @pytest.mark.parametrize("curves", [(), (Curve("c", (1,), (2,)),), (Curve("c", (1, 2), (math.nan, math.inf)),)])
 def test_nothing_or_a_point(curves: tuple[Curve, ...]) -> None:
     """A chart without an extent is drawn nevertheless, with at most one dot."""
-    text = printed(drawn(Chart("t", Axis("x"), Axis("y"), curves), 30))
+    text = printed(render_chart(Chart("t", Axis("x"), Axis("y"), curves), 30))
     assert len(re.findall("[⠁-⣿]", text)) == (len(curves[0].x) == 1 if curves else 0)
     assert len(text.split("\n")) == 13
 
@@ -115,7 +115,7 @@ def test_nothing_or_a_point(curves: tuple[Curve, ...]) -> None:
 def test_widths() -> None:
     """A chart is never wider than 80 columns, and never wider than asked for while that can be."""
     for width in (30, 80, 100, 500):
-        lines = printed(drawn(FOUR, width), width).split("\n")
+        lines = printed(render_chart(FOUR, width), width).split("\n")
         assert max(map(len, lines)) == min(width, 80)
 
 

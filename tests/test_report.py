@@ -284,12 +284,12 @@ def test_picture() -> None:
     """A vertical bar, plain and in half blocks of two greys."""
     image = np.zeros((2, 28, 28), np.uint8)
     image[:, :, 12:16] = 255
-    plain = terminal.digits(image, ["0: 1", "1: 1"], 80, colour=False)
+    plain = terminal.render_digits(image, ["0: 1", "1: 1"], 80, colour=False)
     assert plain.plain.split("\n") == ["0: 1            1: 1          "] + ["      @@              @@      "] * 6 + [
         "      @@              @@"
     ]
-    coloured = terminal.digits(image[:1], ["0: 1"], 80, colour=True)
+    coloured = terminal.render_digits(image[:1], ["0: 1"], 80, colour=True)
     assert coloured.plain.split("\n")[1] == "▀" * 14
     styles = {str(span.style) for span in coloured.spans}
     assert styles == {"#000000 on #000000", "#ffffff on #ffffff"}
-    assert len(terminal.digits(image, ["a", "b"], 14, colour=False).plain.split("\n")) == 16
+    assert len(terminal.render_digits(image, ["a", "b"], 14, colour=False).plain.split("\n")) == 16

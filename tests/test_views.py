@@ -104,7 +104,7 @@ def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch
     np.save(tmp_path / "t.npy", np.arange(200) % 100)
     monkeypatch.setenv("COLUMNS", "80")
     lines = cli("inspect", "confusion", tmp_path / "y.npy", "--targets", tmp_path / "t.npy").stdout.splitlines()
-    assert "102 columns, which are too wide to be shown here: --format json has them" in lines
+    assert "102 columns are too wide for this terminal; --format json prints them" in lines
     assert len(lines) < 25
 
 

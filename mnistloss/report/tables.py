@@ -1,8 +1,8 @@
-"""Evaluations as rich renderables."""
+"""What the commands print in a terminal: scores, registries, files of datasets, batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -17,9 +17,9 @@ from mnistloss.evaluation.results import Evaluation
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.report import details, terminal
-from mnistloss.report.terminal import grid, heading, render_table, sentences, supported
+from mnistloss.report.terminal import grid, heading, render_table, sentences
 
-if TYPE_CHECKING:  # the score of a file is printed without what learns, imports and draws samples
+if TYPE_CHECKING:  # so that eval imports no models and no sampling
     from pathlib import Path
 
     from mnistloss.analysis.view import View
@@ -32,10 +32,9 @@ if TYPE_CHECKING:  # the score of a file is printed without what learns, imports
 
 
 def evaluation(result: Evaluation) -> RenderableType:
-    """The losses and the accuracy with their intervals, what constant predictions cost, signature and hints."""
-    losses = result.losses
-    errors = [[losses[name].stderr if name in losses else None] for name in result.numbers()]
-    parts = [_supported(details.measures(result), 1, errors)]
+    """The losses and the accuracy of one file with their intervals, references, signature, hints and breakdowns."""
+    stderrs = [(None, loss.stderr) for loss in result.losses.values()]
+    parts = [render_table(details.measures(result), stderrs, bold=True)]
     parts += map(render_table, details.references(result))
     parts += sentences(*filter(None, [details.bootstrap(result)]), str(result.signature))
     parts += [Text(f"\nHint: {hint}", style="yellow", overflow="fold") for hint in result.hints]
@@ -43,57 +42,64 @@ def evaluation(result: Evaluation) -> RenderableType:
 
 
 def evaluations(results: Sequence[Evaluation]) -> RenderableType:
-    """Several files, a row each, with the standard errors of the losses; then what was asked for of each."""
+    """Several files, a row each, with the standard errors of their losses; then the breakdowns of each file."""
     table = details.files(results)
-    first = next(iter(results[0].losses.values()))
-    kind = "" if first.reduction == "mean" else f" of the {first.reduction}"
-    lines = [f"± is the standard error{kind}; intervals and references: --format json or csv"]
+    padding = (None,) * (len(table.columns) - len(results[0].numbers()))
+    stderrs = [(*padding, *(loss.stderr for loss in result.losses.values())) for result in results]
+    reduction = next(iter(results[0].losses.values())).reduction
+    of_reduction = "" if reduction == "mean" else f" of the {reduction}"
+    lines = [f"± is the standard error{of_reduction}; intervals and references: --format json or csv"]
     lines += [f"{shown(result.predictions)}: {result.signature}" for result in results]
     lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
-    errors = [[loss.stderr for loss in result.losses.values()] for result in results]
-    at = len(table.columns) - len(results[0].numbers())
-    return Group(
-        _supported(table, at, errors), *sentences(*lines), *(part for result in results for part in _named(result))
+    parts = [render_table(table, stderrs), *sentences(*lines)]
+    for result in results:
+        if tables := _breakdowns(result):
+            parts += [Text(), heading(shown(result.predictions)), *tables]
+    return Group(*parts)
+
+
+def _breakdowns(result: Evaluation) -> list[RenderableType]:
+    """The tables by class and by batch, where the evaluation has them."""
+    tables = (*details.classes(result), *details.batches(result))
+    return [part for table in tables for part in (Text(), render_table(table))]
+
+
+def baseline(fitted: Baseline, results: Sequence[Evaluation]) -> RenderableType:
+    """The scores of a baseline on each split, and the loss of each epoch of its training."""
+    rows = tuple(
+        (
+            str(result.split),
+            f"{result.n:,}",
+            *(formatting.loss(loss.value) for loss in result.losses.values()),
+            formatting.share(result.accuracy.value, result.n),
+        )
+        for result in results
     )
-
-
-def _supported(table: Table, at: int, errors: Sequence[Sequence[float | None]]) -> RenderableType:
-    """A table with the digits dim that are not supported, in the cells from `at` on that have standard errors."""
-    drawn = grid(*table.columns)
-    for row, known in zip(table.rows, errors, strict=True):
-        cells = [supported(cell, stderr) for cell, stderr in zip(row[at:], known, strict=False)]
-        first = Text(row[0], style="bold" if at == 1 else "", overflow="fold")
-        drawn.add_row(first, *row[1:at], *cells, *map(Text, row[at + len(cells) :]))
-    return Group(*([heading(table.title)] if table.title else []), drawn)
-
-
-def _breakdowns(result: Evaluation) -> Iterator[RenderableType]:
-    """The tables by class and by batch, where asked for."""
-    for table in (*details.classes(result), *details.batches(result)):
-        yield from (Text(), render_table(table))
-
-
-def _named(result: Evaluation) -> list[RenderableType]:
-    """The tables by class and by batch under the file's name."""
-    found = list(_breakdowns(result))
-    return [Text(), heading(shown(result.predictions)), *found] if found else []
+    columns = ("split", ">n", *(f">{name}" for name in results[0].losses), ">accuracy")
+    table = Table(f"{fitted.name} on {fitted.dataset}", columns, rows)
+    epochs = " ".join(f"{loss:.4f}" for loss in fitted.epoch_losses)
+    return Group(render_table(table, bold=True), *sentences(*([f"loss by epoch: {epochs}"] if epochs else [])))
 
 
 def losses() -> RenderableType:
     """The registry of losses."""
-    table = grid("name", "formula", "meaning")
-    for loss in LOSSES.values():
-        table.add_row(Text(loss.name, style="bold"), Text(loss.formula), Text(loss.meaning))
-    return Group(heading("The losses of one example; y: probabilities, t: targets, k: the classes"), table)
+    title = "Losses of one example; y: probabilities, t: targets, k: classes"
+    rows = tuple((loss.name, loss.formula, loss.meaning) for loss in LOSSES.values())
+    return render_table(Table(title, ("name", "formula", "meaning"), rows), bold=True)
 
 
-def views(known: Sequence[View]) -> RenderableType:
+def views(registry: Sequence[View]) -> RenderableType:
     """The registry of views."""
-    table = grid("view", "what it shows", "options")
-    for view in known:
-        chosen = ", ".join(f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options)
-        table.add_row(Text(view.name, style="bold"), view.meaning, chosen)
-    return Group(table, *sentences("mnistloss inspect VIEW preds.npy, or all for VIEW"))
+    rows = tuple(
+        (
+            view.name,
+            view.meaning,
+            ", ".join(f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options),
+        )
+        for view in registry
+    )
+    table = render_table(Table("", ("view", "what it shows", "options"), rows), bold=True)
+    return Group(table, *sentences("mnistloss inspect VIEW preds.npy; VIEW may be all"))
 
 
 def fetch_result(result: FetchResult) -> RenderableType:
@@ -154,7 +160,7 @@ def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableT
     """Draw the images of the first `limit` examples of a mini-batch."""
     indices = batch.indices[:limit]
     captions = [f"{position}: {_label(batch, position)}" for position in range(len(indices))]
-    return terminal.digits(batch.split.images[indices], captions, width, colour=colour)
+    return terminal.render_digits(batch.split.images[indices], captions, width, colour=colour)
 
 
 def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
@@ -176,18 +182,3 @@ def _label(batch: Batch, position: int) -> str:
     label = int(batch.split.labels[batch.indices[position]])
     name = batch.split.dataset.class_names[label]
     return name if name == str(label) else f"{label} {name}"
-
-
-def baseline(fitted: Baseline, scores: Sequence[Evaluation]) -> RenderableType:
-    """The scores of a baseline on each split, and its loss after each epoch."""
-    table = grid("split", ">n", *(f">{name}" for name in scores[0].losses), ">accuracy")
-    for result in scores:
-        losses = (formatting.loss(loss.value) for loss in result.losses.values())
-        accuracy = formatting.share(result.accuracy.value, result.n)
-        table.add_row(Text(str(result.split), style="bold"), f"{result.n:,}", *losses, accuracy)
-    epochs = " ".join(f"{loss:.4f}" for loss in fitted.epoch_losses)
-    return Group(
-        heading(f"{fitted.name} on {fitted.dataset}"),
-        table,
-        *sentences(*([f"loss by epoch: {epochs}"] if epochs else [])),
-    )
