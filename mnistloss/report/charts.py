@@ -1,6 +1,7 @@
-"""Charts as pictures, drawn by matplotlib, which is imported only here and only when something is drawn.
+"""Charts and digits as picture files: SVG and PNG, drawn by matplotlib and Pillow.
 
-The bytes depend on the charts and on matplotlib's release, on nothing else: no date, no settings of the user's.
+Both are imported only when something is drawn. The bytes depend on the input and on the releases of these packages,
+not on the date nor on the user's settings.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ if TYPE_CHECKING:
 INK, FAINT, PAPER = "#222222", "#cccccc", "#ffffff"
 CURVES = ("#0b5fa5", "#b3460b", "#1c7a3e", "#7a3fa0")
 
-_NAMES = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {c: f"curve-{i}" for i, c in enumerate(CURVES, 1)}
+_VARIABLES = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {c: f"curve-{i}" for i, c in enumerate(CURVES, 1)}
 
 STYLE = "\n".join(
-    f'svg.chart [{attribute}="{colour}"] {{ {attribute}: var(--{name}, {colour}) }}'
-    for colour, name in _NAMES.items()
+    f'svg.chart [{attribute}="{colour}"] {{ {attribute}: var(--{variable}, {colour}) }}'
+    for colour, variable in _VARIABLES.items()
     for attribute in ("fill", "stroke")
 )
-"""Rules for a page that restyles charts: --ink, --faint, --paper and --curve-1 to --curve-4 become their colours."""
+"""CSS rules that give charts the colours of a page's variables --ink, --faint, --paper and --curve-1 to --curve-4."""
 
 _SVG = "http://www.w3.org/2000/svg"
-_LINK = "{http://www.w3.org/1999/xlink}href"
+_XLINK = "http://www.w3.org/1999/xlink"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
 _WIDTH, _HEIGHT = 5.0, 2.8
 _DOTS_PER_INCH = 200
@@ -72,30 +73,34 @@ _SETTINGS: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+_MAX_DIGITS = 2500
+_DIGIT_SIZE, _GAP = 84, 14
+_CAPTION_HEIGHT, _FONT_SIZE = 18, 12
+_WHITE, _GREY, _BLACK = 255, 200, 60
 
 
 def svg(charts: Sequence[Chart], name: str = "") -> str:
-    """Charts under one another as one <svg class="chart">, as good in a file as within a page.
+    """Draw charts below one another as one <svg class="chart">, for a file or for a page.
 
-    Text is text, in the font of what is around it. Colours are attributes (fill="#222222"), which any viewer
-    knows and a page's rules outdo: with `STYLE` they are those of the page's own variables. There is no style
-    within, so that a strict content security policy is no obstacle. Ids are made of the charts and the name, so that
-    several pictures can stand in one page. <title> and <desc> say what is drawn. Without charts raises ArgumentError.
+    Text stays text and inherits the font of the page. Colours are attributes (fill="#222222"), which the rules of a
+    page override, see `STYLE`; there are no styles inside, so a strict content security policy holds. Ids are derived
+    from the charts and the name, so that one page can hold several pictures. <title> and <desc> describe the picture.
+    No charts raise ArgumentError.
     """
     salt = hashlib.sha256(f"{name}{list(charts)}".encode()).hexdigest()
     with _matplotlib({"svg.hashsalt": salt}):
         stream = io.BytesIO()
         _figure(charts).savefig(stream, format="svg", metadata={"Date": None})
     ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", _LINK[1:].split("}")[0])
+    ElementTree.register_namespace("xlink", _XLINK)
     root = ElementTree.fromstring(stream.getvalue())
-    _plain(root)
+    _move_styles_to_attributes(root)
     _describe(root, charts, f"chart-{salt[:8]}")
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def save(charts: Sequence[Chart], path: Path) -> None:
-    """Charts as a file, .svg or .png by its name; another name raises ArgumentError."""
+    """Write charts to a file, .svg or .png by its suffix; another suffix raises ArgumentError."""
     match path.suffix:
         case ".svg":
             content = svg(charts).encode()
@@ -116,7 +121,7 @@ def _png(charts: Sequence[Chart]) -> bytes:
 
 @contextlib.contextmanager
 def _matplotlib(settings: dict[Any, Any]) -> Iterator[None]:
-    """matplotlib with our settings and none of the user's, and without remarks on its cache or on missing glyphs."""
+    """Use our settings of matplotlib and none of the user's; silence its warnings of its cache and missing glyphs."""
     logging.getLogger("matplotlib").addHandler(_SILENT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -149,9 +154,9 @@ def _draw(axes: Axes, chart: Chart) -> None:
     axes.grid(linewidth=0.5)
     axes.set_axisbelow(True)
     lines = []
-    for place, curve in enumerate(chart.curves):
-        dashes = _DASHES[sum(other.style != "points" for other in chart.curves[:place]) % len(_DASHES)]
-        lines += axes.plot(curve.x, curve.y, color=CURVES[place % len(CURVES)], **_look(curve, dashes))
+    for i, curve in enumerate(chart.curves):
+        dashes = _DASHES[sum(other.style != "points" for other in chart.curves[:i]) % len(_DASHES)]
+        lines += axes.plot(curve.x, curve.y, color=CURVES[i % len(CURVES)], **_line(curve, dashes))
     _tick(axes.xaxis, log=chart.x.log)
     _tick(axes.yaxis, log=chart.y.log)
     if len(lines) > 1:
@@ -160,7 +165,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
 
 
 def _tick(axis: MplAxis, *, log: bool) -> None:
-    """Few numbers, so that none overlap; between powers of ten where these are fewer still."""
+    """Set few ticks, so that no numbers overlap; on a log axis of few decades also between the powers of ten."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     if not log:
@@ -174,7 +179,8 @@ def _tick(axis: MplAxis, *, log: bool) -> None:
     axis.set_minor_formatter("{x:g}" if few else "")
 
 
-def _look(curve: Curve, dashes: object) -> dict[str, Any]:
+def _line(curve: Curve, dashes: object) -> dict[str, Any]:
+    """Return matplotlib's options for the style of a curve."""
     match curve.style:
         case "points":
             return {"linestyle": "none", "marker": ".", "markersize": 3}
@@ -186,8 +192,8 @@ def _look(curve: Curve, dashes: object) -> dict[str, Any]:
             return {"linestyle": dashes, "linewidth": 1.4}
 
 
-def _plain(root: ElementTree.Element) -> None:
-    """Turn styles into attributes, and take away what would reach beyond the picture: rules, metadata, unused ids."""
+def _move_styles_to_attributes(root: ElementTree.Element) -> None:
+    """Turn styles into attributes; remove what could affect the page around it: rules, metadata, unused ids."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata") or not isinstance(child.tag, str):
@@ -198,17 +204,17 @@ def _plain(root: ElementTree.Element) -> None:
             element.attrib.pop("id", None)
         for rule in filter(None, element.attrib.pop("style", "").split(";")):
             name, value = (text.strip() for text in rule.split(":", 1))
-            if name == "font":  # how releases of matplotlib before 3.11 say size and family at once
+            if name == "font":  # matplotlib before 3.11 writes size and family as one
                 name, value = "font-size", re.findall(r"[\d.]+px", value)[0]
             if name != "font-family":
                 element.set(name, value)
-    for element in (inner for defined in root.iter(f"{{{_SVG}}}defs") for inner in defined.iter()):
-        for colour in ("fill", "stroke"):  # a mark has the colours of its use, which a page's rules reach
+    for element in (inner for defs in root.iter(f"{{{_SVG}}}defs") for inner in defs.iter()):
+        for colour in ("fill", "stroke"):  # a page's rules reach the colours of a <use>, not of its <defs>
             element.attrib.pop(colour, None)
 
 
 def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> None:
-    """Name the picture for those who do not see it."""
+    """Add a title and a description for screen readers."""
     root.attrib |= {
         "class": "chart",
         "role": "img",
@@ -222,23 +228,14 @@ def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> 
         for chart in charts
     )
     text += " Drawn by mnistloss."
-    for place, (kind, content) in enumerate((("title", title), ("desc", text))):
+    for i, (kind, content) in enumerate((("title", title), ("desc", text))):
         element = ElementTree.Element(f"{{{_SVG}}}{kind}", {"id": f"{name}-{kind}"})
         element.text = content
-        root.insert(place, element)
+        root.insert(i, element)
 
 
-_MOST = 2500
-_ZOOM = 3
-_SIDE = 28 * _ZOOM
-_GAP = 14
-_CAPTION = 18
-_FONT = 12
-_WHITE, _INK = 255, 60
-
-
-def png(image: Array) -> bytes:
-    """One image (28, 28) of bytes as a file."""
+def digit_png(image: Array) -> bytes:
+    """Encode one image (28, 28) of bytes as PNG."""
     from PIL import Image
 
     stream = io.BytesIO()
@@ -247,20 +244,21 @@ def png(image: Array) -> bytes:
 
 
 def save_sheet(path: Path, images: Array, captions: Sequence[str]) -> None:
-    """Images (N, 28, 28) of bytes in ink on paper, each above its caption; more than 2,500 raise ArgumentError."""
-    if len(images) > _MOST:
-        raise ArgumentError(f"a contact sheet has room for {_MOST:,} digits, not for {len(images):,}; draw fewer")
+    """Write images (N, 28, 28) of bytes to a PNG, dark on light above captions; over 2,500 raise ArgumentError."""
+    if len(images) > _MAX_DIGITS:
+        raise ArgumentError(f"a contact sheet has room for {_MAX_DIGITS:,} digits, not for {len(images):,}; draw fewer")
     check_installed("a contact sheet", "PIL")
     from PIL import Image, ImageDraw, ImageFont
 
     across = math.ceil(math.sqrt(2 * len(images)))
-    wide, high = _SIDE + _GAP, _SIDE + _CAPTION + _GAP
-    sheet = Image.new("L", (_GAP + across * wide, _GAP + math.ceil(len(images) / across) * high), _WHITE)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-    for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        left, top = _GAP + place % across * wide, _GAP + place // across * high
-        sheet.paste(Image.fromarray(_WHITE - image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST), (left, top))
-        draw.rectangle((left - 1, top - 1, left + _SIDE, top + _SIDE), outline=200)
-        draw.text((left + _SIDE / 2, top + _SIDE + 3), caption, _INK, font, anchor="ma")
+    width, height = _DIGIT_SIZE + _GAP, _DIGIT_SIZE + _CAPTION_HEIGHT + _GAP
+    sheet = Image.new("L", (_GAP + across * width, _GAP + math.ceil(len(images) / across) * height), _WHITE)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT_SIZE)
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        left, top = _GAP + i % across * width, _GAP + i // across * height
+        digit = Image.fromarray(_WHITE - image).resize((_DIGIT_SIZE, _DIGIT_SIZE), Image.Resampling.NEAREST)
+        sheet.paste(digit, (left, top))
+        draw.rectangle((left - 1, top - 1, left + _DIGIT_SIZE, top + _DIGIT_SIZE), outline=_GREY)
+        draw.text((left + _DIGIT_SIZE / 2, top + _DIGIT_SIZE + 3), caption, _BLACK, font, anchor="ma")
     with replacing(path) as temporary:
         sheet.save(temporary, "PNG", optimize=True)

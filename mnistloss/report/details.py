@@ -1,4 +1,4 @@
-"""An evaluation as tables: its numbers, constant predictions for reference, classes and batches; and several files."""
+"""The tables of an evaluation, as parts of a document: scores, references, classes, batches, and several files."""
 
 from __future__ import annotations
 
@@ -10,66 +10,60 @@ from mnistloss.evaluation.results import Evaluation, LossResult
 from mnistloss.formatting import shown
 from mnistloss.stats import Interval
 
-_SHOWN_BATCHES = 12
-
-
-def title(result: Evaluation) -> str:
-    """Whose numbers, on what."""
-    data = formatting.data(result.dataset, result.split)
-    return f"{shown(result.predictions)} on {data}, {formatting.sample_size(result.n)}"
+_MAX_BATCHES = 12
 
 
 def measures(result: Evaluation) -> Table:
     """The losses and the accuracy with their intervals, a row each."""
-    first, resampled = next(iter(result.losses.values())), bool(bootstrap(result))
-    reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
-    interval = f"{formatting.level(first.confidence)} interval{', bootstrap' if resampled else ''}"
+    first, is_bootstrap = next(iter(result.losses.values())), bool(bootstrap(result))
     rows = []
     for name, loss in result.losses.items():
         notes = [f"delta {formatting.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
         notes += [f"{loss.infinite:,} infinite"] if loss.infinite else []
-        spread, ends = formatting.stderr(loss.stderr), formatting.interval(loss.ci, loss.stderr)
-        rows.append((name, formatting.loss(loss.value), spread, ends, ", ".join(notes)))
+        numbers = formatting.loss(loss.value), formatting.stderr(loss.stderr), formatting.interval(loss.ci, loss.stderr)
+        rows.append((name, *numbers, ", ".join(notes)))
     for name, share in result.shares().items():
-        note = "Wilson" if resampled and share.interval == "wilson" else ""
+        note = "Wilson" if is_bootstrap and share.interval == "wilson" else ""
         rows.append((name, formatting.share(share.value, result.n), "", formatting.interval(share.ci), note))
-    return Table(title(result), ("measure", f">value{reduction}", ">std. error", interval, ""), tuple(rows))
+    title = f"{shown(result.predictions)} on {_data(result)}, {formatting.sample_size(result.n)}"
+    reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
+    interval = f"{formatting.level(first.confidence)} interval{', bootstrap' if is_bootstrap else ''}"
+    return Table(title, ("measure", f">value{reduction}", ">std. error", interval, ""), tuple(rows))
 
 
 def bootstrap(result: Evaluation) -> str:
-    """How the intervals were resampled; empty where they were not."""
-    resampled = (loss for loss in result.losses.values() if loss.draws)
-    return next((f"Bootstrap: percentiles of {loss.draws:,} samples, seed {loss.seed}" for loss in resampled), "")
+    """How bootstrap intervals were made; empty for other intervals."""
+    losses = (loss for loss in result.losses.values() if loss.draws)
+    return next((f"Bootstrap: percentiles of {loss.draws:,} samples, seed {loss.seed}" for loss in losses), "")
 
 
 def files(results: Sequence[Evaluation]) -> Table:
-    """Several files, a row each, with the standard errors of their losses."""
-    places = {(formatting.data(result.dataset, result.split), result.n) for result in results}
-    common = f"{formatting.data(results[0].dataset, results[0].split)}, {formatting.sample_size(results[0].n)}"
-    apart = ("data", ">n") if len(places) > 1 else ()
+    """Several files, a row each, with the standard errors of their losses; of which data, where these differ."""
+    same_data = len({(_data(result), result.n) for result in results}) == 1
     rows = []
     for result in results:
-        where = (formatting.data(result.dataset, result.split), f"{result.n:,}") if apart else ()
+        data = () if same_data else (_data(result), f"{result.n:,}")
         shares = (formatting.share(share.value, result.n) for share in result.shares().values())
-        rows.append((shown(result.predictions), *where, *map(_with_error, result.losses.values()), *shares))
-    columns = ("predictions", *apart, *(f">{name}" for name in results[0].numbers()))
-    return Table("" if apart else common, columns, tuple(rows))
+        rows.append((shown(result.predictions), *data, *map(_with_error, result.losses.values()), *shares))
+    columns = ("predictions", *(() if same_data else ("data", ">n")), *(f">{name}" for name in results[0].numbers()))
+    title = f"{_data(results[0])}, {formatting.sample_size(results[0].n)}" if same_data else ""
+    return Table(title, columns, tuple(rows))
 
 
 def _with_error(loss: LossResult) -> str:
-    """A loss and its standard error, or how many of its terms are infinite."""
+    """A loss ± its standard error, or the number of its infinite terms."""
     if loss.infinite:
         return f"infinite ({loss.infinite:,})"
     return f"{formatting.loss(loss.value)} ± {formatting.stderr(loss.stderr)}"
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """The tables that an evaluation has beside its numbers; exact: at full precision, and every batch."""
+    """All tables of an evaluation but `measures`; exact: in full precision, and with every batch."""
     return [table for make in (references, classes, batches) for table in make(result, exact=exact)]
 
 
 def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """What constant predictions cost by formula, and the skill: the share of the prior's loss that is saved."""
+    """The losses of constant predictions, by formula, and the skill: the share of the prior's loss that is saved."""
     losses = result.losses.values()
     if not all(loss.references for loss in losses):
         return []
@@ -83,66 +77,66 @@ def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
 
 
 def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """The losses by class, and what share of the total each class carries; nothing where not asked for."""
-    names = list(result.losses)
-    rows, most = [], max((row.n for row in result.per_class or ()), default=0)
-    for row in result.per_class or ():
-        shares = {
-            name: formatting.exact(share) if exact else formatting.percent(share) for name, share in row.shares.items()
-        }
-        cells = [part for name in names for part in (_loss(row.losses[name], exact), shares[name])]
-        accuracy = "-" if not row.n else repr(row.accuracy) if exact else formatting.share(row.accuracy, row.n, most)
+    """The losses of each class and its share of the total; no table for an evaluation without classes."""
+    if not result.per_class:
+        return []
+    rows, largest_n = [], max(row.n for row in result.per_class)
+    share_text = formatting.exact if exact else formatting.percent
+    for row in result.per_class:
+        cells = [
+            text for name in result.losses for text in (_loss(row.losses[name], exact), share_text(row.shares[name]))
+        ]
+        accuracy = (
+            formatting.exact(row.accuracy) if exact or not row.n else formatting.share(row.accuracy, row.n, largest_n)
+        )
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
-    headings = [part for name in names for part in (f">{name}", f">share of {name}")]
-    columns = ("class", ">n", *headings, ">accuracy")
-    title = f"by class{', sums' if _summed(result) else ''}"
-    return [Table(title, columns, tuple(rows))] if rows else []
+    headings = (heading for name in result.losses for heading in (f">{name}", f">share of {name}"))
+    title = f"by class{', sums' if _is_sum(result) else ''}"
+    return [Table(title, ("class", ">n", *headings, ">accuracy"), tuple(rows))]
 
 
 def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """The losses of each batch of the partition; of many, the first and the last ones; nothing where not asked for."""
-    found, names = result.batches or (), list(result.losses)
+    """The losses of each batch, of many the first and the last; no table for an evaluation without batches."""
+    if not result.batches:
+        return []
     rows = [
-        (str(number), f"{batch.start:,}", f"{batch.n:,}", *(_loss(batch.losses[name], exact) for name in names))
-        for number, batch in enumerate(found)
+        (str(i), f"{batch.start:,}", f"{batch.n:,}", *(_loss(batch.losses[name], exact) for name in result.losses))
+        for i, batch in enumerate(result.batches)
     ]
-    if len(rows) > _SHOWN_BATCHES and not exact:
-        rows[_SHOWN_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
-    count = formatting.counted(len(found), "batch", "batches")
-    whole = "their sum is" if _summed(result) else "weighted by size, their mean is"
-    title = f"{count} in row order; {whole} the value above"
-    columns = (">batch", ">first row", ">n", *(f">{name}" for name in names))
-    return [Table(title, columns, tuple(rows))] if rows else []
+    if len(rows) > _MAX_BATCHES and not exact:
+        rows[_MAX_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
+    count = formatting.counted(len(result.batches), "batch", "batches")
+    total = "their sum is" if _is_sum(result) else "weighted by size, their mean is"
+    columns = (">batch", ">first row", ">n", *(f">{name}" for name in result.losses))
+    return [Table(f"{count} in row order; {total} the value above", columns, tuple(rows))]
 
 
-def _summed(result: Evaluation) -> bool:
+def summary(results: Sequence[Evaluation]) -> Table:
+    """A row for each number of each evaluation, in full precision."""
+    rows = []
+    for result in results:
+        start = (result.predictions, _data(result), f"{result.n:,}")
+        for name, loss in result.losses.items():
+            method = loss.interval if loss.draws is None else f"bootstrap of {loss.draws:,}, seed {loss.seed}"
+            numbers = formatting.exact(loss.value), f"{loss.infinite:,}", formatting.exact(loss.stderr), *_ends(loss.ci)
+            rows.append((*start, name, *numbers, method))
+        for name, share in result.shares().items():
+            rows.append((*start, name, formatting.exact(share.value), "-", "-", *_ends(share.ci), share.interval))
+    level = formatting.level(next(iter(results[0].losses.values())).confidence)
+    numbers = (">value", ">infinite", ">std. error", f">{level} from", ">to")
+    return Table("", ("predictions", "data", ">n", "measure", *numbers, "interval"), tuple(rows))
+
+
+def _data(result: Evaluation) -> str:
+    return formatting.data(result.dataset, result.split)
+
+
+def _is_sum(result: Evaluation) -> bool:
     return next(iter(result.losses.values())).reduction == "sum"
 
 
 def _loss(value: float, exact: bool) -> str:
     return formatting.exact(value) if exact else formatting.loss(value)
-
-
-def summary(results: Sequence[Evaluation]) -> Table:
-    """A row for each number of each evaluation, at full precision."""
-    rows = []
-    for result in results:
-        start = (result.predictions, formatting.data(result.dataset, result.split), f"{result.n:,}")
-        for name, loss in result.losses.items():
-            how = loss.interval if loss.draws is None else f"bootstrap of {loss.draws:,}, seed {loss.seed}"
-            cells = (
-                formatting.exact(loss.value),
-                f"{loss.infinite:,}",
-                formatting.exact(loss.stderr),
-                *_ends(loss.ci),
-                how,
-            )
-            rows.append((*start, name, *cells))
-        for name, share in result.shares().items():
-            rows.append((*start, name, formatting.exact(share.value), "-", "-", *_ends(share.ci), share.interval))
-    level = formatting.level(next(iter(results[0].losses.values())).confidence)
-    ends = (f">{level} from", ">to", "interval")
-    return Table("", ("predictions", "data", ">n", "measure", ">value", ">infinite", ">std. error", *ends), tuple(rows))
 
 
 def _ends(ci: Interval | None) -> tuple[str, str]:

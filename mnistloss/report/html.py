@@ -158,4 +158,4 @@ def _hash(text: str) -> str:
 
 def _data_uri(image: Array) -> str:
     """An image (28, 28) of bytes as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(charts.png(image)).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(charts.digit_png(image)).decode()}"
