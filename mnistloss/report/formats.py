@@ -1,13 +1,15 @@
-"""Results for machines: JSON and CSV, at full precision and without rich."""
+"""Results as text in other formats, in full precision and without rich: JSON, CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mnistloss.document import Table
+from mnistloss.evaluation.hints import Hint
 from mnistloss.evaluation.results import Evaluation
+from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import shown
 from mnistloss.report.details import details, summary
 
@@ -19,62 +21,54 @@ _COLUMNS = (
 
 
 def document(**content: Any) -> str:
-    """One JSON object, {"schema": 1, ...}; what is NaN or infinite raises ValueError.
+    """Return one JSON object, {"schema": 1, ...}; NaN or infinity in it raises ValueError.
 
-    Bytes of a file name that are no text become escapes, from which Python's json makes the same name again.
+    Bytes of a file name that are not UTF-8 become escapes, from which Python's json restores the name.
     """
     text = json.dumps({"schema": 1, **content}, indent=2, allow_nan=False, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """One object: {"schema": 1, "evaluations": [...]}; never NaN or Infinity, but null and a count."""
+    """Return {"schema": 1, "evaluations": [...]}; instead of NaN or infinity it has null and a count."""
     return document(evaluations=[evaluation.as_dict() for evaluation in evaluations])
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """A row for each loss and the accuracy of each evaluation, then those of each class and each batch."""
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    """Return a row for each loss and accuracy of each evaluation, followed by those of its classes and batches."""
+    rows = []
     for evaluation in evaluations:
-        common = {
-            "predictions": evaluation.predictions,
-            "dataset": evaluation.dataset,
-            "split": evaluation.split,
-            "input": evaluation.input,
-            "n": evaluation.n,
-        }
-        writer.writerows({**common, **row} for row in _rows(evaluation))
-    return text.getvalue().removesuffix("\n")
+        common = {key: getattr(evaluation, key) for key in ("predictions", "dataset", "split", "input", "n")}
+        rows += [{**common, **row} for row in _rows(evaluation)]
+    return _csv(_COLUMNS, ([row.get(column, "") for column in _COLUMNS] for row in rows))
 
 
 def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Columns of equal length under their names; None is empty."""
+    """Return columns of equal length under their names; None becomes an empty field."""
+    return _csv(columns, zip(*columns.values(), strict=True))
+
+
+def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue().removesuffix("\n")
 
 
 def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
-    for name, result in evaluation.losses.items():
-        fields = {key: value for key, value in result.as_dict().items() if key in _COLUMNS}
-        low, high = result.ci or (None, None)
-        references = result.as_dict()["references"]
-        yield {"measure": name, "ci_low": low, "ci_high": high, **fields, **references}
+    """Yield the rows of one evaluation; values without a column of their own are left out."""
+    for name, loss in evaluation.losses.items():
+        fields = loss.as_dict()
+        low, high = loss.ci or (None, None)
+        yield {"measure": name, "ci_low": low, "ci_high": high, **fields, **fields["references"]}
     confidence = next(iter(evaluation.losses.values())).confidence
     for name, share in evaluation.shares().items():
         low, high = share.ci or (None, None)
-        fields = {key: value for key, value in share.as_dict().items() if key in _COLUMNS}
-        yield {"measure": name, "ci_low": low, "ci_high": high, "confidence": confidence, **fields}
+        yield {"measure": name, "ci_low": low, "ci_high": high, "confidence": confidence, **share.as_dict()}
     for entry in (item.as_dict() for item in evaluation.per_class or ()):
         for name, value in {**entry["losses"], "accuracy": entry["accuracy"]}.items():
             row = {"measure": name, "class": entry["class"], "n": entry["n"], "value": value}
@@ -88,41 +82,11 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 
 
 def to_markdown(evaluations: Sequence[Evaluation]) -> str:
-    """A table of all evaluations, then the further tables of each, the hints, and the signatures as a list."""
-    hints = [
-        f"- {_markdown(f'{evaluation.predictions}: {hint}')}" for evaluation in evaluations for hint in evaluation.hints
-    ]
+    """Return a table of all evaluations, the other tables of each, and the hints and signatures as a list."""
     tables = [line for title, table in _tables(evaluations) for line in _markdown_table(title, table)]
-    signatures = (f"- {_markdown(name)}`{signature}`" for name, signature in _signatures(evaluations))
+    hints = [f"- {_markdown(f'{evaluation.predictions}: {hint}')}" for evaluation, hint in _hints(evaluations)]
+    signatures = [f"- {_markdown(name)}`{signature}`" for name, signature in _signatures(evaluations)]
     return "\n".join([*tables, *hints, *signatures])
-
-
-def to_latex(evaluations: Sequence[Evaluation]) -> str:
-    """A tabular of all evaluations, then the further ones of each, with hints and signatures as comments."""
-    tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
-    hints = [f"% {shown(evaluation.predictions)}: {hint}" for evaluation in evaluations for hint in evaluation.hints]
-    signatures = (f"% {shown(name)}{signature}" for name, signature in _signatures(evaluations))
-    return "\n".join([*tables, *hints, *signatures])
-
-
-def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
-    """Each table under its title, which names the file where there are several."""
-    yield "", summary(evaluations)
-    for evaluation in evaluations:
-        for table in details(evaluation, exact=True):
-            yield f"{_name(evaluation, evaluations)}{table.title}".removesuffix(": "), table
-
-
-def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str]]:
-    """Each signature behind the name of the file, where there are several."""
-    for evaluation in evaluations:
-        name = _name(evaluation, evaluations)
-        yield from ((name, str(number.signature)) for number in evaluation.losses.values())
-        yield from ((name, str(share.signature)) for share in evaluation.shares().values())
-
-
-def _name(evaluation: Evaluation, evaluations: Sequence[Evaluation]) -> str:
-    return f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
 
 
 def _markdown_table(title: str, table: Table) -> Iterator[str]:
@@ -134,6 +98,19 @@ def _markdown_table(title: str, table: Table) -> Iterator[str]:
     yield ""
 
 
+def _markdown(text: str) -> str:
+    """Escape what Markdown would interpret."""
+    return "".join(f"\\{c}" if c in "\\|`*_<[" else c for c in shown(text))
+
+
+def to_latex(evaluations: Sequence[Evaluation]) -> str:
+    """Return a tabular of all evaluations, the other tables of each, and the hints and signatures as comments."""
+    tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
+    hints = [f"% {shown(evaluation.predictions)}: {hint}" for evaluation, hint in _hints(evaluations)]
+    signatures = [f"% {shown(name)}{signature}" for name, signature in _signatures(evaluations)]
+    return "\n".join([*tables, *hints, *signatures])
+
+
 def _latex_table(title: str, table: Table) -> Iterator[str]:
     if title:
         yield from (rf"\par {_latex(title)}", "")
@@ -143,25 +120,42 @@ def _latex_table(title: str, table: Table) -> Iterator[str]:
     yield r"\end{tabular}"
 
 
-def _markdown(text: str) -> str:
-    return _escaped(shown(text), "\\|`*_<[")
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in shown(text))
-
-
-def _escaped(text: str, special: str) -> str:
-    return "".join(f"\\{c}" if c in special else c for c in text)
-
-
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     c: f"\\text{name}{{}}"
     for c, name in {
         "\\": "backslash", "~": "asciitilde", "^": "asciicircum", "|": "bar", "<": "less", ">": "greater"
     }.items()
 } | {"[": "{[}"}  # fmt: skip
-"""What LaTeX would take for more than itself; after a line end, a bracket too."""
+"""Escapes of what LaTeX would interpret; a bracket after a line end would be an option of it."""
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in shown(text))
+
+
+def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
+    """Yield each table with its title, which names the file where there are several."""
+    yield "", summary(evaluations)
+    for evaluation in evaluations:
+        for table in details(evaluation, exact=True):
+            yield f"{_prefix(evaluation, evaluations)}{table.title}".removesuffix(": "), table
+
+
+def _hints(evaluations: Sequence[Evaluation]) -> Iterator[tuple[Evaluation, Hint]]:
+    return ((evaluation, hint) for evaluation in evaluations for hint in evaluation.hints)
+
+
+def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Signature]]:
+    """Yield the signature of each number, after the name of the file where there are several."""
+    for evaluation in evaluations:
+        signatures = [loss.signature for loss in evaluation.losses.values()]
+        signatures += [share.signature for share in evaluation.shares().values()]
+        yield from ((_prefix(evaluation, evaluations), signature) for signature in signatures)
+
+
+def _prefix(evaluation: Evaluation, evaluations: Sequence[Evaluation]) -> str:
+    return f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
+
 
 FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {
     "json": to_json,
@@ -169,3 +163,4 @@ FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {
     "markdown": to_markdown,
     "latex": to_latex,
 }
+"""How evaluations are written, by the names of --format."""
