@@ -1,6 +1,6 @@
-"""A report as one page of HTML that needs nothing else: no request, no script to be read, no style from elsewhere.
+"""A report as one HTML page that is complete in itself: it requests nothing, and is readable without scripts.
 
-What the page may load is in its content security policy: pictures within it, and its own style and script by hash.
+Its content security policy allows embedded images, and its own style and script by their hashes.
 """
 
 from __future__ import annotations
@@ -28,35 +28,32 @@ if TYPE_CHECKING:
 
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_LEVELS = 10
-
-_HEADS = {
+_SHADES = 10
+_SECTIONS = {
     "together": (
-        "Side by side",
-        "Differences are paired, example by example: the loss of each file less that of the first one named.",
+        "Comparison",
+        "Differences are paired, example by example: the loss of each file minus the loss of the first file.",
     ),
-    "classes": (
-        "By class",
-        "The mean loss of the examples of each class, and what part of the whole loss they make.",
-    ),
+    "classes": ("By class", "The mean loss of each class, and its share of the total loss."),
     "confusion": (
         "Confusions",
-        "Rows are true classes, columns are predicted ones, and the numbers count examples. The stronger the shade of"
-        " a cell, the more of the loss it makes; shades go by the root of the cost.",
+        "Rows are true classes, columns are predicted classes, numbers count examples. The stronger the shade of a"
+        " cell, the larger its share of the loss; shades follow the square root of the cost.",
     ),
     "calibration": (
         "Calibration",
-        "Is it as sure as it is right? Examples in bins by the probability of the predicted class: above the dashed"
-        " line they are right more often than that, below it less often.",
+        "Does the confidence match the accuracy? Examples are grouped by the probability of the predicted class."
+        " Above the dashed line the model is underconfident, below it overconfident.",
     ),
     "histogram": (
-        "Single examples",
-        "Which examples make the loss? On a logarithmic axis: how many cost so much, and what part of the whole they"
-        " make.",
+        "Losses of single examples",
+        "Which examples make up the loss? The number of examples by the size of their loss, on a logarithmic axis, and"
+        " their share of the total loss.",
     ),
     "lens": (
         "Mini-batches",
-        "The mean over a few random examples is a guess at the mean over all. This is how far such guesses lie apart.",
+        "The mean loss of a few random examples estimates the mean over all examples. This is the spread of such"
+        " estimates.",
     ),
     "worst": (
         "The costliest examples",
@@ -66,7 +63,7 @@ _HEADS = {
 
 
 class Section(NamedTuple):
-    """A part of the page under a heading of its own; the lead says what is to be seen."""
+    """A section of the page with its own heading; the lead is the sentence below it."""
 
     key: str
     title: str
@@ -74,33 +71,31 @@ class Section(NamedTuple):
     parts: Sequence[Part]
 
 
-def check_installed() -> None:
-    """Raise MissingExtraError where a package that a page needs is not installed."""
-    errors.check_installed("a report", "jinja2", "matplotlib", "PIL")
-
-
-def save(found: Overview, path: Path, *, title: str | None = None, note: str | None = None) -> None:
+def save(overview: Overview, path: Path, *, title: str | None = None, note: str | None = None) -> None:
     """Write the page to a file, whole or not at all."""
-    content = render(found, title=title, note=note).encode()
+    content = render(overview, title=title, note=note).encode()
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def render(found: Overview, *, title: str | None = None, note: str | None = None) -> str:
-    """The page as text: the same bytes for the same overview. title: instead of the files' names."""
+def render(overview: Overview, *, title: str | None = None, note: str | None = None) -> str:
+    """Return the page, the same text for the same overview; the default title is the name of the file.
+
+    A package that is not installed raises MissingExtraError.
+    """
     check_installed()
     style = (_TEMPLATES / "page.css").read_text() + charts.STYLE
     script = (_TEMPLATES / "page.js").read_text()
-    names = [shown(file.evaluation.predictions) for file in found.files]
+    names = [shown(file.evaluation.predictions) for file in overview.files]
     return (
         _environment()
         .get_template("page.html")
         .render(
             title=title or (names[0] if len(names) == 1 else f"{len(names)} files of predictions"),
             note=note,
-            files=[(file.evaluation, list(_sections(file))) for file in found.files],
-            together=list(_together(found)),
-            losses=[LOSSES[name] for name in found.files[0].evaluation.losses],
+            files=[(file.evaluation, list(_file_sections(file))) for file in overview.files],
+            together=list(_comparison_sections(overview)),
+            losses=[LOSSES[name] for name in overview.files[0].evaluation.losses],
             style=style,
             script=script,
             policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)};"
@@ -110,52 +105,56 @@ def render(found: Overview, *, title: str | None = None, note: str | None = None
     )
 
 
-def _section(key: str, parts: Sequence[Part]) -> Section:
-    return Section(key, *_HEADS[key], parts)
+def check_installed() -> None:
+    """Raise MissingExtraError where a package that a page needs is not installed."""
+    errors.check_installed("a report", "jinja2", "matplotlib", "PIL")
 
 
-def _together(found: Overview) -> Iterator[Section]:
-    """What several files are against each other."""
-    if found.comparison is not None:
-        table = details.files([file.evaluation for file in found.files])
-        yield _section("together", [table, *found.comparison.parts()])
+def _comparison_sections(overview: Overview) -> Iterator[Section]:
+    """Yield the section that compares several files."""
+    if overview.comparison is not None:
+        table = details.files([file.evaluation for file in overview.files])
+        yield _section("together", [table, *overview.comparison.parts()])
 
 
-def _sections(file: FileReport) -> Iterator[Section]:
-    """What the page says of one file, below its scores; pictures come first."""
+def _file_sections(file: FileReport) -> Iterator[Section]:
+    """Yield the sections of one file below its scores, with pictures before tables."""
     if classes := details.classes(file.evaluation):
         yield _section("classes", classes)
     for key, view in file.views.items():
         yield _section(key, sorted(view.parts(), key=lambda part: not isinstance(part, Pictures)))
 
 
+def _section(key: str, parts: Sequence[Part]) -> Section:
+    return Section(key, *_SECTIONS[key], parts)
+
+
 def _environment() -> Environment:
     import jinja2
     from markupsafe import Markup
 
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = itertools.count(1)
-    made.tests["a"] = lambda part, kind: type(part).__name__ == kind
-    made.filters["shown"] = shown
-    made.filters["own"] = Markup
-    made.filters["png"] = _data_uri
-    made.filters["level"] = lambda shade: round(_LEVELS * shade)
-    made.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(drawn))))
-    made.globals |= {"details": details, "next_id": itertools.count(1).__next__}
-    return made
+    chart_ids = itertools.count(1)
+    environment.tests["a"] = lambda part, kind: type(part).__name__ == kind
+    environment.filters["shown"] = shown
+    environment.filters["png"] = _data_uri
+    environment.filters["level"] = lambda shade: round(_SHADES * shade)
+    environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))
+    environment.globals |= {"details": details, "next_id": itertools.count(1).__next__}
+    return environment
 
 
 def _hash(text: str) -> str:
-    """A source of a content security policy: just this text."""
+    """Return the source of a content security policy that allows this text only."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _data_uri(image: Array) -> str:
-    """An image (28, 28) of bytes as an address that holds it."""
+    """Return an image (28, 28) of bytes as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(charts.digit_png(image)).decode()}"

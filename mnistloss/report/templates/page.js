@@ -1,12 +1,12 @@
 
 "use strict";
-const reachable = () => {
+const updateTabStops = () => {
   for (const box of document.querySelectorAll(".scroll"))
     box.scrollWidth > box.clientWidth ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
 };
-const known = (text) => (text === "infinite" ? Infinity : text === "." ? 0 : parseFloat(text.replaceAll(",", "")));
+const toNumber = (text) => (text === "infinite" ? Infinity : text === "." ? 0 : parseFloat(text.replaceAll(",", "")));
 const compare = (a, b) => {
-  const [x, y] = [known(a), known(b)];
+  const [x, y] = [toNumber(a), toNumber(b)];
   if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y) || a.localeCompare(b, "en");
   return x === y ? 0 : x - y;
 };
@@ -28,6 +28,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-reachable();
-addEventListener("resize", reachable);
-addEventListener("toggle", reachable, true);
+updateTabStops();
+addEventListener("resize", updateTabStops);
+addEventListener("toggle", updateTabStops, true);
