@@ -106,5 +106,5 @@ def test_epoch_losses_are_means() -> None:
     """With one batch per epoch the first loss is that of the uniform guess; divergence raises an error."""
     fitted = fit_baseline("softmax", TrainingOptions(epochs=1, batch_size=4000), dataset="mnist-5k")
     assert fitted.epoch_losses[0] == pytest.approx(math.log(10), rel=1e-6)
-    with pytest.raises(ArgumentError, match="learning diverged in epoch"):
+    with pytest.raises(ArgumentError, match="training diverged in epoch"):
         baseline("softmax", dataset="mnist-5k", learning_rate=1e38)

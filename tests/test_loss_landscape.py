@@ -1,4 +1,4 @@
-"""`explain accuracy`: loss and accuracy along a path, against plain loops."""
+"""Loss and accuracy along a path of the weights, against plain loops."""
 
 import csv
 import io
@@ -87,43 +87,43 @@ def plain(model: SoftmaxRegression, x: np.ndarray, t: np.ndarray) -> tuple[float
     return math.fsum(losses) / len(losses), right / len(losses)
 
 
-def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def mini_batch(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     test = load_split("mnist-5k", "test")
-    chosen = draw(len(test), n, words=Words(seed))
-    return test.images[chosen].reshape(n, 784) / np.float32(255), test.labels[chosen]
+    rows = draw(len(test), n, words=Words(seed))
+    return test.images[rows].reshape(n, 784) / np.float32(255), test.labels[rows]
 
 
-def test_one_weight_is_what_a_loop_finds(weights: Path) -> None:
-    """At each place the loss and the accuracy are those of a model with that weight changed, by plain loops."""
-    found = explain_accuracy(weights=weights, weight=(406, 3), range=(-9, 6), steps=5, batch_size=6, seed=4)
-    x, t = drawn(6, 4)
-    assert found.positions.tolist() == [-9, -6, -3, 0, 3, 6]
-    for at, loss, accuracy in zip(found.positions, found.loss, found.accuracy, strict=True):
+def test_one_weight_agrees_with_a_loop(weights: Path) -> None:
+    """At each position loss and accuracy are those of a model with that weight changed, computed in plain loops."""
+    path = explain_accuracy(weights=weights, weight=(406, 3), range=(-9, 6), steps=5, batch_size=6, seed=4)
+    x, t = mini_batch(6, 4)
+    assert path.positions.tolist() == [-9, -6, -3, 0, 3, 6]
+    for position, loss, accuracy in zip(path.positions, path.loss, path.accuracy, strict=True):
         model = SoftmaxRegression.load(weights, 784, 10)
-        model.weights[406, 3] += at
+        model.weights[406, 3] += position
         assert (loss, accuracy) == pytest.approx(plain(model, x, t), rel=1e-12)
-    assert found.summary["accuracy"].distinct > 1
+    assert path.summary["accuracy"].distinct > 1
 
 
 @pytest.mark.parametrize(
     "way", [{"weight": (406, 3)}, {"direction": "gradient"}, {"direction": "random"}], ids=["weight", "down", "random"]
 )
-def test_slope_is_that_of_differences(way: dict[str, object], weights: Path) -> None:
-    """The derivative midway is the difference of the loss over a small move there, in plain loops."""
-    found = explain_accuracy(weights=weights, range=(0.0, 0.5), steps=1, batch_size=6, **way)  # type: ignore[arg-type]
-    x, t = drawn(6, 0)
+def test_slope_agrees_with_differences(way: dict[str, object], weights: Path) -> None:
+    """The derivative at the middle agrees with the difference of the loss over a small step, in plain loops."""
+    path = explain_accuracy(weights=weights, range=(0.0, 0.5), steps=1, batch_size=6, **way)  # type: ignore[arg-type]
+    x, t = mini_batch(6, 0)
     model, words = SoftmaxRegression.load(weights, 784, 10), Words(0)
     draw(1000, 6, words=words)
-    step = found.path.direction_of(model, x.astype(float), t, words)
+    step = path.path.direction_of(model, x.astype(float), t, words)
     above, below = (plain(model.step_along(step, at), x, t)[0] for at in (0.25 + 1e-4, 0.25 - 1e-4))
-    assert found.slope == pytest.approx((above - below) / 2e-4, rel=1e-6)
-    assert found.loss[-1] == pytest.approx(plain(model.step_along(step, 0.5), x, t)[0], rel=1e-12)
+    assert path.slope == pytest.approx((above - below) / 2e-4, rel=1e-6)
+    assert path.loss[-1] == pytest.approx(plain(model.step_along(step, 0.5), x, t)[0], rel=1e-12)
 
 
 def test_directions_have_length_one(weights: Path) -> None:
-    """Down the gradient and a random direction are as long as a single weight's; the seed draws the random one."""
+    """Every direction has length 1; the seed draws the random one."""
     model = SoftmaxRegression.load(weights, 784, 10)
-    x, t = drawn(5, 0)
+    x, t = mini_batch(5, 0)
     steps = [
         WeightPath.of(weight, direction, None, 1).direction_of(model, x.astype(float), t, Words(seed))
         for weight, direction, seed in (
@@ -140,58 +140,58 @@ def test_directions_have_length_one(weights: Path) -> None:
     assert (steps[2].weights != steps[3].weights).any()
 
 
-def test_down_is_down(weights: Path) -> None:
-    """Down the gradient the loss falls as fast as the gradient is long."""
-    found = explain_accuracy(weights=weights, range=(-1e-7, 1e-7), steps=2)
+def test_down_the_gradient(weights: Path) -> None:
+    """Down the gradient the slope of the loss is minus the length of the gradient."""
+    path = explain_accuracy(weights=weights, range=(-1e-7, 1e-7), steps=2)
     test = load_split("mnist-5k", "test")
     _, gradient = SoftmaxRegression.load(weights, 784, 10).gradient(
         test.take(slice(None))[0].astype(float), test.labels
     )
-    assert found.slope == pytest.approx(-math.hypot(*gradient.weights.ravel(), *gradient.bias), rel=1e-9)
-    assert found.loss[0] > found.loss[1] > found.loss[2]
+    assert path.slope == pytest.approx(-math.hypot(*gradient.weights.ravel(), *gradient.bias), rel=1e-9)
+    assert path.loss[0] > path.loss[1] > path.loss[2]
 
 
-def test_at_zero_it_is_what_evaluate_says(weights: Path) -> None:
-    """Where nothing is moved, loss and accuracy are, to the bit, what `evaluate` says of the scores."""
-    found = explain_accuracy(weights=weights, range=(0, 1), steps=1)
+def test_position_zero_agrees_with_evaluate(weights: Path) -> None:
+    """At position 0 loss and accuracy are, to the bit, those of `evaluate` on the scores."""
+    path = explain_accuracy(weights=weights, range=(0, 1), steps=1)
     test = load_split("mnist-5k", "test")
     scores = SoftmaxRegression.load(weights, 784, 10).scores(test.take(slice(None))[0].astype(float))
     expected = evaluate(scores, dataset="mnist-5k", input="logits")
-    assert (found.loss[0], found.accuracy[0]) == (expected.losses["cee"].value, expected.accuracy.value)
+    assert (path.loss[0], path.accuracy[0]) == (expected.losses["cee"].value, expected.accuracy.value)
 
 
 @pytest.mark.parametrize("n", [1, 3, 10])
 def test_accuracy_takes_few_values(n: int) -> None:
-    """Of n examples the accuracy is a whole number of n-ths, and the loss changes on every step."""
-    found = explain_accuracy(direction="random", range=(-9, 9), steps=300, batch_size=n, seed=n)
-    assert found.summary["accuracy"].distinct <= n + 1
-    np.testing.assert_array_equal(found.accuracy * n, np.round(found.accuracy * n))
-    assert found.summary["loss"].changes == 300
-    assert found.summary["accuracy"].still > 0.9
+    """The accuracy of n examples is a multiple of 1/n, and the loss changes on every step."""
+    path = explain_accuracy(direction="random", range=(-9, 9), steps=300, batch_size=n, seed=n)
+    assert path.summary["accuracy"].distinct <= n + 1
+    np.testing.assert_array_equal(path.accuracy * n, np.round(path.accuracy * n))
+    assert path.summary["loss"].changes == 300
+    assert path.summary["accuracy"].still > 0.9
 
 
-def test_what_is_seen() -> None:
-    """Values, changes and what stands still are counted, whatever comes back."""
+def test_summary() -> None:
+    """Distinct values and changes are counted, also where an earlier value returns."""
     assert PathSummary.of(np.array([1.0, 2.0, 2.0, 1.0, 1.0, 3.0]), 0.5) == PathSummary(3, 3, 0.4, 0.5)
     assert PathSummary.of(np.array([1.0, 1.0]), 0.0) == PathSummary(1, 0, 1.0, 0.0)
 
 
-def test_a_pixel_that_is_always_black() -> None:
-    """Its weight tells nobody anything, and that is what is said."""
-    found = explain_accuracy(weight=(0, 0), steps=10)
-    assert found.summary["loss"] == found.summary["accuracy"] == PathSummary(1, 0, 1.0, 0.0)
+def test_a_weight_without_effect() -> None:
+    """The weight of a pixel that is always black changes nothing, and the text states it."""
+    path = explain_accuracy(weight=(0, 0), steps=10)
+    assert path.summary["loss"] == path.summary["accuracy"] == PathSummary(1, 0, 1.0, 0.0)
     assert "both are flat: neither gives a direction to go" in printed(
-        render(found.parts()[-1], 80, pictures=False, colour=False)
+        render(path.parts()[-1], 80, pictures=False, colour=False)
     )
 
 
-def test_learnt_weights_can_be_given(cli: Cli, tmp_path: Path) -> None:
-    """What `baseline softmax` saves gives the bits of what is learnt anew."""
+def test_saved_weights(cli: Cli, tmp_path: Path) -> None:
+    """Weights saved by `baseline softmax` give the same bits as training again."""
     cli(
         "baseline", "softmax", "--dataset", "mnist-5k", "--out", tmp_path / "y.npy", "--weights-out", tmp_path / "w.npz"
     )
-    given, anew = (explain_accuracy(weights=w, weight=(350, 3), steps=9) for w in (tmp_path / "w.npz", None))
-    np.testing.assert_array_equal(given.loss, anew.loss)
+    saved, trained = (explain_accuracy(weights=w, weight=(350, 3), steps=9) for w in (tmp_path / "w.npz", None))
+    np.testing.assert_array_equal(saved.loss, trained.loss)
     expected = evaluate(np.load(tmp_path / "y.npy"), dataset="mnist-5k")
     middle = explain_accuracy(weights=tmp_path / "w.npz", range=(0, 1), steps=1)
     assert middle.loss[0] == pytest.approx(expected.losses["cee"].value, abs=1e-5)
@@ -199,33 +199,33 @@ def test_learnt_weights_can_be_given(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_table() -> None:
-    """The charts and the answer as people see them at 80 columns."""
+    """The charts, the table and the conclusions at 80 columns."""
     assert "".join(printed(render(part, 80, pictures=False, colour=False), 80) for part in PATH.parts()) == GOLDEN
 
 
 def test_json_and_csv(cli: Cli, weights: Path) -> None:
     """JSON has the numbers of the table and the curves; CSV the curves."""
     arguments = ("explain", "accuracy", "--weights", weights, "--weight", "350,3", "--range", "-1", "1", "--steps", "8")
-    found = json.loads(cli(*arguments, "--format", "json").stdout, parse_constant=pytest.fail)
-    assert list(found) == ["schema", "accuracy"]
-    said = found["accuracy"]
-    assert list(said) == [
+    printed_json = json.loads(cli(*arguments, "--format", "json").stdout, parse_constant=pytest.fail)
+    assert list(printed_json) == ["schema", "accuracy"]
+    accuracy = printed_json["accuracy"]
+    assert list(accuracy) == [
         "dataset", "split", "n", "batch_size", "seed", "weight", "direction", "range", "steps",
         "loss", "accuracy", "path",
     ]  # fmt: skip
-    assert (said["weight"], said["range"], said["steps"], said["n"]) == ([350, 3], [-1.0, 1.0], 8, 1000)
-    assert list(said["loss"]) == ["distinct", "changes", "still", "derivative"]
+    assert (accuracy["weight"], accuracy["range"], accuracy["steps"], accuracy["n"]) == ([350, 3], [-1.0, 1.0], 8, 1000)
+    assert list(accuracy["loss"]) == ["distinct", "changes", "still", "derivative"]
     rows = list(csv.DictReader(io.StringIO(cli(*arguments, "--format", "csv").stdout)))
-    assert {name: [float(row[name]) for row in rows] for name in rows[0]} == said["path"]
-    assert said["path"]["at"] == [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0]
+    assert {name: [float(row[name]) for row in rows] for name in rows[0]} == accuracy["path"]
+    assert accuracy["path"]["at"] == [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_plot(cli: Cli, weights: Path, tmp_path: Path) -> None:
-    """--plot draws both charts beside whatever is printed, and says so on stderr."""
+    """--plot also draws both charts to a file, and notes it on stderr."""
     arguments = ("explain", "accuracy", "--weights", weights, "--steps", "4", "--format", "csv")
-    done = cli(*arguments, "--plot", tmp_path / "a.svg")
-    assert done.stderr == f"drawn to {tmp_path}/a.svg\n"
-    assert done.stdout == cli(*arguments).stdout
+    result = cli(*arguments, "--plot", tmp_path / "a.svg")
+    assert result.stderr == f"drawn to {tmp_path}/a.svg\n"
+    assert result.stdout == cli(*arguments).stdout
     assert "share of correct predictions</text>" in (tmp_path / "a.svg").read_text()
     assert len([part for part in PATH.parts() if isinstance(part, Chart)]) == 2
 
@@ -265,7 +265,7 @@ def test_bad_arguments(options: dict[str, object], message: str, weights: Path) 
     ],
 )
 def test_wrong_input(arguments: tuple[str, ...], status: int, message: str, cli: Cli) -> None:
-    """The command says what is wrong, with the exit status of a usage error or of bad input."""
-    done = cli("explain", "accuracy", *arguments)
-    assert (done.exit_code, done.stdout) == (status, "")
-    assert message in done.stderr
+    """The command prints the problem, with the exit status of a usage error or of bad input."""
+    result = cli("explain", "accuracy", *arguments)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert message in result.stderr

@@ -42,7 +42,7 @@ class TrainingOptions:
     def diverged(self, epoch: int) -> ArgumentError:
         """Return the error for a loss that is not finite."""
         advice = f"try a learning_rate below {self.learning_rate:g}"
-        return ArgumentError(f"learning diverged in epoch {epoch}; {advice}")
+        return ArgumentError(f"training diverged in epoch {epoch}; {advice}")
 
 
 TRAINING_DEFAULTS = TrainingOptions()
