@@ -1,4 +1,4 @@
-"""Charts: in a terminal against literal texts, and as pictures that a page can hold."""
+"""Charts: in a terminal against literal texts, and as SVG and PNG."""
 
 import math
 import os
@@ -82,45 +82,45 @@ y, log scale
 
 
 def test_one_curve() -> None:
-    """The axes have names and ends, brackets are text, and one curve needs no legend."""
+    """The axes have labels and ends, brackets are text, and a single curve has no legend."""
     assert printed(render_chart(ONE, 40)) == PARABOLA
 
 
 def test_several_curves() -> None:
-    """Without colour, curves differ by their dashes, and the legend shows them."""
+    """Curves differ by their dashes, also without colour, and the legend shows them."""
     assert printed(render_chart(FOUR, 44)) == CROSSING
 
 
-def test_colours_are_only_added() -> None:
-    """In the legend each piece has the colour of its curve."""
+def test_colours() -> None:
+    """Each curve of the legend has its own colour."""
     legend = list(render_chart(FOUR, 44).renderables)[-2]
     assert isinstance(legend, Text)
     assert [str(span.style) for span in legend.spans if span.style][::4] == ["cyan", "yellow", "magenta", "green"]
 
 
-def test_what_cannot_stand_on_an_axis() -> None:
-    """Infinity and NaN leave gaps, as do values that have no logarithm; the ends are those of what stands."""
+def test_values_outside_of_an_axis() -> None:
+    """Infinity, NaN and values without a logarithm leave gaps; the other values set the ends of the axis."""
     gaps = Chart("g", Axis("x"), Axis("y", log=True), (Curve("c", (1, 2, 3, 4), (math.inf, 1, 0, 1e-3)),))
     assert printed(render_chart(gaps, 30)) == GAPS
 
 
 @pytest.mark.parametrize("curves", [(), (Curve("c", (1,), (2,)),), (Curve("c", (1, 2), (math.nan, math.inf)),)])
-def test_nothing_or_a_point(curves: tuple[Curve, ...]) -> None:
-    """A chart without an extent is drawn nevertheless, with at most one dot."""
+def test_no_extent(curves: tuple[Curve, ...]) -> None:
+    """A chart of no points or of a single one is drawn, with at most one dot."""
     text = printed(render_chart(Chart("t", Axis("x"), Axis("y"), curves), 30))
     assert len(re.findall("[⠁-⣿]", text)) == (len(curves[0].x) == 1 if curves else 0)
     assert len(text.split("\n")) == 13
 
 
 def test_widths() -> None:
-    """A chart is never wider than 80 columns, and never wider than asked for while that can be."""
+    """A chart is as wide as the terminal, but at most 80 columns."""
     for width in (30, 80, 100, 500):
         lines = printed(render_chart(FOUR, width), width).split("\n")
         assert max(map(len, lines)) == min(width, 80)
 
 
-def test_svg_says_what_it_shows() -> None:
-    """Text is text, with what XML or matplotlib would read as their own escaped; a title and a description name it."""
+def test_svg_text() -> None:
+    """Text is text, with the markup of XML and matplotlib escaped; a title and a description name the picture."""
     odd = replace(ONE, title="a <b> & $x_1$ \x1b 가", curves=(replace(ONE.curves[0], name="_loss"), *FOUR.curves))
     root = ElementTree.fromstring(charts.svg([odd, FOUR]))
     texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -132,41 +132,41 @@ def test_svg_says_what_it_shows() -> None:
     assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
 
 
-def test_svg_keeps_to_itself() -> None:
-    """No style reaches into the page, ids are a chart's own, every reference is within, and no date is said."""
+def test_svg_is_self_contained() -> None:
+    """No style affects the page, ids are unique, every reference is within the picture, and there is no date."""
     pictures = [charts.svg([ONE]), charts.svg([FOUR])]
     ids = [re.findall(r'\bid="([^"]+)"', picture) for picture in pictures]
     assert len(set(ids[0] + ids[1])) == len(ids[0]) + len(ids[1])
-    for picture, own in zip(pictures, ids, strict=True):
-        assert set(re.findall(r'(?:url\(|href=")#([\w-]+)', picture)) <= set(own)
+    for picture, names in zip(pictures, ids, strict=True):
+        assert set(re.findall(r'(?:url\(|href=")#([\w-]+)', picture)) <= set(names)
         assert not re.search(r"style|<metadata|<!--|<\?xml|20\d\d-", picture)
 
 
 def test_every_colour_can_be_restyled() -> None:
-    """Each colour of a chart has rules in STYLE, for what is filled and for what is drawn."""
+    """Each colour of a chart has a rule in STYLE, as fill and as stroke."""
     for attribute, colour in re.findall(r'(fill|stroke)="(#\w+)"', charts.svg([FOUR])):
         assert re.search(rf'\[{attribute}="{colour}"\] {{ {attribute}: var\(--[\w-]+, {colour}\) }}', charts.STYLE)
 
 
-def test_marks_have_the_colours_of_their_use() -> None:
-    """What is defined once has no colour of its own, which rules could not reach; where it is used it has one."""
+def test_colours_of_marks() -> None:
+    """A mark has its colour where it is used, and not in <defs>, where rules of a page would not reach it."""
     root = ElementTree.fromstring(charts.svg([FOUR]))
     svg = "{http://www.w3.org/2000/svg}"
     assert not [
-        e for defined in root.iter(f"{svg}defs") for e in defined.iter() if "fill" in e.attrib or "stroke" in e.attrib
+        e for defs in root.iter(f"{svg}defs") for e in defs.iter() if "fill" in e.attrib or "stroke" in e.attrib
     ]
     assert {e.get("stroke") for e in root.iter(f"{svg}use")} == {charts.INK, charts.CURVES[0]}
 
 
-def test_log_axis_has_plain_numbers() -> None:
-    """Ticks of a log axis are numbers, not formulas."""
+def test_log_axis() -> None:
+    """The ticks of a log axis are plain numbers, not formulas."""
     picture = charts.svg([replace(FOUR, x=Axis("step", log=True))])
     assert ">10</text>" in picture.replace(">1</text>", ">10</text>")
     assert "mathdefault" not in picture
 
 
-def test_bytes_are_the_same_whatever_the_user_set(tmp_path: Path) -> None:
-    """Neither settings nor a cache folder that cannot be written change a byte, or are spoken of."""
+def test_user_settings_change_no_byte(tmp_path: Path) -> None:
+    """Neither the user's settings nor a cache folder that cannot be written change a byte or cause a message."""
     (tmp_path / "matplotlibrc").write_text(
         "axes.facecolor: red\nsvg.fonttype: path\nfigure.dpi: 7\nsavefig.bbox: tight"
     )
@@ -190,8 +190,8 @@ def test_bytes_are_the_same_whatever_the_user_set(tmp_path: Path) -> None:
     assert there[1].read_bytes().startswith(b"\x89PNG")
 
 
-def test_bad_pictures(tmp_path: Path) -> None:
-    """Another suffix and an empty list are refused, and nothing is written."""
+def test_wrong_suffix_and_no_charts(tmp_path: Path) -> None:
+    """Another suffix and an empty list are errors, and nothing is written."""
     with pytest.raises(ArgumentError, match=r"x\.jpg ends in \.jpg; expected \.svg or \.png"):
         charts.save([ONE], tmp_path / "x.jpg")
     with pytest.raises(ArgumentError, match="there is no chart to draw"):
@@ -207,19 +207,19 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_save_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The charts among the parts are drawn to the file that is named, and a note says so; without a name nothing is."""
+    """The charts of a document are drawn to the file, which a note names; without a file nothing happens."""
     output.save_plot(None, [ONE])
     output.save_plot(tmp_path / "a\n.svg", [Lines(("a line",)), ONE, FOUR])
     assert (tmp_path / "a\n.svg").read_text() == charts.svg([ONE, FOUR])
-    said = capsys.readouterr()
-    assert (said.out, said.err) == ("", f"drawn to {tmp_path}/a\\n.svg\n")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", f"drawn to {tmp_path}/a\\n.svg\n")
 
 
-def test_a_missing_extra_is_said_before_any_work(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is learnt, drawn or printed where the picture that is asked for cannot be made."""
+def test_a_missing_extra_is_an_error_before_any_work(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the packages for a picture a command stops before it trains, draws or prints."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "PIL", None)
-    for words in (("explain", "accuracy", "--plot"), ("sample", "--dataset", "mnist-5k", "--picture")):
-        result = cli(*words, tmp_path / "x.png")
+    for command in (("explain", "accuracy", "--plot"), ("sample", "--dataset", "mnist-5k", "--picture")):
+        result = cli(*command, tmp_path / "x.png")
         assert (result.exit_code, result.stdout) == (1, "")
         assert "pip install 'mnistloss[report]'" in result.stderr

@@ -1,4 +1,4 @@
-"""Contact sheets: every digit drawn, each above its index and label."""
+"""Contact sheets: digits of a sample, each above its index and label."""
 
 import re
 import sys
@@ -16,7 +16,7 @@ SAMPLE = ("sample", "--dataset", "mnist-5k", "--seed", 1)
 
 
 def test_sheet_of_a_sample(tmp_path: Path, cli: Cli) -> None:
-    """Each digit stands three times as large, in ink on paper, in the order of the draw; the rest is as without it."""
+    """Each digit is dark on light, three times as large, in the order of the draw; stdout does not change."""
     result = cli(*SAMPLE, "--batch-size", 4, "--batches", 2, "--picture", tmp_path / "sheet.png")
     assert result.stdout == cli(*SAMPLE, "--batch-size", 4, "--batches", 2).stdout
     assert result.stderr == f"drawn to {tmp_path / 'sheet.png'}\n"
@@ -24,15 +24,15 @@ def test_sheet_of_a_sample(tmp_path: Path, cli: Cli) -> None:
     indices = [int(line.split()[1]) for line in result.stdout.splitlines() if re.match(r" +\d", line)]
     images = load_split("mnist-5k", "train").images[indices]
     assert len(images) == 8
-    for place, image in enumerate(images):
-        top, left = 14 + place // 4 * 116, 14 + place % 4 * 98
+    for i, image in enumerate(images):
+        top, left = 14 + i // 4 * 116, 14 + i % 4 * 98
         np.testing.assert_array_equal(sheet[top : top + 84 : 3, left : left + 84 : 3], 255 - image)
         assert (sheet[top + 86 : top + 102, left : left + 84] < 128).any()
     assert sheet.shape == (14 + 2 * 116, 14 + 4 * 98)
 
 
-def test_captions_tell_digits_apart(tmp_path: Path) -> None:
-    """Another caption is another picture; the same ones are the same bytes."""
+def test_captions(tmp_path: Path) -> None:
+    """Another caption gives another picture; the same caption gives the same bytes."""
     image = np.zeros((1, 28, 28), np.uint8)
     for name, caption in (("a", "1: 2"), ("b", "1: 3"), ("c", "1: 2")):
         charts.save_sheet(tmp_path / name, image, [caption])
@@ -41,7 +41,7 @@ def test_captions_tell_digits_apart(tmp_path: Path) -> None:
 
 
 def test_too_many_and_wrong_names(tmp_path: Path, cli: Cli) -> None:
-    """More digits than a sheet has room for, or another kind of file, are refused and leave nothing behind."""
+    """Too many digits and another suffix are refused, and nothing is written."""
     result = cli(
         "sample", "--dataset", "mnist-5k", "--partition", "--picture", tmp_path / "s.png", "--out", tmp_path / "b"
     )

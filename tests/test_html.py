@@ -1,4 +1,4 @@
-"""The report page: one file that needs nothing else, and says nothing that was not escaped."""
+"""The report page: one file that requests nothing, with all text escaped."""
 
 import base64
 import hashlib
@@ -35,12 +35,12 @@ def fragment(part: object) -> str:
 
 
 @pytest.fixture
-def found(preds: Path) -> Overview:
+def overview(preds: Path) -> Overview:
     return build_report([preds], **OWN)
 
 
 def test_table() -> None:
-    """A table has a caption that names it, headings with scopes, classes for numbers and shades, and is escaped."""
+    """A table has a caption, headings with scopes, classes for numbers and shades, and escaped text."""
     part = Table("costs of <b>", ("class", ">n", ""), (("0", "1", "&"),), ((0.0, 1.0, 0.26),))
     assert fragment(part) == (
         '<div class="scroll" role="group" tabindex="0" aria-labelledby="table-1">\n<table class="shaded">\n'
@@ -52,7 +52,7 @@ def test_table() -> None:
 
 
 def test_lines_and_bars() -> None:
-    """Lines are paragraphs; bars without a chart are a table, each as long as its part of the largest."""
+    """Lines are paragraphs; bars without a chart are a table, with lengths relative to the largest."""
     assert fragment(Lines(("a < b", "c\x1b"))) == "<p>a &lt; b</p>\n<p>c\\x1b</p>"
     bars = fragment(Bars("how many", ("a", "b"), (1.0, 3.0), ("one", "three")))
     assert "details" not in bars
@@ -66,7 +66,7 @@ def test_lines_and_bars() -> None:
 
 
 def test_pictures() -> None:
-    """A digit is a PNG within the page, with its size, and is said to those who do not see it."""
+    """A digit is an embedded PNG with a size and an alternative text."""
     images = load_split("mnist-5k", "test").images[:1]
     (picture,) = Page(fragment(Pictures(images, ("0: 7 as 1",), ("example 0, labelled 7",)))).named("img")
     assert (picture["alt"], picture["width"], picture["height"]) == ("example 0, labelled 7", "84", "84")
@@ -74,9 +74,9 @@ def test_pictures() -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), images[0])
 
 
-def test_policy(found: Overview) -> None:
-    """The content security policy allows pictures within the page, and its own style and script, by hash."""
-    read = Page(html.render(found))
+def test_policy(overview: Overview) -> None:
+    """The content security policy allows embedded pictures, and the page's own style and script by hash."""
+    read = Page(html.render(overview))
     (policy,) = (m["content"] for m in read.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     hashes = {
@@ -90,9 +90,9 @@ def test_policy(found: Overview) -> None:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
 
-def test_nothing_is_requested(found: Overview) -> None:
-    """No element and no rule names anything outside of the page."""
-    read = Page(html.render(found))
+def test_nothing_is_requested(overview: Overview) -> None:
+    """No element and no style rule refers to anything outside the page."""
+    read = Page(html.render(overview))
     for name, attributes in read.elements:
         assert name not in ("iframe", "object", "embed", "base", "audio", "video")
         for key in ("src", "href", "xlink:href", "srcset", "poster", "action"):
@@ -100,42 +100,42 @@ def test_nothing_is_requested(found: Overview) -> None:
     assert not re.search(r"@import|url\(", read.text["style"][0])
 
 
-def test_links_and_labels_lead_somewhere(found: Overview) -> None:
-    """Ids are unique, and every reference within the page has its target, also where a file is named twice."""
-    twice = build_report([found.files[0].evaluation.predictions] * 2, **OWN)
-    for page in (html.render(found), html.render(twice)):
+def test_links_and_labels(overview: Overview) -> None:
+    """Ids are unique, and every reference has its target, also where a file is given twice."""
+    twice = build_report([overview.files[0].evaluation.predictions] * 2, **OWN)
+    for page in (html.render(overview), html.render(twice)):
         elements = Page(page).elements
         ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
         assert len(ids) == len(set(ids))
-        wanted = {a["href"][1:] for _, a in elements if a.get("href", "").startswith("#")}
-        wanted |= {word for _, a in elements for word in a.get("aria-labelledby", "").split()}
-        assert wanted <= set(ids)
-        assert len(wanted) > 10
+        targets = {a["href"][1:] for _, a in elements if a.get("href", "").startswith("#")}
+        targets |= {word for _, a in elements for word in a.get("aria-labelledby", "").split()}
+        assert targets <= set(ids)
+        assert len(targets) > 10
 
 
-def test_hostile_names_and_notes(found: Overview) -> None:
-    """File names, titles and notes are text, whatever they hold; control characters are escapes."""
-    file = found.files[0]
-    found = Overview((replace(file, evaluation=replace(file.evaluation, predictions=f"{HOSTILE}\x1b")),))
-    page = html.render(found, note="</style><script>alert(1)</script>\x07")
+def test_hostile_names_and_notes(overview: Overview) -> None:
+    """File names, titles and notes are escaped, and control characters in them become escapes."""
+    file = overview.files[0]
+    overview = Overview((replace(file, evaluation=replace(file.evaluation, predictions=f"{HOSTILE}\x1b")),))
+    page = html.render(overview, note="</style><script>alert(1)</script>\x07")
     read = Page(page)
     assert len(read.named("script")) == 1
     assert not read.named("b")
     assert read.text["h1"] == [f"{HOSTILE}\\x1b"]
     assert "</style><script>alert(1)</script>\\x07" in read.text["p"]
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page)
-    assert Page(html.render(found, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
+    assert Page(html.render(overview, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
 
 
-def test_same_findings_same_bytes(found: Overview) -> None:
-    """The page holds no date, no random id and no path of this machine but the name that was given."""
-    first = html.render(found)
-    assert first == html.render(found)
+def test_same_input_same_bytes(overview: Overview) -> None:
+    """The page has no date, no random id and no path but the given names."""
+    first = html.render(overview)
+    assert first == html.render(overview)
     assert f"{Path.cwd()}{os.sep}" not in first
 
 
-def test_what_is_not_defined_is_said(tmp_path: Path, cli: Cli) -> None:
-    """Predicted classes and soft targets have a page too, which says what cannot be on it, and why."""
+def test_views_that_are_not_available(tmp_path: Path, cli: Cli) -> None:
+    """Predicted classes and soft targets have a page too, which states which views are missing and why."""
     np.save(tmp_path / "classes.npy", LABELS)
     np.save(tmp_path / "y.npy", np.full((4, 2), 0.5))
     np.save(tmp_path / "soft.npy", np.full((4, 2), 0.5))
@@ -152,7 +152,7 @@ def test_what_is_not_defined_is_said(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_infinite_losses(tmp_path: Path) -> None:
-    """A page can say infinite."""
+    """Infinite losses are shown as infinite and counted."""
     np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
     page = html.render(build_report([tmp_path / "hard.npy"], dataset="mnist-5k", delta=0))
     assert "Infinite losses, in no bin: 100." in page
@@ -161,7 +161,7 @@ def test_infinite_losses(tmp_path: Path) -> None:
 
 
 def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
-    """Files are compared with the first; of different examples there is no difference, and the page says so."""
+    """Files are compared with the first one; the page states that different examples have no differences."""
     np.save(tmp_path / "better.npy", (probs + np.eye(10, dtype=np.float32)[LABELS]) / 2)
     np.save(tmp_path / "train.npy", np.full((4000, 10), 0.1))
     read = Page(html.render(build_report([preds, tmp_path / "better.npy"], **OWN)))
@@ -177,12 +177,12 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
         build_report([], **OWN)
 
 
-def test_data_of_the_page(preds: Path, cli: Cli, found: Overview) -> None:
-    """`--format json` has all that is on the page; every bar and bin that is drawn among it."""
+def test_data_of_the_page(preds: Path, cli: Cli, overview: Overview) -> None:
+    """`--format json` has all data of the page, with every bar and bin."""
     printed = cli("report", preds, "--dataset", "mnist-5k", "--format", "json").stdout
-    assert printed == formats.document(report=found.as_dict()) + "\n"
+    assert printed == formats.document(report=overview.as_dict()) + "\n"
     (file,) = json.loads(printed, parse_constant=pytest.fail)["report"]["files"]
-    assert file["evaluation"]["losses"]["cee"]["value"] == found.files[0].evaluation.losses["cee"].value
+    assert file["evaluation"]["losses"]["cee"]["value"] == overview.files[0].evaluation.losses["cee"].value
     views = file["views"]
     assert sum(b["count"] for b in views["histogram"]["bins"]) == 1000
     assert sum(b["count"] for b in views["calibration"]["reliability"]) == 1000
@@ -192,7 +192,7 @@ def test_data_of_the_page(preds: Path, cli: Cli, found: Overview) -> None:
 
 
 def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
-    """The page is written and nothing printed but where; the confidence is that of its intervals."""
+    """The command writes the page and notes its path; --confidence is the level of its intervals."""
     out = tmp_path / "report.html"
     options = ("--dataset", "mnist-5k", "--confidence", 0.9, "--title", "T", "--note", "N", "-o", out)
     result = cli("report", preds, *options)
@@ -213,14 +213,14 @@ def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
     ],
 )
 def test_usage(arguments: tuple[str, ...], message: str, preds: Path, cli: Cli) -> None:
-    """What cannot be done is refused before anything is read."""
+    """Wrong options are usage errors, raised before anything is read."""
     result = cli("report", preds, *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
 
 
 def test_without_the_extra(
-    tmp_path: Path, preds: Path, cli: Cli, found: Overview, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, preds: Path, cli: Cli, overview: Overview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its packages the command names the extra to install, and JSON needs none."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -230,7 +230,7 @@ def test_without_the_extra(
     assert not (tmp_path / "r.html").exists()
     assert cli("report", preds, "--dataset", "mnist-5k", "--format", "json").exit_code == 0
     with pytest.raises(MissingExtraError, match="needs jinja2"):
-        html.render(found)
+        html.render(overview)
 
 
 def test_book_network(real: Path, realdata: Path) -> None:

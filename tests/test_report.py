@@ -1,14 +1,12 @@
-"""Renderers, each against a literal text on one shared fixture."""
+"""Tables and formats of evaluations, each against a literal text on one shared fixture."""
 
 import io
 from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
-import pytest
 from rich.console import Console, RenderableType
 
-from mnistloss import formatting
 from mnistloss.evaluation.hints import Hint
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.evaluation.signature import Signature
@@ -191,12 +189,12 @@ def printed(renderable: RenderableType, width: int = 80) -> str:
 
 
 def test_table() -> None:
-    """The evaluation as people see it at 80 columns."""
+    """One evaluation in a terminal of 80 columns."""
     assert printed(tables.evaluation(RESULT)).rstrip() == TABLE.rstrip()
 
 
 def test_bootstrap_in_the_table() -> None:
-    """The heading says what the intervals are, and the confidence is not rounded to 100 %."""
+    """The heading names bootstrap intervals, and the confidence is not rounded to 100 %."""
     losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], draws=2000, seed=1, confidence=0.9999999)}
     text = printed(tables.evaluation(replace(PLAIN, losses=losses)))
     assert text.startswith(BOOTSTRAP)
@@ -207,29 +205,29 @@ def test_bootstrap_in_the_table() -> None:
 
 
 def test_several_files() -> None:
-    """A row each with the standard errors, then signatures and hints, then what was asked for of each file."""
+    """Each file has a row with standard errors; signatures and hints follow, then the breakdowns of each file."""
     assert printed(tables.evaluations([RESULT, replace(PLAIN, predictions="b\x1b.npy")])).rstrip() == SEVERAL.rstrip()
 
 
 def test_several_files_of_several_splits() -> None:
-    """Where the data differ, each row names its own."""
+    """Where the data differ, each row names its data."""
     lines = printed(tables.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
     assert [line.split()[1:4] for line in lines[3:5]] == [["mnist", "test", "10,000"], ["mnist", "train", "60,000"]]
 
 
 def test_csv() -> None:
-    """The evaluation as a spreadsheet reads it."""
+    """One evaluation as CSV."""
     assert formats.to_csv([RESULT]) == CSV
 
 
 def test_latex() -> None:
-    """The evaluation as a paper shows it; what LaTeX would read as its own is escaped."""
+    """One evaluation as LaTeX, with its special characters escaped."""
     bare = {name: replace(loss, references={}) for name, loss in RESULT.losses.items()}
     assert formats.to_latex([replace(RESULT, predictions="_#\\", n=1000, losses=bare, batches=None)]) == LATEX
 
 
-def test_names_that_mean_something_in_documents() -> None:
-    """Neither format takes a file's name for more than a name; of several files each signature has its own."""
+def test_special_characters_in_names() -> None:
+    """Names of files are escaped in both formats; with several files each signature has the name of its file."""
     both = [replace(PLAIN, predictions="[a]|<b>.npy"), replace(PLAIN, predictions="`*_x.npy")]
     latex, markdown = formats.to_latex(both), formats.to_markdown(both)
     assert "{[}a]\\textbar{}\\textless{}b\\textgreater{}.npy & mnist test" in latex
@@ -239,49 +237,12 @@ def test_names_that_mean_something_in_documents() -> None:
 
 
 def test_markdown() -> None:
-    """The evaluation as a README shows it; a bar in a file name does not break the table."""
+    """One evaluation as Markdown; a | in a file name does not break the table."""
     assert formats.to_markdown([RESULT]) == MARKDOWN
 
 
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (formatting.loss(0.22454365154), "0.2245437"),
-        (formatting.loss(-1e-9), "-1.000000e-09"),
-        (formatting.loss(-0.0), "0.0000000"),
-        (formatting.loss(float("nan")), "-"),
-        (formatting.loss(float("inf")), "infinite"),
-        (formatting.share(0.9352, 10000), "0.9352"),
-        (formatting.share(0.93006667, 60000), "0.93007"),
-        (formatting.share(1.0, 1), "1.00"),
-        (formatting.share(0.25, 4), "0.25"),
-        (formatting.share(0.9, 1000, 10000), "0.9000"),
-        (formatting.share(0.12345, 100), "0.1234500"),
-        (formatting.stderr(0.0067341), "0.0067"),
-        (formatting.stderr(12.3), "12"),
-        (formatting.stderr(0.0), "0"),
-        (formatting.stderr(3e-17), "0"),
-        (formatting.stderr(3e-9), "0.0000000030"),
-        (formatting.interval((0.0029393, 0.0029393), 0.0), "0.0029393 to 0.0029393"),
-        (formatting.interval((2.302585092994, 2.302585092995), 3e-17), "2.3025851 to 2.3025851"),
-        (formatting.level(0.95), "95 %"),
-        (formatting.level(0.07), "7 %"),
-        (formatting.level(0.9999999), "99.99999 %"),
-        (formatting.stderr(None), "-"),
-        (formatting.interval((0.2113450, 0.2377422), 0.0067341), "0.2113 to 0.2377"),
-        (formatting.interval((-1e-9, 0.5), 0.1), "0.00 to 0.50"),
-        (formatting.interval(None), "-"),
-        (formatting.delta(1e-7), "1e-7"),
-        (formatting.delta(0.0), "0"),
-    ],
-)
-def test_numbers(found: str, expected: str) -> None:
-    """The digits that mean something."""
-    assert found == expected
-
-
-def test_picture() -> None:
-    """A vertical bar, plain and in half blocks of two greys."""
+def test_digits() -> None:
+    """A vertical bar in characters, and in half blocks of two greys."""
     image = np.zeros((2, 28, 28), np.uint8)
     image[:, :, 12:16] = 255
     plain = terminal.render_digits(image, ["0: 1", "1: 1"], 80, colour=False)
