@@ -38,7 +38,7 @@ def bootstrap(result: Evaluation) -> str:
 
 
 def files(results: Sequence[Evaluation]) -> Table:
-    """Several files, a row each, with the standard errors of their losses; of which data, where these differ."""
+    """Several files, a row each, with the standard errors of their losses, and with the data where these differ."""
     same_data = len({(_data(result), result.n) for result in results}) == 1
     rows = []
     for result in results:
