@@ -40,7 +40,7 @@ class Lines:
 class Bars:
     """A horizontal bar for each label, with its value as length and a note behind it.
 
-    chart: the same data over axes; renderers that draw charts show it instead.
+    chart: the same data as a chart, for renderers that draw one.
     """
 
     title: str

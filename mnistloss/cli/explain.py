@@ -38,7 +38,7 @@ def command() -> None:
 @click.option(
     "--weights",
     type=options.FILE,
-    help="Weights saved by baseline softmax --weights-out; by default a model is trained.",
+    help="Weights saved by baseline softmax --weights-out.  [default: train a model]",
 )
 @click.option("--weight", callback=_weight, metavar="I,J", help="Move only the weight of pixel I and class J.")
 @click.option(
@@ -51,7 +51,7 @@ def command() -> None:
     type=float,
     nargs=2,
     metavar="FROM TO",
-    help="Ends of the path; default -1 1 for one weight, -0.1 0.1 for all.",
+    help="Ends of the path.  [default: -1 1 for one weight, -0.1 0.1 for all]",
 )
 @click.option("--steps", type=options.FROM_ONE, default=200, help="Number of equal steps.")
 @click.option("--batch-size", type=options.FROM_ONE, help="Use a mini-batch of this size instead of the whole split.")
@@ -86,8 +86,8 @@ def accuracy(format_: str, plot: Path | None, offline: bool, **values: Any) -> N
 def learning(format_: str, plot: Path | None, offline: bool, **values: Any) -> None:
     """Show how a softmax regression learns, step by step.
 
-    The loss of each mini-batch is noisy, the loss over all examples is smooth; on the test split it stops falling
-    while it still falls on the training examples.
+    The loss of each mini-batch is noisy, the loss over all examples is smooth. The test loss stops falling while the
+    train loss still falls.
     """
     from mnistloss.models.learning_curve import explain_learning
 
