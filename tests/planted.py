@@ -1,7 +1,7 @@
 """Honest predictions, learnt once from the embedded digits, for tests that plant mistakes in them."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ class Honest(NamedTuple):
 
     probs: np.ndarray
     labels: np.ndarray
-    keywords: dict[str, object]
+    keywords: dict[str, Any]
 
 
 @functools.cache
@@ -27,5 +27,5 @@ def honest(k: int = 10) -> Honest:
     for _ in model.descend(x, t, TrainingOptions(epochs=20)):
         pass
     labels = test.labels[kept]
-    keywords = {"dataset": "mnist-5k"} if k == 10 else {"targets": labels}
+    keywords: dict[str, Any] = {"dataset": "mnist-5k"} if k == 10 else {"targets": labels}
     return Honest(model(test.images[kept]), labels, keywords)
