@@ -113,7 +113,9 @@ def shown(name: object) -> str:
 
 
 def finite(value: Any) -> Any:
-    """A value for JSON: None instead of infinity and NaN, in mappings too."""
+    """A value for JSON: None instead of infinity and NaN, in mappings and sequences too."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,10 +6,10 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistloss import formatting
 from mnistloss.arrays.checks import Floats, whole
@@ -33,19 +33,27 @@ from mnistloss.stats import (
     sign_flip_p,
 )
 
+_MAX_CASES = 10
+
 
 @dataclass(frozen=True)
 class File:
-    """A file of predictions: its mean loss with the signature, its accuracy and its hints."""
+    """A file of predictions: its mean loss with the signature, its accuracy and its hints.
+
+    losses, errors: of each example (N,); an error is 0 or 1, except for soft targets.
+    """
 
     predictions: str
     loss: float
     accuracy: float
     signature: Signature
-    hints: tuple[Hint, ...] = ()
+    hints: tuple[Hint, ...]
+    losses: Floats = field(repr=False, compare=False)
+    errors: Floats = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "signature": str(self.signature), "hints": [hint.as_dict() for hint in self.hints]}
+        means = {"predictions": self.predictions, "loss": self.loss, "accuracy": self.accuracy}
+        return {**means, "signature": str(self.signature), "hints": [hint.as_dict() for hint in self.hints]}
 
 
 @dataclass(frozen=True)
@@ -101,110 +109,113 @@ class Difference:
         del content["rows"]
         return content
 
-    def within(self, margin: float) -> bool:
-        """Whether the upper end of the interval is at most the margin; False without an interval."""
-        return self.ci is not None and self.ci[1] <= margin
+
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """How a difference is tested: the confidence level, random sign flips, bootstrap samples, and the seed of both."""
+
+    confidence: float = 0.95
+    flips: int = 10_000
+    bootstrap: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole(self.flips, "flips")
+        whole(self.bootstrap, "bootstrap")
+        whole(self.seed, "seed", least=0)
+        quantile(self.confidence)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of `compare`: files and differences sorted by loss, then by name."""
+    """The result of `compare`: files and differences sorted by loss, then by name; scores: of the baseline."""
 
     baseline: str
     loss: str
-    delta: float | None
-    n: int
-    confidence: float
-    flips: int
-    bootstrap: int
-    seed: int
+    options: ComparisonOptions
     files: tuple[File, ...]
     differences: tuple[Difference, ...]
     scores: Scores = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
+        s = self.scores
         return {
             "baseline": self.baseline,
-            "dataset": self.scores.dataset,
-            "split": self.scores.split,
-            "n": self.n,
-            "input": self.scores.input,
+            "dataset": s.dataset,
+            "split": s.split,
+            "n": s.n,
+            "input": s.input,
             "loss": self.loss,
-            "delta": self.delta,
-            "confidence": self.confidence,
-            "flips": self.flips,
-            "bootstrap": self.bootstrap,
-            "seed": self.seed,
+            "delta": s.delta if LOSSES[self.loss].uses_delta else None,
+            **asdict(self.options),
             "files": [file.as_dict() for file in self.files],
             "differences": [difference.as_dict() for difference in self.differences],
         }
 
     def worse_than(self, margin: float) -> list[Difference]:
         """Return the differences whose interval does not end at or below the margin."""
-        return [difference for difference in self.differences if not difference.within(margin)]
+        return [difference for difference in self.differences if not (difference.ci and difference.ci[1] <= margin)]
 
     def parts(self) -> list[Part]:
         """Return the ranking, the differences, their tests, and the examples on which each pair differs most."""
-        parts = [self._ranking(), self._means(), self._tests(), *self._accuracies(), Lines(self._notes())]
+        level = formatting.level(self.options.confidence)
+        parts = [
+            self._ranking(),
+            self._table(
+                f"{self.loss} minus the baseline's; below zero is better",
+                (">difference", ">std. error", f">{level} interval", ">bootstrap"),
+                lambda d: difference_cells(d.mean, d.stderr, d.ci, d.bootstrap_ci),
+            ),
+            self._table(
+                "could it be chance? The difference in its standard deviations, and the sign-flip test",
+                (">effect size", ">p", ">Holm"),
+                lambda d: ("-" if d.effect_size is None else f"{d.effect_size:+z.3f}", _p(d.p), _p(d.p_holm)),
+            ),
+        ]
+        if all(difference.mcnemar for difference in self.differences):
+            columns = (">baseline", ">this file", ">McNemar p", ">Holm")
+            parts += [self._table("examples that only one of the two gets right", columns, _mcnemar_cells)]
+        parts += [Lines(self._notes())]
         for difference in self.differences:
             parts += [self._cases(difference), *self._pictures(difference)] if difference.differ_most else []
         return parts
 
     def _ranking(self) -> Part:
-        where = self.scores
-        data = formatting.data(where.dataset, where.split)
-        rows = (
+        n, data = self.scores.n, formatting.data(self.scores.dataset, self.scores.split)
+        rows = tuple(
             (
                 str(place),
                 shown(file.predictions),
                 formatting.loss(file.loss),
-                formatting.share(file.accuracy, self.n),
-                role,
+                formatting.share(file.accuracy, n),
+                "baseline" if file.predictions == self.baseline else "",
             )
             for place, file in enumerate(self.files, 1)
-            for role in ["baseline" if file.predictions == self.baseline else ""]
         )
-        columns = (">", "predictions", f">{self.loss}", ">accuracy", "")
-        return Table(f"{self.loss} on {data}, n = {self.n:,}", columns, tuple(rows))
+        return Table(f"{self.loss} on {data}, n = {n:,}", (">", "predictions", f">{self.loss}", ">accuracy", ""), rows)
 
     def _table(self, title: str, columns: tuple[str, ...], cells: Callable[[Difference], tuple[str, ...]]) -> Part:
         """Return a table with a row for each difference, under the name of its file."""
         rows = tuple((shown(difference.predictions), *cells(difference)) for difference in self.differences)
         return Table(title, ("predictions", *columns), rows)
 
-    def _means(self) -> Part:
-        columns = (">difference", ">std. error", f">{formatting.level(self.confidence)} interval", ">bootstrap")
-        return self._table(
-            f"{self.loss} minus the baseline's; below zero is better",
-            columns,
-            lambda d: difference_cells(d.mean, d.stderr, d.ci, d.bootstrap_ci),
-        )
-
-    def _tests(self) -> Part:
-        return self._table(
-            "could it be chance? The difference in its standard deviations, and the sign-flip test",
-            (">effect size", ">p", ">Holm"),
-            lambda d: ("-" if d.effect_size is None else f"{d.effect_size:+z.3f}", _p(d.p), _p(d.p_holm)),
-        )
-
-    def _accuracies(self) -> list[Part]:
-        if any(difference.mcnemar is None for difference in self.differences):
-            return []
-        columns = (">baseline", ">this file", ">McNemar p", ">Holm")
-        return [self._table("examples that only one of the two gets right", columns, _mcnemar_cells)]
-
     def _notes(self) -> tuple[str, ...]:
-        exact = all(d.exact for d in self.differences)
-        flips = "all sign patterns" if exact else f"{self.flips:,} sign flips"
-        method = f"p from {flips}, bootstrap of {self.bootstrap:,} samples, seed {self.seed}; Holm over all comparisons"
+        options, exact = self.options, all(difference.exact for difference in self.differences)
+        flips = "all sign patterns" if exact else f"{options.flips:,} sign flips"
+        samples = f"bootstrap of {options.bootstrap:,} samples, seed {options.seed}"
+        method = f"p from {flips}, {samples}; Holm over all comparisons"
         hints = (line for file in self.files for line in hint_lines(file.predictions, file.hints))
         signatures = (f"{shown(file.predictions)}: {file.signature}" for file in self.files)
         return (method, *signatures, *hints)
 
     def _cases(self, difference: Difference) -> Part:
         rows = (
-            (str(c.index), "-" if c.label is None else str(c.label), *_losses(c.baseline, c.other, c.difference))
-            for c in difference.differ_most
+            (
+                str(case.index),
+                "-" if case.label is None else str(case.label),
+                *(f"{value:z.4f}" for value in (case.baseline, case.other, case.difference)),
+            )
+            for case in difference.differ_most
         )
         title = f"where {shown(difference.predictions)} differs most from {shown(self.baseline)}"
         return Table(title, (">index", ">label", ">baseline", ">this file", ">difference"), tuple(rows))
@@ -231,37 +242,6 @@ def _mcnemar_cells(difference: Difference) -> tuple[str, ...]:
 
 def _p(p: float) -> str:
     return f"{p:.4f}" if p >= 0.001 else f"{p:.1e}" if p > 1e-300 else "< 1e-300"
-
-
-def _losses(*values: float) -> tuple[str, ...]:
-    return tuple(f"{value:z.4f}" for value in values)
-
-
-_MAX_CASES = 10
-
-
-@dataclass(frozen=True)
-class ComparisonOptions:
-    """How a difference is tested: random sign flips, bootstrap samples, the seed of both, and the confidence level."""
-
-    flips: int = 10_000
-    bootstrap: int = 10_000
-    seed: int = 0
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        whole(self.flips, "flips")
-        whole(self.bootstrap, "bootstrap")
-        whole(self.seed, "seed", least=0)
-        quantile(self.confidence)
-
-
-class _Scored(NamedTuple):
-    """A file with the losses and errors of its examples; an error is 0 or 1, except for soft targets."""
-
-    file: File
-    losses: Floats
-    errors: Floats
 
 
 def compare(
@@ -303,7 +283,7 @@ def compare(
     (-0.162, True)
     """
     find_loss(loss)
-    options = ComparisonOptions(flips, bootstrap, seed, confidence)
+    options = ComparisonOptions(confidence, flips, bootstrap, seed)
     data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download)
     loader = TargetLoader(data)
     keep = (loss, "error", "predicted")
@@ -312,62 +292,50 @@ def compare(
 
 def compare_scores(scores: Sequence[Scores], loss: str, options: ComparisonOptions) -> Comparison:
     """Compare scored predictions with the first of them; see `compare`."""
-    first, scored = scores[0], []
-    for one in scores:
-        _check_same(first, one)
-        scored.append(_losses_and_errors(one, loss))
-    baseline, *others = _renamed(scored)
-    others.sort(key=_rank)
+    first = scores[0]
+    names = _distinct_names([one.name for one in scores])
+    baseline, *others = (_file(one, name, loss, first) for one, name in zip(scores, names, strict=True))
+    rank = attrgetter("loss", "predictions")
+    others.sort(key=rank)
     return Comparison(
-        baseline=baseline.file.predictions,
+        baseline=baseline.predictions,
         loss=loss,
-        delta=first.delta if LOSSES[loss].uses_delta else None,
-        n=first.n,
-        confidence=options.confidence,
-        flips=options.flips,
-        bootstrap=options.bootstrap,
-        seed=options.seed,
-        files=tuple(one.file for one in sorted([baseline, *others], key=_rank)),
+        options=options,
+        files=tuple(sorted([baseline, *others], key=rank)),
         differences=_adjusted([_difference(baseline, other, first, options) for other in others]),
         scores=first,
     )
 
 
-def _losses_and_errors(scores: Scores, loss: str) -> _Scored:
+def _distinct_names(names: Sequence[str]) -> list[str]:
+    """Return the same names, of which those that occur several times are numbered by their place."""
+    numbered = [f"{name} ({place})" for place, name in enumerate(names, 1)]
+    distinct = [new if names.count(name) > 1 else name for name, new in zip(names, numbered, strict=True)]
+    return distinct if len(set(distinct)) == len(distinct) else numbered
+
+
+def _file(scores: Scores, name: str, loss: str, first: Scores) -> File:
+    """Return the losses of a file; other examples than those of the first file, or an infinite loss, are refused."""
+    if (first.split, first.n) != (scores.split, scores.n):
+        files = [f"{shown(s.name)} is {f'{s.split}, ' if s.split else ''}{s.n:,} examples" for s in (first, scores)]
+        raise InputError(f"{' and '.join(files)}; paired differences need predictions of the same examples")
     losses, errors = scores.losses(loss), scores.losses("error")
     moments, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
     check_finite(scores.name, loss, moments.infinite)
-    return _Scored(File(scores.name, moments.mean, accuracy, scores.signature(loss), scores.hints), losses, errors)
+    return File(name, moments.mean, accuracy, scores.signature(loss), scores.hints, losses, errors)
 
 
-def _check_same(first: Scores, other: Scores) -> None:
-    if (first.split, first.n) != (other.split, other.n):
-        files = [f"{shown(s.name)} is {f'{s.split}, ' if s.split else ''}{s.n:,} examples" for s in (first, other)]
-        raise InputError(f"{' and '.join(files)}; paired differences need predictions of the same examples")
-
-
-def _renamed(scored: Sequence[_Scored]) -> list[_Scored]:
-    """Return the same with distinct names: those that occur several times are numbered by their place."""
-    names = [one.file.predictions for one in scored]
-    numbered = [f"{name} ({place})" for place, name in enumerate(names, 1)]
-    chosen = [new if names.count(name) > 1 else name for name, new in zip(names, numbered, strict=True)]
-    distinct = chosen if len(set(chosen)) == len(chosen) else numbered
-    return [one._replace(file=replace(one.file, predictions=n)) for one, n in zip(scored, distinct, strict=True)]
-
-
-def _rank(one: _Scored) -> tuple[float, str]:
-    return one.file.loss, one.file.predictions
-
-
-def _difference(baseline: _Scored, other: _Scored, scores: Scores, options: ComparisonOptions) -> Difference:
+def _difference(baseline: File, other: File, scores: Scores, options: ComparisonOptions) -> Difference:
     """Return one comparison, as if it were the only one: p-values are not adjusted."""
     d = other.losses - baseline.losses
     moments = Moments.over(d)
     p, exact = sign_flip_p(d, options.flips, options.seed)
     rows = np.argsort(-np.abs(d), kind="stable")[:_MAX_CASES]
     rows = rows[d[rows] != 0]
+    labels = [None] * len(rows) if scores.t.ndim == 2 else scores.labels[rows].tolist()
+    columns = scores.positions()[rows].tolist(), labels, baseline.losses[rows].tolist(), other.losses[rows].tolist()
     return Difference(
-        predictions=other.file.predictions,
+        predictions=other.predictions,
         mean=moments.mean,
         stderr=moments.stderr,
         ci=normal_interval(moments.mean, moments.stderr, options.confidence),
@@ -377,7 +345,7 @@ def _difference(baseline: _Scored, other: _Scored, scores: Scores, options: Comp
         p_holm=p,
         effect_size=_effect_size(moments),
         mcnemar=_mcnemar(baseline, other) if scores.t.ndim == 1 else None,
-        differ_most=_cases(baseline, other, scores, rows),
+        differ_most=tuple(Case(*case) for case in zip(*columns, strict=True)),
         rows=tuple(rows.tolist()),
     )
 
@@ -389,25 +357,11 @@ def _effect_size(d: Moments) -> float | None:
     return d.mean / (d.stderr * math.sqrt(d.n))
 
 
-def _mcnemar(baseline: _Scored, other: _Scored) -> McNemar:
+def _mcnemar(baseline: File, other: File) -> McNemar:
     only_baseline = int(np.count_nonzero(baseline.errors < other.errors))
     only_other = int(np.count_nonzero(baseline.errors > other.errors))
     p = mcnemar_p(only_baseline, only_other)
     return McNemar(only_baseline, only_other, p, p)
-
-
-def _cases(baseline: _Scored, other: _Scored, scores: Scores, rows: NDArray[np.intp]) -> tuple[Case, ...]:
-    positions = scores.positions()
-    labels = scores.labels if scores.t.ndim == 1 else None
-    return tuple(
-        Case(
-            index=int(positions[row]),
-            label=None if labels is None else int(labels[row]),
-            baseline=float(baseline.losses[row]),
-            other=float(other.losses[row]),
-        )
-        for row in rows
-    )
 
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
