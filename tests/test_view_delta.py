@@ -32,7 +32,7 @@ def test_rows_are_those_of_evaluate(probs: np.ndarray) -> None:
         costs = [-math.log(float(y[t]) + row.delta) for y, t in zip(probs, LABELS, strict=True)]
         assert row.cee == pytest.approx(math.fsum(costs) / 1000, rel=1e-12)
     assert [row.cee for row in rows] == sorted((row.cee for row in rows), reverse=True)
-    (course,) = (row for row in rows if row.as_dict()["of_the_course"])
+    (course,) = (row for row in rows if row.of_the_course)
     assert (course.delta, course.change) == (1e-7, 0)
     assert all(row.change == row.cee - course.cee for row in rows)
 

@@ -29,16 +29,16 @@ def test_numbers_are_those_of_scipy(difference: float, examples: Scores) -> None
     result = power(examples, difference)
     assert result.s == pytest.approx(s, rel=1e-12)
     for design, variance in zip(result.designs, (2, 2 * 0.5, 2 * 0.1, 2 * 0.01), strict=True):
-        assert design.needed == math.ceil((z * s / difference) ** 2 * variance)
-        assert design.detectable == pytest.approx(z * s * math.sqrt(variance / 1000), rel=1e-9)
+        assert design.examples_needed == math.ceil((z * s / difference) ** 2 * variance)
+        assert design.detectable_difference == pytest.approx(z * s * math.sqrt(variance / 1000), rel=1e-9)
 
 
 def test_needed_and_detectable_are_inverse(examples: Scores) -> None:
     """To detect what n examples detect, n are needed; a correlation reduces the number."""
     for i, design in enumerate(power(examples).designs):
-        assert design.detectable is not None
-        assert power(examples, design.detectable * (1 + 1e-9)).designs[i].needed == 1000
-    needed = [design.needed or 0 for design in power(examples).designs]
+        assert design.detectable_difference is not None
+        assert power(examples, design.detectable_difference * (1 + 1e-9)).designs[i].examples_needed == 1000
+    needed = [design.examples_needed or 0 for design in power(examples).designs]
     assert needed == sorted(needed, reverse=True)
     assert [design.correlation for design in power(examples).designs] == [None, 0.5, 0.9, 0.99]
 
@@ -49,9 +49,9 @@ def test_power_by_simulation(correlation: float, examples: Scores) -> None:
     result = power(examples)
     (design,) = (d for d in result.designs if (d.correlation or 0.0) == correlation)
     assert result.s is not None
-    assert design.detectable is not None
+    assert design.detectable_difference is not None
     rng, s, n, significant = np.random.default_rng(2), result.s, 200, 0
-    size = design.detectable * math.sqrt(1000 / n)
+    size = design.detectable_difference * math.sqrt(1000 / n)
     for _ in range(2000):
         common, a, b = rng.normal(size=(3, n))
         shared, own = math.sqrt(correlation), math.sqrt(1 - correlation)
@@ -74,12 +74,12 @@ def test_no_finite_standard_deviation(cli: Cli, tmp_path: Path) -> None:
 def test_predicted_classes() -> None:
     """For predicted classes the loss is the error; if all are right, one example is enough."""
     result = power(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
-    assert (result.loss, result.s, result.designs[0].needed) == ("error", 0.0, 1)
+    assert (result.loss, result.s, result.designs[0].examples_needed) == ("error", 0.0, 1)
 
 
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network, 10,000 examples detect 0.005 only if the losses correlate by 0.99."""
     result = power(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    assert [design.needed for design in result.designs] == [284747, 142374, 28475, 2848]
-    detectable = [design.detectable for design in result.designs]
+    assert [design.examples_needed for design in result.designs] == [284747, 142374, 28475, 2848]
+    detectable = [design.detectable_difference for design in result.designs]
     assert detectable == pytest.approx([0.0266808, 0.0188662, 0.0084372, 0.0026681], abs=5e-8)

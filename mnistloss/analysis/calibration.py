@@ -37,6 +37,11 @@ class Bin:
     accuracy: float | None
     confidence: float | None
 
+    @property
+    def gap(self) -> float:
+        """|accuracy - confidence|; 0 if empty."""
+        return 0.0 if self.accuracy is None or self.confidence is None else abs(self.accuracy - self.confidence)
+
 
 @dataclass(frozen=True)
 class BrierDecomposition:
@@ -83,7 +88,7 @@ class Calibration:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form; a cost is the nll as given minus the nll at a temperature, null if infinite."""
-        fit = self.fit
+        fit, nll = self.fit, {"in_sample": self.fit.in_sample, "cross_fitted": self.fit.cross_fitted}
         return {
             "confidence": "max_k y_k",
             "binning": {"bins": len(self.bins), "edges": "equal width, (low, high]", "norm": "L1, weighted by count"},
@@ -92,11 +97,8 @@ class Calibration:
             "brier_of_top_label": asdict(self.brier),
             "reliability": [asdict(b) for b in self.bins],
             "temperature": {"best": fit.temperature, "even_and_odd_rows": fit.halves, "floor": MIN_PROBABILITY},
-            "nll": {"as_given": finite(self.nll), "in_sample": fit.in_sample, "cross_fitted": fit.cross_fitted},
-            "cost": {
-                "in_sample": finite(self._cost(fit.in_sample)),
-                "cross_fitted": finite(self._cost(fit.cross_fitted)),
-            },
+            "nll": finite({"as_given": self.nll, **nll}),
+            "cost": finite({name: self._cost(value) for name, value in nll.items()}),
         }
 
     def _cost(self, nll_at_temperature: float | None) -> float | None:
@@ -163,13 +165,10 @@ def calibration(scores: Scores, bins: int = 15) -> Calibration:
     correct = (scores.predicted == scores.labels).astype(np.float64)
     confidence = scores.probabilities()[scores.predicted, np.arange(scores.n)]
     binned, brier = reliability(confidence, correct, bins)
-    gaps = [
-        (b.count, abs(b.accuracy - b.confidence)) for b in binned if b.accuracy is not None and b.confidence is not None
-    ]
     return Calibration(
         bins=binned,
-        ece=math.fsum(n * gap for n, gap in gaps) / scores.n,
-        mce=max(gap for _, gap in gaps),
+        ece=math.fsum(b.count * b.gap for b in binned) / scores.n,
+        mce=max(b.gap for b in binned),
         brier=brier,
         nll=Moments.over(scores.losses("nll")).mean,
         fit=fit_temperature(scores),
@@ -189,19 +188,16 @@ def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[B
         Bin(low, high, n, *((float(accuracy[b]), float(mean[b])) if n else (None, None)))
         for b, (low, high, n) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
     )
-    return binned, _brier(confidence, correct, mean[place], accuracy[place])
-
-
-def _brier(f: Floats, o: Floats, f_bin: Floats, o_bin: Floats) -> BrierDecomposition:
-    """Decompose the score of forecasts f and outcomes o; f_bin and o_bin are their means over each example's bin."""
-    base_rate = float(o.mean())
-    return BrierDecomposition(
+    base_rate = float(correct.mean())
+    f, f_bin, o, o_bin = confidence, mean[place], correct, accuracy[place]  # forecasts, outcomes, their means by bin
+    brier = BrierDecomposition(
         score=float(((f - o) ** 2).mean()),
         reliability=float(((f_bin - o_bin) ** 2).mean()),
         resolution=float(((o_bin - base_rate) ** 2).mean()),
         uncertainty=base_rate * (1 - base_rate),
         within_bins=float(((f - f_bin) * (f - f_bin - 2 * (o - o_bin))).mean()),
     )
+    return binned, brier
 
 
 def fit_temperature(scores: Scores) -> TemperatureFit:

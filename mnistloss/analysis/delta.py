@@ -26,10 +26,7 @@ class DeltaRow:
     cee: float
     change: float
     infinite: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; infinite values are null."""
-        return {**finite(asdict(self)), "of_the_course": self.delta == DELTA}
+    of_the_course: bool
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,8 @@ class Delta:
     accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; a change is from delta = 1e-7."""
-        return {"rows": [row.as_dict() for row in self.rows], "hard": self.hard, "accuracy": self.accuracy}
+        """Return the JSON form; a change is from delta = 1e-7, and infinite values are null."""
+        return finite(asdict(self))
 
     def parts(self) -> list[Part]:
         """Return the table and its conclusion."""
@@ -52,8 +49,10 @@ class Delta:
             tuple(
                 (
                     f"{row.delta:.0e}" if row.delta else "0",
-                    *(nats(row.cee, 7), f"{row.change:+.3e}" if math.isfinite(row.change) else "infinite"),
-                    *(f"{row.infinite:,}", "the course's" if row.delta == DELTA else ""),
+                    nats(row.cee, 7),
+                    f"{row.change:+.3e}" if math.isfinite(row.change) else "infinite",
+                    f"{row.infinite:,}",
+                    "the course's" if row.of_the_course else "",
                 )
                 for row in self.rows
             ),
@@ -80,7 +79,7 @@ def delta(scores: Scores) -> Delta:
     p = scores.probabilities()
     moments = {value: Moments.over(scores.losses("cee", value)) for value in DELTAS}
     course = moments[DELTA].mean
-    rows = tuple(DeltaRow(value, m.mean, m.mean - course, m.infinite) for value, m in moments.items())
+    rows = tuple(DeltaRow(value, m.mean, m.mean - course, m.infinite, value == DELTA) for value, m in moments.items())
     accuracy = 1 - Moments.over(scores.losses("error")).mean
     return Delta(rows, bool(np.all((p == 0) | (p == 1))), accuracy)
 

@@ -30,10 +30,9 @@ class KnownLabelError:
     as_suggested: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; an infinite loss is null."""
+        content = asdict(self)
         votes = dict(zip(("label", "suggestion", "neither"), self.error.votes, strict=True))
-        losses = {"as_labelled": finite(self.as_labelled), "as_suggested": finite(self.as_suggested)}
-        return {**asdict(self.error), "votes": votes, "predicted": self.predicted, **losses}
+        return {**content.pop("error"), "votes": votes, **content}
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,16 @@ class Labels:
     share: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; an infinite mean is null."""
+        """Return the JSON form; an infinite loss is null."""
         keys = [labelling.replace(" ", "_") for labelling in _LABELLINGS]
-        means = finite({name: dict(zip(keys, values, strict=True)) for name, values in self.means.items()})
-        counts = {"known": self.listed, "among_these": len(self.errors)}
-        errors = [error.as_dict() for error in self.errors]
-        return {
-            **counts,
-            "means": means,
+        content = {
+            "known": self.listed,
+            "among_these": len(self.errors),
+            "means": {name: dict(zip(keys, values, strict=True)) for name, values in self.means.items()},
             "share_of_loss": self.share,
-            "errors": errors,
-            "source": LABEL_ERROR_SOURCE,
-            "rule": LABEL_ERROR_RULE,
+            "errors": [error.as_dict() for error in self.errors],
         }
+        return {**finite(content), "source": LABEL_ERROR_SOURCE, "rule": LABEL_ERROR_RULE}
 
     def parts(self) -> list[Part]:
         """Return the means, a row for each error, and the source."""

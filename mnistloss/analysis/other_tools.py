@@ -21,12 +21,17 @@ _TITLES = {"nll": "cross-entropy as other tools compute it", "mse": "squared err
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: the loss of ours that it computes, why values differ, and its formula, (p, log p, labels) -> (N,)."""
+    """A tool: why its value differs from ours, its formula, (y, labels) -> (N,), and the dtype of its arithmetic.
+
+    of_log: whether y is log p instead of p. ours: the loss of ours that it computes.
+    """
 
     name: str
-    ours: str
     why: str
-    run: Callable[[Floats, Floats, Array], Array] = field(repr=False)
+    run: Callable[[Floats, Array], Array] = field(repr=False)
+    dtype: type[np.floating[Any]] = np.float64
+    of_log: bool = False
+    ours: str = "nll"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Others:
             {"name": tool.name, "ours": tool.ours, "value": value, "difference": difference, "why": tool.why}
             for tool, value, difference in self.rows()
         ]
-        return {"n": self.n, "ours": finite(self.ours), "others": list(map(finite, others))}
+        return finite({"n": self.n, "ours": self.ours, "others": others})
 
     def parts(self) -> list[Part]:
         """Return a table for each of our losses."""
@@ -66,7 +71,8 @@ def others(scores: Scores) -> Others:
     t, p = scores.labels, scores.probabilities()
     with np.errstate(all="ignore"):
         log_p = scores.outputs.log(None, 0.0)
-        values = tuple(float(tool.run(p, log_p, t).mean()) for tool in TOOLS)
+        inputs = ((log_p if tool.of_log else p).astype(tool.dtype) for tool in TOOLS)
+        values = tuple(float(tool.run(y, t).mean()) for tool, y in zip(TOOLS, inputs, strict=True))
         return Others(scores.n, {name: Moments.over(scores.losses(name)).mean for name in _TITLES}, values)
 
 
@@ -100,49 +106,38 @@ def _mean_squared(p: Array, t: Array) -> Array:
     return ((p - (np.arange(len(p))[:, None] == t)) ** 2).mean(axis=0)
 
 
-def _float32(y: Array) -> Array:
-    return y.astype(np.float32)
-
-
 TOOLS = (
-    Tool("course, with delta", "nll", "adds 1e-7 inside the log", lambda p, _, t: -np.log(_of_label(p, t) + DELTA)),
-    Tool("course, batch version without delta", "nll", "the same as ours", lambda p, _, t: -np.log(_of_label(p, t))),
+    Tool("course, with delta", "adds 1e-7 inside the log", lambda p, t: -np.log(_of_label(p, t) + DELTA)),
+    Tool("course, batch version without delta", "the same as ours", lambda p, t: -np.log(_of_label(p, t))),
+    Tool("scikit-learn 1.9.1 log_loss, float64", "p clipped to [2.2e-16, 1 - 2.2e-16]", _scikit_learn),
     Tool(
-        "scikit-learn 1.9.1 log_loss, float64",
-        "nll",
-        "p clipped to [2.2e-16, 1 - 2.2e-16]",
-        lambda p, _, t: _scikit_learn(p, t),
-    ),
-    Tool(
-        "scikit-learn 1.9.1 log_loss, float32",
-        "nll",
-        "p clipped to [1.2e-7, 1 - 1.2e-7], float32",
-        lambda p, _, t: _scikit_learn(_float32(p), t),
+        "scikit-learn 1.9.1 log_loss, float32", "p clipped to [1.2e-7, 1 - 1.2e-7], float32", _scikit_learn, np.float32
     ),
     Tool(
         "Keras categorical_crossentropy",
-        "nll",
         "rows divided by their sum, p clipped to [1e-7, 1 - 1e-7], float32",
-        lambda p, _, t: _keras(_float32(p), t),
+        _keras,
+        np.float32,
     ),
     Tool(
         "torch CrossEntropyLoss of logits",
-        "nll",
         "log-softmax in float32; log p serves as the logits",
-        lambda _, log_p, t: _torch_cross_entropy(_float32(log_p), t),
+        _torch_cross_entropy,
+        np.float32,
+        of_log=True,
     ),
     Tool(
         "torch CrossEntropyLoss of probabilities",
-        "nll",
         "a mistake: softmax applied twice",
-        lambda p, _, t: _torch_cross_entropy(_float32(p), t),
+        _torch_cross_entropy,
+        np.float32,
     ),
-    Tool("torch NLLLoss of log p", "nll", "float32", lambda _, log_p, t: -_of_label(_float32(log_p), t)),
+    Tool("torch NLLLoss of log p", "float32", lambda log_p, t: -_of_label(log_p, t), np.float32, of_log=True),
     Tool(
         "MSE of Keras, scikit-learn, torch",
-        "mse",
         "mean over the K classes, without the half: 2 / K of ours",
-        lambda p, _, t: _mean_squared(p, t),
+        _mean_squared,
+        ours="mse",
     ),
 )
 """The tests compare each with the tool itself where it is installed."""

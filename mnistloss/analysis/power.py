@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mnistloss.analysis.view import MAIN_LOSS, Option, View, main_loss
 from mnistloss.document import Lines, Part, Table
 from mnistloss.evaluation.scoring import Scores
+from mnistloss.formatting import nats
 from mnistloss.stats import Moments, quantile
 
 POWER = 0.8
@@ -19,27 +20,15 @@ FORMULA = "n = 2 (1 - r) ((z_0.975 + z_0.8) s / difference)²"
 
 @dataclass(frozen=True)
 class Design:
-    """Two models on a test set each (correlation None), or on the same one, with correlated losses.
+    """Two models on a test set each, or paired: on the same one, with correlated losses.
 
-    needed: examples in each test set; detectable: the smallest difference that n examples detect.
+    examples_needed: in each test set. detectable_difference: the smallest one that n examples detect.
     """
 
+    paired: bool
     correlation: float | None
-    needed: int | None
-    detectable: float | None
-
-    def as_dict(self) -> dict[str, Any]:
-        pairing = {"paired": self.correlation is not None, "correlation": self.correlation}
-        return {**pairing, "examples_needed": self.needed, "detectable_difference": self.detectable}
-
-    def cells(self) -> tuple[str, str, str]:
-        """Return the design as a row of the table."""
-        paired = self.correlation is not None
-        return (
-            f"the same examples, correlation {self.correlation:g}" if paired else "two test sets, each of that size",
-            "-" if self.needed is None else f"{self.needed:,}",
-            "-" if self.detectable is None else f"{self.detectable:.5f}",
-        )
+    examples_needed: int | None
+    detectable_difference: float | None
 
 
 @dataclass(frozen=True)
@@ -56,16 +45,26 @@ class Power:
     designs: tuple[Design, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        losses = {"loss": self.loss, "difference": self.difference, "n": self.n, "s": self.s}
         test = {"power": POWER, "significance": round(1 - CONFIDENCE, 12), "sides": 2, "formula": FORMULA}
-        return {**losses, **test, "designs": [design.as_dict() for design in self.designs]}
+        content = asdict(self)
+        designs = content.pop("designs")
+        return {**content, **test, "designs": designs}
 
     def parts(self) -> list[Part]:
         """Return a row for each design, the assumptions and the formula."""
         table = Table(
             f"examples needed to detect a difference of {self.difference:g} in mean {self.loss}",
             ("the two models are tested on", ">examples needed", f">detectable at n = {self.n:,}"),
-            tuple(design.cells() for design in self.designs),
+            tuple(
+                (
+                    f"the same examples, correlation {d.correlation:g}"
+                    if d.paired
+                    else "two test sets, each of that size",
+                    "-" if d.examples_needed is None else f"{d.examples_needed:,}",
+                    nats(d.detectable_difference, 5),
+                )
+                for d in self.designs
+            ),
         )
         return [table, Lines((self._assumptions(), f"{FORMULA}; r is the correlation, 0 for two test sets."))]
 
@@ -90,10 +89,11 @@ def power(scores: Scores, difference: float = 0.005) -> Power:
 def _design(correlation: float | None, s: float | None, n: int, difference: float) -> Design:
     """Apply FORMULA: the difference of two means of n examples has the variance 2 (1 - r) s² / n."""
     if s is None:
-        return Design(correlation, None, None)
+        return Design(correlation is not None, correlation, None, None)
     z = quantile(CONFIDENCE) + quantile(2 * POWER - 1)
     scale = z * s * math.sqrt(2 * (1 - (correlation or 0.0)))
-    return Design(correlation, max(1, math.ceil((scale / difference) ** 2)), scale / math.sqrt(n))
+    needed = max(1, math.ceil((scale / difference) ** 2))
+    return Design(correlation is not None, correlation, needed, scale / math.sqrt(n))
 
 
 VIEW = View(

@@ -40,14 +40,13 @@ class Worst:
 
     examples: tuple[CostlyExample, ...]
     total: float
-    delta: float
     rows: Array = field(repr=False)
     scores: Scores = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form; an infinite loss is null."""
-        rows = [finite(asdict(example)) for example in self.examples]
-        return {"loss": "cee", "delta": self.delta, "total": finite(self.total), "worst": rows}
+        worst = [asdict(example) for example in self.examples]
+        return finite({"loss": "cee", "delta": self.scores.delta, "total": self.total, "worst": worst})
 
     def parts(self) -> list[Part]:
         """Return a table, and the pictures if the split has images."""
@@ -62,8 +61,7 @@ class Worst:
 
 def worst(scores: Scores, k: int = 10) -> Worst:
     """Find the k examples with the largest cee, ties in row order. Soft targets and classes raise InputError."""
-    labels = scores.labels
-    losses = scores.losses("cee")
+    labels, losses = scores.labels, scores.losses("cee")
     total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]
     costs = np.cumsum(losses[rows])
@@ -82,7 +80,7 @@ def worst(scores: Scores, k: int = 10) -> Worst:
         )
         for row, cost in zip(rows, costs, strict=True)
     )
-    return Worst(examples, total, scores.delta, rows, scores)
+    return Worst(examples, total, rows, scores)
 
 
 def _cells(example: CostlyExample) -> tuple[str, ...]:
