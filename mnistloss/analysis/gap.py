@@ -69,7 +69,14 @@ class Gap:
             Table(
                 f"{self.test.dataset} train: {train}, test: {test}",
                 ("measure", ">train", ">test", ">test - train", ">std. error", interval),
-                tuple(_cells(name, d) for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]),
+                tuple(
+                    (
+                        name,
+                        *(f"{mean:z.{4 if name == 'accuracy' else 7}f}" for mean in (d.train, d.test)),
+                        *difference_cells(d.gap, d.stderr, d.ci),
+                    )
+                    for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]
+                ),
             ),
             Lines((*(str(split.signature) for split in splits), *hints)),
         ]
@@ -103,7 +110,9 @@ def gap(
         for source, split in zip((train, test), SPLITS, strict=True)
     )
     differences = {name: _difference(on_train, on_test, name, confidence) for name in on_test.losses}
-    accuracy = _of_accuracy(on_train, on_test, differences["error"])
+    error = differences["error"]
+    ci = None if error.ci is None else (0.0 - error.ci[1], 0.0 - error.ci[0])
+    accuracy = SplitDifference(on_train.accuracy.value, on_test.accuracy.value, 0.0 - error.gap, error.stderr, ci)
     return Gap(on_train, on_test, confidence, {name: differences[name] for name in names}, accuracy)
 
 
@@ -112,18 +121,5 @@ def _difference(train: Evaluation, test: Evaluation, name: str, confidence: floa
         check_finite(split.predictions, name, split.losses[name].infinite)
     first, second = train.losses[name], test.losses[name]
     gap = second.value - first.value
-    has_stderr = first.stderr is not None and second.stderr is not None
-    stderr = math.hypot(first.stderr or 0.0, second.stderr or 0.0) if has_stderr else None
+    stderr = None if first.stderr is None or second.stderr is None else math.hypot(first.stderr, second.stderr)
     return SplitDifference(first.value, second.value, gap, stderr, normal_interval(gap, stderr, confidence))
-
-
-def _of_accuracy(train: Evaluation, test: Evaluation, error: SplitDifference) -> SplitDifference:
-    """Return the gap of the accuracy, which is 1 - error: the gap has the other sign."""
-    ci = None if error.ci is None else (0.0 - error.ci[1], 0.0 - error.ci[0])
-    return SplitDifference(train.accuracy.value, test.accuracy.value, 0.0 - error.gap, error.stderr, ci)
-
-
-def _cells(name: str, difference: SplitDifference) -> tuple[str, ...]:
-    digits = 4 if name == "accuracy" else 7
-    means = (f"{mean:z.{digits}f}" for mean in (difference.train, difference.test))
-    return (name, *means, *difference_cells(difference.gap, difference.stderr, difference.ci))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +29,7 @@ _BLOCK_DRAWS = 2**20
 class Lens:
     """The sorted mean losses (draws,) of random mini-batches, and the mean over all n examples, `full`.
 
+    edges, counts: of the bins of a histogram of the finite means, counts (bins,).
     sd, predicted: the standard deviation of the means, and s / sqrt(batch_size); None if a loss is infinite.
     batches, last, batch_means: of the examples in row order in batches of batch_size: the number of batches, the size
     of the last one, and the unweighted mean of their means.
@@ -41,6 +40,8 @@ class Lens:
     batch_size: int
     seed: int
     means: Floats = field(repr=False)
+    edges: Floats = field(repr=False)
+    counts: NDArray[np.intp] = field(repr=False)
     sd: float | None
     predicted: float | None
     n: int
@@ -54,48 +55,26 @@ class Lens:
         values = np.quantile(self.means, _QUANTILES, method="inverted_cdf")
         return {f"{100 * q:g} %": float(value) for q, value in zip(_QUANTILES, values, strict=True)}
 
-    @cached_property
-    def counts(self) -> NDArray[np.intp]:
-        """Number of finite means in each bin."""
-        return np.histogram(self._finite, self.edges)[0]
-
-    @cached_property
-    def edges(self) -> Floats:
-        """Edges of at most 20 bins of equal width; for error rates every bin spans equally many error counts."""
-        means, size = self._finite, self.batch_size
-        if not len(means):
-            return np.zeros(1)
-        low, high = float(means[0]), float(means[-1])
-        if self.loss == "error" and np.allclose(means * size, np.rint(means * size), rtol=0, atol=1e-6):
-            fewest, most = round(low * size), round(high * size)
-            step = math.ceil((most - fewest + 1) / _MAX_BINS)
-            return (np.arange(fewest, most + step + 1, step) - 0.5) / size
-        if formatting.noise(high - low):
-            margin = abs(low) / 10 or 1.0
-            return np.linspace(low - margin, high + margin, 2)
-        return np.linspace(low, high, _MAX_BINS + 1)
-
     @property
     def infinite(self) -> int:
         """Number of infinite means."""
-        return len(self.means) - len(self._finite)
-
-    @property
-    def _finite(self) -> Floats:
-        return self.means[np.isfinite(self.means)]
+        return len(self.means) - int(self.counts.sum())
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form; infinite values are null."""
-        sample = {"loss": self.loss, "batch_size": self.batch_size, "draws": len(self.means), "seed": self.seed}
-        return {
-            **sample,
-            "full": finite(self.full),
-            "quantiles": finite(self.quantiles),
+        content = {
+            "loss": self.loss,
+            "batch_size": self.batch_size,
+            "draws": len(self.means),
+            "seed": self.seed,
+            "full": self.full,
+            "quantiles": self.quantiles,
             "sd": self.sd,
             "predicted_sd": self.predicted,
             "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist(), "infinite": self.infinite},
-            "partition": {"batches": self.batches, "last": self.last, "mean_of_batch_means": finite(self.batch_means)},
+            "partition": {"batches": self.batches, "last": self.last, "mean_of_batch_means": self.batch_means},
         }
+        return finite(content)
 
     def parts(self) -> list[Part]:
         """Return the quantiles, a histogram, and a sentence on the batches in row order."""
@@ -103,15 +82,14 @@ class Lens:
         heads = ("all examples", *self.quantiles, "sd", "s / sqrt(B)")
         values = (self.full, *self.quantiles.values(), self.sd, self.predicted)
         table = Table(title, tuple(f">{head}" for head in heads), (tuple(nats(value) for value in values),))
-        infinite = (f"Infinite means, in no bin: {self.infinite:,}.",) if self.infinite else ()
-        return [table, *self._histogram(), Lines((*infinite, self._sentence()))]
-
-    def _histogram(self) -> Iterator[Bars]:
+        parts: list[Part] = [table]
         if self.counts.any():
             labels = tuple(f"{nats(low)} to {nats(high)}" for low, high in pairwise(self.edges))
             notes = tuple(f"{n:,}" for n in self.counts)
             title = f"mini-batches by mean {self.loss}"
-            yield Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart(title))
+            parts += [Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart(title))]
+        infinite = (f"Infinite means, in no bin: {self.infinite:,}.",) if self.infinite else ()
+        return [*parts, Lines((*infinite, self._sentence()))]
 
     def _chart(self, title: str) -> Chart:
         curves = [staircase("mini-batches", self.edges, self.counts)]
@@ -144,12 +122,16 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
     moments = Moments.over(losses)
     batches = [losses[indices] for indices in partition(scores.n, batch_size)]
     means = np.sort(_means(losses, batch_size, draws, Words(seed)))
+    finite_means = means[np.isfinite(means)]
+    edges = _edges(finite_means, loss, batch_size)
     return Lens(
         loss=loss,
         full=moments.mean,
         batch_size=batch_size,
         seed=seed,
         means=means,
+        edges=edges,
+        counts=np.histogram(finite_means, edges)[0],
         sd=None if moments.infinite else float(means.std()),
         predicted=None if moments.infinite else math.sqrt(moments.deviations / moments.n / batch_size),
         n=scores.n,
@@ -165,6 +147,22 @@ def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
     sizes = [min(step, draws - start) for start in range(0, draws, step)]
     blocks = (words.below(len(losses), size * batch_size).reshape(size, batch_size) for size in sizes)
     return np.concatenate([losses[indices].mean(axis=1) for indices in blocks])
+
+
+def _edges(means: Floats, loss: str, batch_size: int) -> Floats:
+    """Return edges of at most 20 bins of equal width; for error rates every bin spans equally many error counts."""
+    if not len(means):
+        return np.zeros(1)
+    low, high = float(means[0]), float(means[-1])
+    errors = means * batch_size
+    if loss == "error" and np.allclose(errors, np.rint(errors), rtol=0, atol=1e-6):
+        fewest, most = round(errors[0]), round(errors[-1])
+        step = math.ceil((most - fewest + 1) / _MAX_BINS)
+        return (np.arange(fewest, most + step + 1, step) - 0.5) / batch_size
+    if formatting.noise(high - low):
+        margin = abs(low) / 10 or 1.0
+        return np.linspace(low - margin, high + margin, 2)
+    return np.linspace(low, high, _MAX_BINS + 1)
 
 
 VIEW = View(

@@ -62,9 +62,12 @@ def build_report(
     """
     if not predictions:
         raise ArgumentError("there are no predictions to report; name at least one file")
-    chosen = DataOptions(**data)
-    loader = TargetLoader(chosen)
-    scores = [_score(source, chosen, loader) for source in predictions]
+    data_options = DataOptions(**data)
+    loader, losses = TargetLoader(data_options), default_losses(data_options.input)
+    scores = [
+        score(source, data_options, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader)
+        for source in predictions
+    ]
     files = tuple(_file_report(one, confidence) for one in scores)
     if len(files) == 1:
         return Overview(files)
@@ -72,13 +75,7 @@ def build_report(
     return Overview(files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), options)))
 
 
-def _score(predictions: Predictions, data: DataOptions, loader: TargetLoader) -> Scores:
-    losses = default_losses(data.input)
-    return score(predictions, data, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader)
-
-
 def _file_report(scores: Scores, confidence: float) -> FileReport:
-    per_class = scores.t.ndim == 1
-    evaluation = summarize(scores, ScoreOptions(confidence=confidence, per_class=per_class))
+    evaluation = summarize(scores, ScoreOptions(confidence=confidence, per_class=scores.t.ndim == 1))
     views = {name: result_or_reason(partial(find_view(name).see, scores, **options)) for name, options in VIEWS.items()}
     return FileReport(evaluation, views)

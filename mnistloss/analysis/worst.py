@@ -54,7 +54,14 @@ class Worst:
         if any(example.label_known_wrong is not None for example in self.examples):
             heads += ("label known to be wrong",)
         title = f"costliest examples by cee, {len(self.examples):,} of {self.scores.n:,}"
-        table = Table(title, heads, tuple(_cells(example)[: len(heads)] for example in self.examples))
+        rows = (
+            (
+                *(str(e.index), str(e.label), str(e.predicted), f"{e.probability:.4g}"),
+                *(nats(e.loss), percent(e.share), percent(e.cumulative), "yes" if e.label_known_wrong else "no"),
+            )
+            for e in self.examples
+        )
+        table = Table(title, heads, tuple(row[: len(heads)] for row in rows))
         captions = tuple(f"{example.index}: {example.label} as {example.predicted}" for example in self.examples)
         return [table, *self.scores.pictures(self.rows, captions)]
 
@@ -81,14 +88,6 @@ def worst(scores: Scores, k: int = 10) -> Worst:
         for row, cost in zip(rows, costs, strict=True)
     )
     return Worst(examples, total, rows, scores)
-
-
-def _cells(example: CostlyExample) -> tuple[str, ...]:
-    return (
-        *(str(example.index), str(example.label), str(example.predicted), f"{example.probability:.4g}"),
-        *(nats(example.loss), percent(example.share), percent(example.cumulative)),
-        "yes" if example.label_known_wrong else "no",
-    )
 
 
 VIEW = View(

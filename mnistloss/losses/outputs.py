@@ -123,7 +123,7 @@ class LogProbabilities(Outputs):
 
     @cached_property
     def p(self) -> Floats:
-        return np.exp(self.scores)
+        return np.exp(self._log(None))
 
     def p_minus_one(self, t: Array | None) -> Floats:
         return np.expm1(self._log(t))
@@ -145,10 +145,6 @@ class Logits(LogProbabilities):
     @property
     def confidence(self) -> Floats:
         return 1.0 / (1.0 + self._others)
-
-    @cached_property
-    def p(self) -> Floats:
-        return np.exp(self._log(None))
 
     @cached_property
     def _others(self) -> Floats:

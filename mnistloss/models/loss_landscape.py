@@ -64,21 +64,15 @@ def explain_accuracy(
         model = SoftmaxRegression.load(weights, x.shape[1], data.dataset.classes)
     unit = path.direction_of(model, x, t, words)
     positions = np.linspace(*path.range, path.steps + 1)
-    loss, accuracy = _measure(model.scores(x), unit.scores(x), t, positions)
+    loss, accuracy = np.empty(len(positions)), np.empty(len(positions))
+    start, step = np.ascontiguousarray(model.scores(x).T), np.ascontiguousarray(unit.scores(x).T)
+    for i, position in enumerate(positions):
+        outputs = Logits(start + position * step)  # scores are linear in the weights
+        loss[i] = Moments.over(LOSSES["nll"](outputs, t)).mean
+        accuracy[i] = np.count_nonzero(outputs.predicted == t) / len(t)
     _, gradient = model.step_along(unit, sum(path.range) / 2).gradient(x, t)
     slope = float((gradient.weights * unit.weights).sum() + gradient.bias @ unit.bias)
     return AccuracyPath(dataset, split, len(t), batch_size, seed, path, positions, loss, accuracy, slope)
-
-
-def _measure(scores: Floats, change: Floats, t: Array, positions: Floats) -> tuple[Floats, Floats]:
-    """Compute the mean loss and the accuracy at each position; scores are linear in the weights."""
-    loss, accuracy = np.empty(len(positions)), np.empty(len(positions))
-    start, step = np.ascontiguousarray(scores.T), np.ascontiguousarray(change.T)
-    for i, position in enumerate(positions):
-        outputs = Logits(start + position * step)
-        loss[i] = Moments.over(LOSSES["nll"](outputs, t)).mean
-        accuracy[i] = np.count_nonzero(outputs.predicted == t) / len(t)
-    return loss, accuracy
 
 
 @dataclass(frozen=True)
