@@ -113,11 +113,6 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
     return (middle - spread) / scale if share > 0 else 0.0, (middle + spread) / scale if share < 1 else 1.0
 
 
-def bootstrap_interval(values: Floats, draws: int, seed: int, confidence: float) -> Interval:
-    """Return the percentile interval of the mean of values (n,); see `bootstrap_intervals`."""
-    return bootstrap_intervals(values[np.newaxis], draws, seed, confidence)[0]
-
-
 def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float) -> list[Interval]:
     """Return percentile intervals of the means of the rows of values (m, n), from `draws` resamples of the columns.
 

@@ -125,7 +125,7 @@ def test_directions_have_length_one(weights: Path) -> None:
     model = SoftmaxRegression.load(weights, 784, 10)
     x, t = mini_batch(5, 0)
     steps = [
-        WeightPath.of(weight, direction, None, 1).direction_of(model, x.astype(float), t, Words(seed))
+        WeightPath(weight, direction, (-1.0, 1.0), 1).direction_of(model, x.astype(float), t, Words(seed))
         for weight, direction, seed in (
             ((3, 2), None, 0),
             (None, "gradient", 0),

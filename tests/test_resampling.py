@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from mnistloss.errors import ArgumentError
-from mnistloss.stats import EXACT, bootstrap_interval, holm, mcnemar_p, sign_flip_p
+from mnistloss.stats import EXACT, Interval, bootstrap_intervals, holm, mcnemar_p, sign_flip_p
+
+
+def bootstrap_interval(values: np.ndarray, draws: int, seed: int, confidence: float) -> Interval:
+    (interval,) = bootstrap_intervals(values[np.newaxis], draws, seed, confidence)
+    return interval
 
 
 def brute_force(differences: np.ndarray) -> float:

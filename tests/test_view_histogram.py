@@ -19,28 +19,29 @@ OWN = DataOptions(dataset="mnist-5k")
 
 
 def test_bins_are_those_of_a_loop(probs: np.ndarray) -> None:
-    """Counts and sums of each bin equal those of a plain loop; shares add up to 1, sums to the loss of `evaluate`."""
+    """Counts and shares of each bin equal those of a plain loop; the shares are of the loss of `evaluate`."""
     losses = [-math.log(float(row[t]) + 1e-7) for row, t in zip(probs, LABELS, strict=True)]
     result = histogram(scores_of(probs, OWN), per_decade=2)
-    whole_powers = result.edges[::2]
+    edges = [result.bins[0].low, *(b.high for b in result.bins)]
+    whole_powers = np.array(edges[::2])
     np.testing.assert_allclose(whole_powers, 10.0 ** np.arange(len(whole_powers)) * whole_powers[0], rtol=1e-12)
-    assert result.edges[0] <= min(losses)
-    assert max(losses) <= result.edges[-1]
-    for place, (low, high) in enumerate(zip(result.edges[:-1], result.edges[1:], strict=True)):
-        inside = [loss for loss in losses if low <= loss < high]
-        assert result.counts[place] == len(inside)
-        assert result.sums[place] == pytest.approx(math.fsum(inside), rel=1e-12)
-    assert sum(share or 0 for share in result.shares) == pytest.approx(1, rel=1e-12)
-    assert result.sums.sum() / 1000 == pytest.approx(evaluate(probs, dataset="mnist-5k").losses["cee"].value, rel=1e-12)
+    assert edges[0] <= min(losses)
+    assert max(losses) <= edges[-1]
+    total = 1000 * evaluate(probs, dataset="mnist-5k").losses["cee"].value
+    for b in result.bins:
+        inside = [loss for loss in losses if b.low <= loss < b.high]
+        assert b.count == len(inside)
+        assert b.share_of_loss == pytest.approx(math.fsum(inside) / total, rel=1e-12)
+    assert sum(b.share_of_loss or 0 for b in result.bins) == pytest.approx(1, rel=1e-12)
     ranked = sorted(losses)
     assert result.median == pytest.approx(ranked[499], rel=1e-12)
-    assert result.costliest_twentieth == pytest.approx(sum(ranked[-50:]) / sum(ranked), rel=1e-12)
+    assert result.share_of_costliest_twentieth == pytest.approx(sum(ranked[-50:]) / sum(ranked), rel=1e-12)
 
 
 def test_perfect_rows_are_in_the_first_bin() -> None:
     """A perfect row costs -1e-7, which has no logarithm: it is in the first bin."""
     result = histogram(scores_of(np.eye(10)[LABELS], OWN))
-    assert (result.edges[0], len(result.edges), result.counts.tolist()) == (1e-6, 4, [1000, 0, 0])
+    assert (result.bins[0].low, [b.count for b in result.bins]) == (1e-6, [1000, 0, 0])
     assert result.as_dict()["bins"][0]["low"] is None
     bars = result.parts()[0]
     assert isinstance(bars, Bars)
@@ -63,7 +64,7 @@ def test_infinite_losses(tmp_path: Path, cli: Cli) -> None:
 def test_everything_infinite() -> None:
     """Without a finite loss all bins are empty."""
     result = histogram(scores_of([[1.0, 0.0]], DataOptions(targets=[1], delta=0)))
-    assert (result.infinite, result.counts.sum(), result.median) == (1, 0, math.inf)
+    assert (result.infinite, sum(b.count for b in result.bins), result.median) == (1, 0, math.inf)
 
 
 def test_predicted_classes_are_refused() -> None:
@@ -82,7 +83,7 @@ def test_plot_draws_the_chart(tmp_path: Path, cli: Cli, preds: Path) -> None:
 def test_book_network(real: Path, realdata: Path) -> None:
     """On the book's network half the digits cost 0.0256 or less, and the costliest 500 make up 59.7 % of the loss."""
     result = histogram(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    assert (result.median, result.costliest_twentieth) == pytest.approx((0.025572, 0.597), rel=1e-3)
+    assert (result.median, result.share_of_costliest_twentieth) == pytest.approx((0.025572, 0.597), rel=1e-3)
     lines = result.parts()[-1]
     assert isinstance(lines, Lines)
     assert lines.lines == (

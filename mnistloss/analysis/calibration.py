@@ -105,7 +105,6 @@ class Calibration:
         return None if nll_at_temperature is None else self.nll - nll_at_temperature
 
     def parts(self) -> list[Part]:
-        """Return the accuracy of each bin that is not empty, the Brier score's decomposition, and sentences."""
         filled = [b for b in self.bins if b.count]
         bars = Bars(
             "accuracy by confidence",

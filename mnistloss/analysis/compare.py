@@ -25,7 +25,7 @@ from mnistloss.losses.losses import LOSSES, find_loss
 from mnistloss.stats import (
     Interval,
     Moments,
-    bootstrap_interval,
+    bootstrap_intervals,
     holm,
     mcnemar_p,
     normal_interval,
@@ -157,7 +157,6 @@ class Comparison:
         return [difference for difference in self.differences if not (difference.ci and difference.ci[1] <= margin)]
 
     def parts(self) -> list[Part]:
-        """Return the ranking, the differences, their tests, and the examples on which each pair differs most."""
         level = formatting.level(self.options.confidence)
         parts = [
             self._ranking(),
@@ -177,7 +176,10 @@ class Comparison:
             parts += [self._table("examples that only one of the two gets right", columns, _mcnemar_cells)]
         parts += [Lines(self._notes())]
         for difference in self.differences:
-            parts += [self._cases(difference), *self._pictures(difference)] if difference.differ_most else []
+            if difference.differ_most:
+                captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
+                pictures = self.scores.pictures(np.array(difference.rows), captions)
+                parts += [self._cases(difference), *pictures]
         return parts
 
     def _ranking(self) -> Part:
@@ -219,10 +221,6 @@ class Comparison:
         )
         title = f"where {shown(difference.predictions)} differs most from {shown(self.baseline)}"
         return Table(title, (">index", ">label", ">baseline", ">this file", ">difference"), tuple(rows))
-
-    def _pictures(self, difference: Difference) -> list[Part]:
-        captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
-        return self.scores.pictures(np.array(difference.rows, np.intp), captions)
 
 
 def check_finite(predictions: str, loss: str, infinite: int) -> None:
@@ -329,6 +327,7 @@ def _difference(baseline: File, other: File, scores: Scores, options: Comparison
     """Return one comparison, as if it were the only one: p-values are not adjusted."""
     d = other.losses - baseline.losses
     moments = Moments.over(d)
+    (bootstrap_ci,) = bootstrap_intervals(d[np.newaxis], options.bootstrap, options.seed, options.confidence)
     p, exact = sign_flip_p(d, options.flips, options.seed)
     rows = np.argsort(-np.abs(d), kind="stable")[:_MAX_CASES]
     rows = rows[d[rows] != 0]
@@ -339,7 +338,7 @@ def _difference(baseline: File, other: File, scores: Scores, options: Comparison
         mean=moments.mean,
         stderr=moments.stderr,
         ci=normal_interval(moments.mean, moments.stderr, options.confidence),
-        bootstrap_ci=bootstrap_interval(d, options.bootstrap, options.seed, options.confidence),
+        bootstrap_ci=bootstrap_ci,
         p=p,
         exact=exact,
         p_holm=p,

@@ -36,7 +36,6 @@ class Confusion:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; an infinite cost is null."""
         keys = ("true", "predicted", "count", "cost", "share")
         return {
             "loss": self.loss,
@@ -45,7 +44,6 @@ class Confusion:
         }
 
     def parts(self) -> list[Part]:
-        """Return the matrix and the table of the costliest confusions."""
         k = len(self.counts)
         matrix = Table(
             "examples by true class (rows) and predicted class (columns)",

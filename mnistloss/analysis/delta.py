@@ -42,7 +42,6 @@ class Delta:
         return finite(asdict(self))
 
     def parts(self) -> list[Part]:
-        """Return the table and its conclusion."""
         table = Table(
             "mean cee by delta",
             (">delta", ">cee", ">change from 1e-7", ">infinite terms", ""),

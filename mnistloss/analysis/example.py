@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
@@ -55,24 +55,31 @@ class ExampleLoss:
         return None if self.scores is None else np.exp(self.scores - self.scores.max())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content for JSON: null for what is infinite."""
-        of, place = self.source, self.place
-        data = {"predictions": of.name, "index": self.index, "dataset": of.dataset, "split": of.split, "example": place}
-        how = {"input": of.input, "delta": of.delta, "label": self.label, "predicted": self.predicted}
+        source = self.source
         columns = {"y": self.y, "t": self.t, "squared_difference": self.squares, "t_log_y": self.logs}
         if self.scores is not None and self.exponentials is not None:
             columns |= {"score": self.scores, "exponential": self.exponentials}
-        terms = [
-            {"class": k, **{name: float(column[k]) for name, column in columns.items()}} for k in range(len(self.y))
-        ]
+        terms = zip(*(column.tolist() for column in columns.values()), strict=True)
+        data = {"predictions": source.name, "index": self.index, "dataset": source.dataset, "split": source.split}
+        how = {"example": self.place, "input": source.input, "delta": source.delta}
+        classes = {"label": self.label, "predicted": self.predicted}
+        rows = [{"class": k, **dict(zip(columns, term, strict=True))} for k, term in enumerate(terms)]
         sums = {name: float(column.sum()) for name, column in columns.items() if name != "score"}
-        return {**data, **how, "terms": list(map(finite, terms)), "sums": finite(sums), "losses": finite(self.losses)}
+        return finite({**data, **how, **classes, "terms": rows, "sums": sums, "losses": self.losses})
 
     def parts(self) -> list[Part]:
-        """Return the digit, the softmax of logits, the terms with their sums, and the losses beside their formulas."""
-        targets = "soft targets" if self.label is None else f"label {self.label}"
+        label = "soft" if self.label is None else str(self.label)
+        caption = f"{self.index if self.place is None else self.place}: {label}"
+        parts = self.source.pictures(np.array([self.index]), (caption,))
+        if self.scores is not None and self.exponentials is not None:
+            columns = {">z_k": self.scores, ">exp(z_k - max z)": self.exponentials, ">y_k": self.y}
+            parts += [
+                self._table("scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)", columns),
+                Lines((self._prediction(),)),
+            ]
         delta = formatting.delta(self.source.delta)
         log = f"log(y_k + {delta})" if self.source.delta else "log y_k"
+        targets = "soft targets" if self.label is None else f"label {self.label}"
         terms = self._table(
             f"{shown(self.source.name)}, row {self.index}: {targets}, predicted {self.predicted}",
             {">y_k": self.y, ">t_k": self.t, ">(y_k - t_k)²": self.squares, f">t_k {log}": self.logs},
@@ -82,40 +89,23 @@ class ExampleLoss:
             ("", "formula", ">value"),
             tuple((name, LOSSES[name].formula, formatting.loss(value)) for name, value in self.losses.items()),
         )
-        return [*self._picture(), *self._softmax(), terms, losses]
+        return [*parts, terms, losses]
 
-    def _picture(self) -> list[Part]:
-        caption = f"{self.index if self.place is None else self.place}: {'soft' if self.label is None else self.label}"
-        return self.source.pictures(np.array([self.index]), (caption,))
-
-    def _softmax(self) -> Iterator[Part]:
-        if self.scores is None or self.exponentials is None:
-            return
-        yield self._table(
-            "scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)",
-            {">z_k": self.scores, ">exp(z_k - max z)": self.exponentials, ">y_k": self.y},
-        )
+    def _prediction(self) -> str:
         before, after = self.predicted, int(np.argmax(self.y))
-        yield Lines(
-            (
-                f"The largest z and the largest y are of class {before}: a prediction does not need the softmax, the"
-                " loss does."
-                if before == after
-                else f"The largest z is of class {before}; after rounding, y is as large for class {after}.",
-            )
-        )
+        if before != after:
+            return f"The largest z is of class {before}; after rounding, y is as large for class {after}."
+        largest = f"The largest z and the largest y are of class {before}"
+        return f"{largest}: a prediction does not need the softmax, the loss does."
 
     def _table(self, title: str, columns: Mapping[str, Floats]) -> Table:
         """Return a table with a row for each class and one for the sums, except those of logits."""
-        rows = [
-            (str(k), *map(_cell, values), self._mark(k)) for k, values in enumerate(zip(*columns.values(), strict=True))
-        ]
+        rows = []
+        for k, values in enumerate(zip(*columns.values(), strict=True)):
+            marks = ("true class" if k == self.label else "", "predicted" if k == self.predicted else "")
+            rows.append((str(k), *map(_cell, values), ", ".join(filter(None, marks))))
         sums = ("" if column is self.scores else _cell(float(column.sum())) for column in columns.values())
         return Table(title, (">k", *columns, ""), (*rows, ("Σ", *sums, "")))
-
-    def _mark(self, k: int) -> str:
-        marks = ("true class" if k == self.label else "", "predicted" if k == self.predicted else "")
-        return ", ".join(filter(None, marks))
 
 
 def _cell(value: float) -> str:

@@ -60,7 +60,6 @@ class Gap:
         }
 
     def parts(self) -> list[Part]:
-        """Return a row for each loss and the accuracy, then the signatures and hints of both splits."""
         splits = self.train, self.test
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
         hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnistloss.analysis.view import Option, View, staircase
 from mnistloss.arrays.checks import Floats
@@ -23,62 +22,58 @@ _COSTLIEST_ONE_IN = 20
 
 
 @dataclass(frozen=True)
+class LossBin:
+    """The examples whose cee is in [low, high): their number, and their share of the total cee."""
+
+    low: float
+    high: float
+    count: int
+    share_of_loss: float | None
+
+
+@dataclass(frozen=True)
 class Histogram:
-    """Counts and sums (bins,) of the cee of n examples over edges (bins + 1,), equally spaced in its logarithm.
+    """The cee of n examples in bins that are equally wide in its logarithm.
 
     The first bin also holds all smaller losses, the last one its upper edge; no bin holds the infinite losses.
-    costliest_twentieth: the share of the total that it makes up, None if the total is infinite or 0.
+    share_of_costliest_twentieth: of the total, None if the total is infinite or 0.
     """
 
-    n: int
     delta: float
-    edges: Floats = field(repr=False)
-    counts: NDArray[np.intp] = field(repr=False)
-    sums: Floats = field(repr=False)
+    n: int
     infinite: int
     median: float
-    costliest_twentieth: float | None
-
-    @property
-    def shares(self) -> list[float | None]:
-        """The share of the total that each bin makes up; None if a loss is infinite."""
-        total = math.inf if self.infinite else math.fsum(self.sums)
-        return [ratio(max(0.0, float(part)), total) for part in self.sums]
+    share_of_costliest_twentieth: float | None
+    bins: tuple[LossBin, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form; the lower edge of the first bin is null, and so is an infinite median."""
-        rows = zip(pairwise([None, *self.edges.tolist()[1:]]), self.counts.tolist(), self.shares, strict=True)
-        return {
-            "loss": "cee",
-            "delta": self.delta,
-            "n": self.n,
-            "infinite": self.infinite,
-            "median": finite(self.median),
-            "share_of_costliest_twentieth": self.costliest_twentieth,
-            "bins": [{"low": low, "high": high, "count": n, "share_of_loss": share} for (low, high), n, share in rows],
-        }
+        content = finite(asdict(self))
+        content["bins"][0]["low"] = None
+        return {"loss": "cee", **content}
 
     def parts(self) -> list[Part]:
-        """Return bars of the counts with each bin's share of the loss, and sentences."""
-        edges = [_edge_text(edge) for edge in self.edges]
-        labels = (f"below {edges[1]}", *(f"{low} to {high}" for low, high in pairwise(edges[1:])))
-        notes = tuple(f"{n:,}, {percent(share)} of the loss" for n, share in zip(self.counts, self.shares, strict=True))
-        title = "examples by cee, in nats"
-        return [Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart()), Lines(self._sentences())]
+        edges = [_edge_text(b.high) for b in self.bins]
+        labels = (f"below {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges)))
+        notes = tuple(f"{b.count:,}, {percent(b.share_of_loss)} of the loss" for b in self.bins)
+        counts = tuple(float(b.count) for b in self.bins)
+        return [Bars("examples by cee, in nats", labels, counts, notes, self._chart()), Lines(self._sentences())]
 
     def _chart(self) -> Chart:
-        curves = [staircase("share of the examples", self.edges, 100 * self.counts / self.n)]
+        edges = np.array([self.bins[0].low, *(b.high for b in self.bins)])
+        curves = [staircase("share of the examples", edges, 100 * np.array([b.count for b in self.bins]) / self.n)]
         if not self.infinite:
-            curves += [staircase("share of the loss", self.edges, 100 * np.array(self.shares, np.float64))]
-        x = Axis(f"cee of an example, in nats; the first bin holds all below {_edge_text(self.edges[1])}", log=True)
+            shares = np.array([b.share_of_loss for b in self.bins], np.float64)
+            curves += [staircase("share of the loss", edges, 100 * shares)]
+        x = Axis(f"cee of an example, in nats; the first bin holds all below {_edge_text(edges[1])}", log=True)
         return Chart("share of the examples and of the loss by cee", x, Axis("share in a bin, in %"), tuple(curves))
 
     def _sentences(self) -> tuple[str, ...]:
         sentences = [f"Half of the examples cost {nats(self.median, 6)} or less."]
-        if self.costliest_twentieth is not None:
+        if self.share_of_costliest_twentieth is not None:
             count = math.ceil(self.n / _COSTLIEST_ONE_IN)
             which, make = (f"{count:,} costliest", "make") if count > 1 else ("costliest", "makes")
-            share = percent(self.costliest_twentieth)
+            share = percent(self.share_of_costliest_twentieth)
             sentences += [f"The {which} of them, {percent(count / self.n)}, {make} up {share} of the loss."]
         if self.infinite:
             sentences += [f"Infinite losses, in no bin: {self.infinite:,}."]
@@ -90,17 +85,21 @@ def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
     losses = np.sort(scores.losses("cee"))
     finite_losses = losses[np.isfinite(losses)]
     edges = _edges(finite_losses if len(finite_losses) else np.array([_MIN_LOSS]), per_decade)
-    bins = len(edges) - 1
-    place = np.clip(np.searchsorted(edges, finite_losses, side="right") - 1, 0, bins - 1)
+    k = len(edges) - 1
+    place = np.clip(np.searchsorted(edges, finite_losses, side="right") - 1, 0, k - 1)
+    counts, sums = np.bincount(place, minlength=k), np.bincount(place, finite_losses, k).astype(np.float64)
+    infinite = scores.n - len(finite_losses)
+    total = math.inf if infinite else math.fsum(sums)
+    shares = [ratio(max(0.0, part), total) for part in sums.tolist()]
+    bins = zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), shares, strict=True)
+    costliest = losses[-math.ceil(scores.n / _COSTLIEST_ONE_IN) :]
     return Histogram(
-        n=scores.n,
         delta=scores.delta,
-        edges=edges,
-        counts=np.bincount(place, minlength=bins),
-        sums=np.bincount(place, finite_losses, bins).astype(np.float64),
-        infinite=scores.n - len(finite_losses),
+        n=scores.n,
+        infinite=infinite,
         median=float(losses[(scores.n - 1) // 2]),
-        costliest_twentieth=ratio(math.fsum(losses[-math.ceil(scores.n / _COSTLIEST_ONE_IN) :]), math.fsum(losses)),
+        share_of_costliest_twentieth=ratio(math.fsum(costliest), math.fsum(losses)),
+        bins=tuple(LossBin(*one) for one in bins),
     )
 
 

@@ -53,7 +53,6 @@ class Inspection:
         return {name: result.as_dict() for name, result in self.results.items()}
 
     def parts(self) -> list[Part]:
-        """Return the results, under the names of the views where there are several, then the signature and hints."""
         s, several = self.scores, len(self.results) > 1
         data = formatting.data(s.dataset, s.split)
         parts: list[Part] = [Lines((f"{shown(s.name)} on {data}, {formatting.sample_size(s.n)}",))]

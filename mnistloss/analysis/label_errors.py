@@ -50,7 +50,6 @@ class Labels:
     share: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; an infinite loss is null."""
         keys = [labelling.replace(" ", "_") for labelling in _LABELLINGS]
         content = {
             "known": self.listed,
@@ -62,22 +61,24 @@ class Labels:
         return {**finite(content), "source": LABEL_ERROR_SOURCE, "rule": LABEL_ERROR_RULE}
 
     def parts(self) -> list[Part]:
-        """Return the means, a row for each error, and the source."""
         if not self.listed:
             lists = "Only the label errors of the MNIST test set are listed."
             return [Lines(("No label errors are known for these labels.", lists, f"{_RULE}.", _SOURCE))]
         if not self.errors:
             return [Lines((f"None of the {self.listed} known label errors is among these examples (n = {self.n:,}).",))]
-        return [self._means(), self._errors(), self._sentences()]
-
-    def _means(self) -> Table:
-        counts = (self.n, self.n - len(self.errors), self.n)
-        rows = [
+        count = len(self.errors)
+        means = [
             (labelling, f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
-            for i, (labelling, n) in enumerate(zip(_LABELLINGS, counts, strict=True))
+            for i, (labelling, n) in enumerate(zip(_LABELLINGS, (self.n, self.n - count, self.n), strict=True))
         ]
-        title = f"mean loss, and the effect of {counted(len(self.errors), 'known label error', 'known label errors')}"
-        return Table(title, ("labels", ">examples", *(f">{name}" for name in self.means)), tuple(rows))
+        title = f"mean loss, and the effect of {counted(count, 'known label error', 'known label errors')}"
+        share = (
+            f"The label errors, {count} of {counted(self.n, 'example', 'examples')}, make up {percent(self.share)} of"
+            f" the {next(iter(self.means))}."
+        )
+        rule = f"{_RULE}; the suggestion is not always the majority's choice."
+        columns = ("labels", ">examples", *(f">{name}" for name in self.means))
+        return [Table(title, columns, tuple(means)), self._errors(), Lines((share, rule, _SOURCE))]
 
     def _errors(self) -> Table:
         heads = (">index", ">label", ">suggested", ">predicted", ">loss as labelled", ">loss as suggested")
@@ -89,12 +90,6 @@ class Labels:
             for e in self.errors
         )
         return Table("known label errors (votes: label-suggestion-neither)", (*heads, ">votes"), rows)
-
-    def _sentences(self) -> Lines:
-        name = next(iter(self.means))
-        count = f"{len(self.errors)} of {counted(self.n, 'example', 'examples')}"
-        share = f"The label errors, {count}, make up {percent(self.share)} of the {name}."
-        return Lines((share, f"{_RULE}; the suggestion is not always the majority's choice.", _SOURCE))
 
 
 def labels(scores: Scores) -> Labels:

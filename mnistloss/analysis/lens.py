@@ -61,7 +61,6 @@ class Lens:
         return len(self.means) - int(self.counts.sum())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; infinite values are null."""
         content = {
             "loss": self.loss,
             "batch_size": self.batch_size,
@@ -77,7 +76,6 @@ class Lens:
         return finite(content)
 
     def parts(self) -> list[Part]:
-        """Return the quantiles, a histogram, and a sentence on the batches in row order."""
         title = f"mean {self.loss} of random mini-batches of {self.batch_size:,}, {len(self.means):,} draws"
         heads = ("all examples", *self.quantiles, "sd", "s / sqrt(B)")
         values = (self.full, *self.quantiles.values(), self.sd, self.predicted)

@@ -47,7 +47,6 @@ class Others:
         return [(tool, value, value - self.ours[tool.ours]) for tool, value in zip(TOOLS, self.values, strict=True)]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; infinite values are null."""
         others = [
             {"name": tool.name, "ours": tool.ours, "value": value, "difference": difference, "why": tool.why}
             for tool, value, difference in self.rows()
@@ -55,7 +54,6 @@ class Others:
         return finite({"n": self.n, "ours": self.ours, "others": others})
 
     def parts(self) -> list[Part]:
-        """Return a table for each of our losses."""
         return [
             Table(
                 f"{_TITLES[name]}; our {name} is {nats(ours, 8)}",

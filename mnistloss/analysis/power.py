@@ -51,7 +51,6 @@ class Power:
         return {**content, **test, "designs": designs}
 
     def parts(self) -> list[Part]:
-        """Return a row for each design, the assumptions and the formula."""
         table = Table(
             f"examples needed to detect a difference of {self.difference:g} in mean {self.loss}",
             ("the two models are tested on", ">examples needed", f">detectable at n = {self.n:,}"),

@@ -44,12 +44,10 @@ class Worst:
     scores: Scores = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; an infinite loss is null."""
         worst = [asdict(example) for example in self.examples]
         return finite({"loss": "cee", "delta": self.scores.delta, "total": self.total, "worst": worst})
 
     def parts(self) -> list[Part]:
-        """Return a table, and the pictures if the split has images."""
         heads: tuple[str, ...] = (">index", ">label", ">predicted", ">p of the label", ">loss", ">share", ">cumulative")
         if any(example.label_known_wrong is not None for example in self.examples):
             heads += ("label known to be wrong",)

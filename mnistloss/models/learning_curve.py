@@ -148,7 +148,6 @@ class LearningCurve:
         }
 
     def parts(self) -> list[Part]:
-        """Return the curves, a table of three checkpoints, and the conclusions."""
         steps = tuple(float(checkpoint.step) for checkpoint in self.checkpoints)
         chart = Chart(
             f"softmax regression trained on {counted(self.examples, 'example', 'examples')} of {self.dataset}",

@@ -44,7 +44,9 @@ def explain_accuracy(
     """Measure loss and accuracy of a softmax regression while one weight, or all of them, move in equal steps.
 
     weights: a .npz with W (784, 10) and b (10,), as `baseline softmax --weights-out` saves it; by default a model is
-        trained as by `baseline("softmax")`. weight, direction, range, steps: see `WeightPath`.
+        trained as by `baseline("softmax")`.
+    weight, direction, range, steps: see `WeightPath`; by default down the gradient, and the range is -1 to 1 for one
+        weight, -0.1 to 0.1 for all.
     batch_size: the number of examples drawn with replacement, by the seed; None uses the whole split.
     Raises ArgumentError for an argument out of range, InputError for other weights, UnavailableError without data.
 
@@ -52,7 +54,10 @@ def explain_accuracy(
     >>> path.summary["loss"].distinct, path.summary["accuracy"].distinct, round(path.summary["accuracy"].still, 12)
     (201, 4, 0.96)
     """
-    path = WeightPath.of(weight, direction, range, steps)
+    if weight is None:
+        path = WeightPath(None, direction or "gradient", range or (-0.1, 0.1), steps)
+    else:
+        path = WeightPath(weight, direction, range or (-1.0, 1.0), steps)
     cache_options = CacheOptions(cache_dir, download)
     data = load_split(dataset, split, cache_options)
     words = Words(seed)
@@ -87,15 +92,6 @@ class WeightPath:
     direction: str | None
     range: tuple[float, float]
     steps: int
-
-    @classmethod
-    def of(
-        cls, weight: tuple[int, int] | None, direction: str | None, range: tuple[float, float] | None, steps: int
-    ) -> WeightPath:
-        """Fill in the defaults: down the gradient, -1 to 1 for one weight, -0.1 to 0.1 for all."""
-        if weight is None:
-            return cls(None, direction or "gradient", range or (-0.1, 0.1), steps)
-        return cls(weight, direction, range or (-1.0, 1.0), steps)
 
     def __post_init__(self) -> None:
         if whole(self.steps, "steps") > _MAX_STEPS:
@@ -194,7 +190,6 @@ class AccuracyPath:
         }
 
     def parts(self) -> list[Part]:
-        """Return both curves, a table of how often each measure changes, and the conclusions."""
         low, high = self.path.range
         places = max(1, math.ceil(math.log10(self.path.steps)) - 2)  # one step changes the last digit of the share
         rows = tuple(
