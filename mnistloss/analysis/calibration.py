@@ -106,24 +106,9 @@ class Calibration:
 
     def parts(self) -> list[Part]:
         filled = [b for b in self.bins if b.count]
-        bars = Bars(
-            "accuracy by confidence",
-            tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
-            tuple(b.accuracy or 0.0 for b in filled),
-            tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
-            self._chart(),
-        )
-        brier = Table(
-            "Brier score of the top label and its decomposition",
-            (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins"),
-            (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
-        )
-        return [bars, brier, Lines(self._sentences())]
-
-    def _chart(self) -> Chart:
-        means = [(b.confidence, b.accuracy) for b in self.bins if b.confidence is not None and b.accuracy is not None]
-        confidences, accuracies = zip(*means, strict=True)
-        return Chart(
+        accuracies = tuple(b.accuracy or 0.0 for b in filled)
+        confidences = tuple(b.confidence or 0.0 for b in filled)
+        chart = Chart(
             "reliability diagram: accuracy by confidence",
             Axis("mean confidence (max y) of the bin, a share"),
             Axis("accuracy of the bin, a share"),
@@ -132,6 +117,19 @@ class Calibration:
                 Curve("perfect calibration", (0.0, 1.0), (0.0, 1.0)),
             ),
         )
+        bars = Bars(
+            "accuracy by confidence",
+            tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
+            accuracies,
+            tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
+            chart,
+        )
+        brier = Table(
+            "Brier score of the top label and its decomposition",
+            (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins"),
+            (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
+        )
+        return [bars, brier, Lines(self._sentences())]
 
     def _sentences(self) -> tuple[str, ...]:
         t, bins = self.fit.temperature, formatting.counted(len(self.bins), "bin", "bins")

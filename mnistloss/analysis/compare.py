@@ -343,7 +343,7 @@ def _difference(baseline: File, other: File, scores: Scores, options: Comparison
         exact=exact,
         p_holm=p,
         effect_size=_effect_size(moments),
-        mcnemar=_mcnemar(baseline, other) if scores.t.ndim == 1 else None,
+        mcnemar=_mcnemar(baseline.errors, other.errors) if scores.t.ndim == 1 else None,
         differ_most=tuple(Case(*case) for case in zip(*columns, strict=True)),
         rows=tuple(rows.tolist()),
     )
@@ -356,11 +356,10 @@ def _effect_size(d: Moments) -> float | None:
     return d.mean / (d.stderr * math.sqrt(d.n))
 
 
-def _mcnemar(baseline: File, other: File) -> McNemar:
-    only_baseline = int(np.count_nonzero(baseline.errors < other.errors))
-    only_other = int(np.count_nonzero(baseline.errors > other.errors))
-    p = mcnemar_p(only_baseline, only_other)
-    return McNemar(only_baseline, only_other, p, p)
+def _mcnemar(baseline: Floats, other: Floats) -> McNemar:
+    counts = int(np.count_nonzero(baseline < other)), int(np.count_nonzero(baseline > other))
+    p = mcnemar_p(*counts)
+    return McNemar(*counts, p, p)
 
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:

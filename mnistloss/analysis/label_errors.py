@@ -15,7 +15,7 @@ from mnistloss.formatting import counted, finite, nats, percent, ratio
 from mnistloss.losses.losses import LOSSES
 from mnistloss.stats import Moments
 
-_LABELLINGS = ("as labelled", "without these", "as suggested")
+_LABELLINGS = ("as_labelled", "without_these", "as_suggested")
 _RULE = f"A label counts as wrong if {LABEL_ERROR_RULE}"
 _SOURCE = f"Source: {LABEL_ERROR_SOURCE}."
 
@@ -50,11 +50,10 @@ class Labels:
     share: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        keys = [labelling.replace(" ", "_") for labelling in _LABELLINGS]
         content = {
             "known": self.listed,
             "among_these": len(self.errors),
-            "means": {name: dict(zip(keys, values, strict=True)) for name, values in self.means.items()},
+            "means": {name: dict(zip(_LABELLINGS, values, strict=True)) for name, values in self.means.items()},
             "share_of_loss": self.share,
             "errors": [error.as_dict() for error in self.errors],
         }
@@ -68,7 +67,7 @@ class Labels:
             return [Lines((f"None of the {self.listed} known label errors is among these examples (n = {self.n:,}).",))]
         count = len(self.errors)
         means = [
-            (labelling, f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
+            (labelling.replace("_", " "), f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
             for i, (labelling, n) in enumerate(zip(_LABELLINGS, (self.n, self.n - count, self.n), strict=True))
         ]
         title = f"mean loss, and the effect of {counted(count, 'known label error', 'known label errors')}"

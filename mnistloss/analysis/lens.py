@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -27,9 +28,10 @@ _BLOCK_DRAWS = 2**20
 
 @dataclass(frozen=True)
 class Lens:
-    """The sorted mean losses (draws,) of random mini-batches, and the mean over all n examples, `full`.
+    """The sorted mean losses (draws,) of random mini-batches, and the mean over all examples, `full`.
 
-    edges, counts: of the bins of a histogram of the finite means, counts (bins,).
+    edges, counts: of the bins of a histogram of the finite means, counts (bins,). infinite: number of the other means.
+    quantiles: by name; each is one of the means (inverse of the empirical distribution).
     sd, predicted: the standard deviation of the means, and s / sqrt(batch_size); None if a loss is infinite.
     batches, last, batch_means: of the examples in row order in batches of batch_size: the number of batches, the size
     of the last one, and the unweighted mean of their means.
@@ -42,23 +44,13 @@ class Lens:
     means: Floats = field(repr=False)
     edges: Floats = field(repr=False)
     counts: NDArray[np.intp] = field(repr=False)
+    infinite: int
+    quantiles: Mapping[str, float]
     sd: float | None
     predicted: float | None
-    n: int
     batches: int
     last: int
     batch_means: float
-
-    @property
-    def quantiles(self) -> dict[str, float]:
-        """Quantiles of the means by name; each is one of the means (inverse of the empirical distribution)."""
-        values = np.quantile(self.means, _QUANTILES, method="inverted_cdf")
-        return {f"{100 * q:g} %": float(value) for q, value in zip(_QUANTILES, values, strict=True)}
-
-    @property
-    def infinite(self) -> int:
-        """Number of infinite means."""
-        return len(self.means) - int(self.counts.sum())
 
     def as_dict(self) -> dict[str, Any]:
         content = {
@@ -105,7 +97,7 @@ class Lens:
     def _sentence(self) -> str:
         count = formatting.counted(self.batches, "batch", "batches")
         unweighted = f"the unweighted mean of the means of {count} in row order, {nats(self.batch_means, 7)}"
-        if self.last * self.batches == self.n:
+        if self.batches == 1 or self.last == self.batch_size:
             return f"All batches have the same size, so {unweighted}, is the mean over all examples."
         return (
             f"Do not report {unweighted}: the mean over all examples is {nats(self.full, 7)}. The last batch has only"
@@ -122,6 +114,7 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
     means = np.sort(_means(losses, batch_size, draws, Words(seed)))
     finite_means = means[np.isfinite(means)]
     edges = _edges(finite_means, loss, batch_size)
+    quantiles = np.quantile(means, _QUANTILES, method="inverted_cdf").tolist()
     return Lens(
         loss=loss,
         full=moments.mean,
@@ -130,9 +123,10 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
         means=means,
         edges=edges,
         counts=np.histogram(finite_means, edges)[0],
+        infinite=draws - len(finite_means),
+        quantiles={f"{100 * q:g} %": value for q, value in zip(_QUANTILES, quantiles, strict=True)},
         sd=None if moments.infinite else float(means.std()),
         predicted=None if moments.infinite else math.sqrt(moments.deviations / moments.n / batch_size),
-        n=scores.n,
         batches=len(batches),
         last=len(batches[-1]),
         batch_means=math.fsum(float(batch.mean()) for batch in batches) / len(batches),

@@ -81,18 +81,15 @@ def power(scores: Scores, difference: float = 0.005) -> Power:
     loss, n = main_loss(scores), scores.n
     stderr = Moments.over(scores.losses(loss)).stderr
     s = None if stderr is None else stderr * math.sqrt(n)
-    designs = tuple(_design(r, s, n, difference) for r in (None, *CORRELATIONS))
-    return Power(loss, difference, n, s, designs)
-
-
-def _design(correlation: float | None, s: float | None, n: int, difference: float) -> Design:
-    """Apply FORMULA: the difference of two means of n examples has the variance 2 (1 - r) s² / n."""
-    if s is None:
-        return Design(correlation is not None, correlation, None, None)
     z = quantile(CONFIDENCE) + quantile(2 * POWER - 1)
-    scale = z * s * math.sqrt(2 * (1 - (correlation or 0.0)))
-    needed = max(1, math.ceil((scale / difference) ** 2))
-    return Design(correlation is not None, correlation, needed, scale / math.sqrt(n))
+    designs = []
+    for r in (None, *CORRELATIONS):
+        needed = detectable = None
+        if s is not None:  # the difference of two means of n examples has the variance 2 (1 - r) s² / n
+            scale = z * s * math.sqrt(2 * (1 - (r or 0.0)))
+            needed, detectable = max(1, math.ceil((scale / difference) ** 2)), scale / math.sqrt(n)
+        designs.append(Design(r is not None, r, needed, detectable))
+    return Power(loss, difference, n, s, tuple(designs))
 
 
 VIEW = View(
