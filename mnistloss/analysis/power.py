@@ -65,15 +65,13 @@ class Power:
                 for d in self.designs
             ),
         )
-        return [table, Lines((self._assumptions(), f"{FORMULA}; r is the correlation, 0 for two test sets."))]
-
-    def _assumptions(self) -> str:
-        if self.s is None:
-            return "The losses have no finite standard deviation, so there is nothing to compute."
-        return (
-            f"{POWER:.0%} power, two-sided test at the {1 - CONFIDENCE:.0%} level, normal approximation;"
+        assumptions = (
+            "The losses have no finite standard deviation, so there is nothing to compute."
+            if self.s is None
+            else f"{POWER:.0%} power, two-sided test at the {1 - CONFIDENCE:.0%} level, normal approximation;"
             f" the losses of both models are assumed to have the standard deviation of these, s = {self.s:.4f}."
         )
+        return [table, Lines((assumptions, f"{FORMULA}; r is the correlation, 0 for two test sets."))]
 
 
 def power(scores: Scores, difference: float = 0.005) -> Power:

@@ -30,20 +30,12 @@ def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
     return 0.0 - np.multiply(t, log, where=t != 0, out=np.zeros_like(log)).sum(axis=0)
 
 
-def _nll(y: Outputs, t: Array, _: float) -> Floats:
-    return _cross_entropy(y, t, 0.0)
-
-
 def _squared_error(y: Outputs, t: Array, _: float) -> Floats:
     squares = np.square(y.p if t.ndim == 1 else y.p - t)
     if t.ndim == 1:
         squares.reshape(-1)[y.flat_index(t)] = y.p_minus_one(t) ** 2
     total: Floats = squares.sum(axis=0)
     return total
-
-
-def _half_squared_error(y: Outputs, t: Array, _: float) -> Floats:
-    return 0.5 * _squared_error(y, t, _)
 
 
 def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
@@ -81,13 +73,13 @@ LOSSES: dict[str, Loss] = {
             "mse",
             "½ Σ_k (y_k - t_k)²",
             "half-sum squared error of the course; half of the Brier score",
-            _half_squared_error,
+            lambda y, t, _: 0.5 * _squared_error(y, t, _),
         ),
         Loss(
             "nll",
             "-Σ_k t_k log y_k",
             "cross-entropy without delta, in nats; infinite where the true class got probability 0",
-            _nll,
+            lambda y, t, _: _cross_entropy(y, t, 0.0),
         ),
         Loss(
             "brier",
