@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss import formatting
 from mnistloss.analysis.view import Option, View
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import InputError
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
-from mnistloss.formatting import finite, nats, shown
+from mnistloss.formatting import counted, finite, nats, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.stats import Moments
@@ -132,7 +131,7 @@ class Calibration:
         return [bars, brier, Lines(self._sentences())]
 
     def _sentences(self) -> tuple[str, ...]:
-        t, bins = self.fit.temperature, formatting.counted(len(self.bins), "bin", "bins")
+        t, bins = self.fit.temperature, counted(len(self.bins), "bin", "bins")
         limit = ", the end of the range searched" if t in (MAX_TEMPERATURE, 1 / MAX_TEMPERATURE) else ""
         direction = "over" if t > 1 else "under"
         verdict = "no other temperature lowers the nll" if t == 1 else f"these predictions are {direction}-confident"

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
 
-from mnistloss import formatting
 from mnistloss.analysis.compare import check_finite
 from mnistloss.datasets.catalog import SPLITS
 from mnistloss.document import Lines, Part, Table
@@ -16,7 +15,7 @@ from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions
 from mnistloss.evaluation.targets import DataOptions, ReadKeywords
-from mnistloss.formatting import difference_cells, shown
+from mnistloss.formatting import difference_cells, level, shown
 from mnistloss.stats import Interval, normal_interval
 
 
@@ -63,7 +62,7 @@ class Gap:
         splits = self.train, self.test
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
         hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))
-        interval = f">{formatting.level(self.confidence)} interval"
+        interval = f">{level(self.confidence)} interval"
         return [
             Table(
                 f"{self.test.dataset} train: {train}, test: {test}",

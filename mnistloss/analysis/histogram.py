@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from mnistloss.analysis.view import Option, View, staircase
-from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Lines, Part
 from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import finite, nats, percent, ratio
@@ -84,8 +83,10 @@ def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
     """Bin the cee of each example, `per_decade` bins to a power of ten. Predicted classes raise InputError."""
     losses = np.sort(scores.losses("cee"))
     finite_losses = losses[np.isfinite(losses)]
-    edges = _edges(finite_losses if len(finite_losses) else np.array([_MIN_LOSS]), per_decade)
-    k = len(edges) - 1
+    smallest, largest = finite_losses[[0, -1]] if len(finite_losses) else (_MIN_LOSS, _MIN_LOSS)
+    low = math.floor(np.log10(max(smallest, _MIN_LOSS)))
+    k = per_decade * max(1, math.ceil(np.log10(max(largest, _MIN_LOSS))) - low)
+    edges = 10.0 ** (low + np.arange(k + 1) / per_decade)
     place = np.clip(np.searchsorted(edges, finite_losses, side="right") - 1, 0, k - 1)
     counts, sums = np.bincount(place, minlength=k), np.bincount(place, finite_losses, k).astype(np.float64)
     infinite = scores.n - len(finite_losses)
@@ -101,14 +102,6 @@ def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
         share_of_costliest_twentieth=ratio(math.fsum(costliest), math.fsum(losses)),
         bins=tuple(LossBin(*one) for one in bins),
     )
-
-
-def _edges(losses: Floats, per_decade: int) -> Floats:
-    """Return edges between powers of ten that enclose the sorted losses, those below _MIN_LOSS excepted."""
-    ends = np.log10(np.maximum(losses[[0, -1]], _MIN_LOSS))
-    low = math.floor(ends[0])
-    decades = max(1, math.ceil(ends[1]) - low)
-    return 10.0 ** (low + np.arange(decades * per_decade + 1) / per_decade)
 
 
 def _edge_text(edge: float) -> str:

@@ -66,29 +66,29 @@ class Labels:
         if not self.errors:
             return [Lines((f"None of the {self.listed} known label errors is among these examples (n = {self.n:,}).",))]
         count = len(self.errors)
-        means = [
-            (labelling.replace("_", " "), f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
-            for i, (labelling, n) in enumerate(zip(_LABELLINGS, (self.n, self.n - count, self.n), strict=True))
-        ]
-        title = f"mean loss, and the effect of {counted(count, 'known label error', 'known label errors')}"
-        share = (
-            f"The label errors, {count} of {counted(self.n, 'example', 'examples')}, make up {percent(self.share)} of"
-            f" the {next(iter(self.means))}."
+        means = Table(
+            f"mean loss, and the effect of {counted(count, 'known label error', 'known label errors')}",
+            ("labels", ">examples", *(f">{name}" for name in self.means)),
+            tuple(
+                (labelling.replace("_", " "), f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
+                for i, (labelling, n) in enumerate(zip(_LABELLINGS, (self.n, self.n - count, self.n), strict=True))
+            ),
         )
-        rule = f"{_RULE}; the suggestion is not always the majority's choice."
-        columns = ("labels", ">examples", *(f">{name}" for name in self.means))
-        return [Table(title, columns, tuple(means)), self._errors(), Lines((share, rule, _SOURCE))]
-
-    def _errors(self) -> Table:
-        heads = (">index", ">label", ">suggested", ">predicted", ">loss as labelled", ">loss as suggested")
-        rows = tuple(
+        heads = (">index", ">label", ">suggested", ">predicted", ">loss as labelled", ">loss as suggested", ">votes")
+        errors = tuple(
             (
                 *map(str, (e.error.index, e.error.label, e.error.suggestion, e.predicted)),
                 *(nats(e.as_labelled), nats(e.as_suggested), "-".join(map(str, e.error.votes))),
             )
             for e in self.errors
         )
-        return Table("known label errors (votes: label-suggestion-neither)", (*heads, ">votes"), rows)
+        share = (
+            f"The label errors, {count} of {counted(self.n, 'example', 'examples')}, make up {percent(self.share)} of"
+            f" the {next(iter(self.means))}."
+        )
+        rule = f"{_RULE}; the suggestion is not always the majority's choice."
+        votes = "known label errors (votes: label-suggestion-neither)"
+        return [means, Table(votes, heads, errors), Lines((share, rule, _SOURCE))]
 
 
 def labels(scores: Scores) -> Labels:

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss import formatting
 from mnistloss.analysis.view import MAIN_LOSS, Option, View, main_loss, staircase
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.evaluation.scoring import Scores
-from mnistloss.formatting import finite, nats
+from mnistloss.formatting import counted, finite, nats, noise
 from mnistloss.sampling.sampling import Words, partition
 from mnistloss.stats import Moments
 
@@ -83,25 +82,25 @@ class Lens:
 
     def _chart(self, title: str) -> Chart:
         curves = [staircase("mini-batches", self.edges, self.counts)]
-        if self.predicted and not formatting.noise(self.predicted):
+        if self.predicted and not noise(self.predicted):
             x = np.linspace(self.edges[0], self.edges[-1], _CURVE_POINTS)
             scale = len(self.means) * (self.edges[1] - self.edges[0]) / (self.predicted * math.sqrt(2 * math.pi))
             y = scale * np.exp(-(((x - self.full) / self.predicted) ** 2) / 2)
             curves += [Curve("normal, s / sqrt(B)", tuple(x.tolist()), tuple(y.tolist()))]
         if math.isfinite(self.full):
             curves += [Curve("all examples", (self.full, self.full), (0.0, float(self.counts.max())))]
-        size = formatting.counted(self.batch_size, "example", "examples")
+        size = counted(self.batch_size, "example", "examples")
         unit = "a share" if self.loss == "error" else "in nats"
         return Chart(title, Axis(f"mean {self.loss} of {size}, {unit}"), Axis("mini-batches in a bin"), tuple(curves))
 
     def _sentence(self) -> str:
-        count = formatting.counted(self.batches, "batch", "batches")
+        count = counted(self.batches, "batch", "batches")
         unweighted = f"the unweighted mean of the means of {count} in row order, {nats(self.batch_means, 7)}"
         if self.batches == 1 or self.last == self.batch_size:
             return f"All batches have the same size, so {unweighted}, is the mean over all examples."
         return (
             f"Do not report {unweighted}: the mean over all examples is {nats(self.full, 7)}. The last batch has only"
-            f" {formatting.counted(self.last, 'example', 'examples')} but the same weight as the others."
+            f" {counted(self.last, 'example', 'examples')} but the same weight as the others."
         )
 
 
@@ -151,7 +150,7 @@ def _edges(means: Floats, loss: str, batch_size: int) -> Floats:
         fewest, most = round(errors[0]), round(errors[-1])
         step = math.ceil((most - fewest + 1) / _MAX_BINS)
         return (np.arange(fewest, most + step + 1, step) - 0.5) / batch_size
-    if formatting.noise(high - low):
+    if noise(high - low):
         margin = abs(low) / 10 or 1.0
         return np.linspace(low - margin, high + margin, 2)
     return np.linspace(low, high, _MAX_BINS + 1)

@@ -22,7 +22,7 @@ class Outputs(ABC):
     def __init__(self, scores: Floats) -> None:
         self.scores = np.ascontiguousarray(scores)  # true classes are found by their place in memory
         self._placed: tuple[Any, Any] = (None, None)
-        self._picked: tuple[Any, Any, Any] = (None, None, None)
+        self._picked: tuple[Any, Any] = (None, None)
 
     @property
     @abstractmethod
@@ -72,7 +72,7 @@ class Outputs(ABC):
     def correct(self, t: Array) -> NDArray[np.bool_]:
         """Whether the predicted class (n,) is the true one."""
         if np.count_nonzero(self._reached) == self.scores.shape[1]:
-            return self._pick(self.scores, t) == self.max_score
+            return self._pick(t) == self.max_score
         return self.predicted == t
 
     def flat_index(self, t: Array) -> NDArray[np.intp]:
@@ -83,12 +83,13 @@ class Outputs(ABC):
         places: NDArray[np.intp] = self._placed[1]
         return places
 
-    def _pick(self, values: Floats, t: Array | None) -> Floats:
+    def _pick(self, t: Array | None) -> Floats:
+        """Return the outputs (n,) of the true classes, or all of them."""
         if t is None or t.ndim == 2:
-            return values
-        if self._picked[0] is not values or self._picked[1] is not t:
-            self._picked = values, t, values.reshape(-1).take(self.flat_index(t))
-        picked: Floats = self._picked[2]
+            return self.scores
+        if self._picked[0] is not t:
+            self._picked = t, self.scores.reshape(-1).take(self.flat_index(t))
+        picked: Floats = self._picked[1]
         return picked
 
 
@@ -104,10 +105,10 @@ class Probabilities(Outputs):
         return self.scores
 
     def p_minus_one(self, t: Array | None) -> Floats:
-        return self._pick(self.scores, t) - 1.0
+        return self._pick(t) - 1.0
 
     def log(self, t: Array | None, delta: float) -> Floats:
-        p = self._pick(self.scores, t)
+        p = self._pick(t)
         if delta:
             return _log_sum(p, delta)
         with np.errstate(divide="ignore"):
@@ -136,7 +137,7 @@ class LogProbabilities(Outputs):
         return _log_sum(p, delta, np.where(p > 0.5, np.expm1(log_p) - (p - 1.0), 0.0))
 
     def _log(self, t: Array | None) -> Floats:
-        return self._pick(self.scores, t)
+        return self._pick(t)
 
 
 class Logits(LogProbabilities):
@@ -160,7 +161,7 @@ class Logits(LogProbabilities):
             return scores - self.max_score
 
     def _log(self, t: Array | None) -> Floats:
-        return self._shifted(self._pick(self.scores, t)) - np.log1p(self._others)
+        return self._shifted(self._pick(t)) - np.log1p(self._others)
 
 
 class Classes:

@@ -107,16 +107,15 @@ class WeightPath:
 
     def direction_of(self, model: SoftmaxRegression, x: Array, t: Array, words: Words) -> SoftmaxRegression:
         """Return the change of weights and biases per unit of the path; all 0 where the gradient is."""
+        weights, bias = np.zeros_like(model.weights), np.zeros_like(model.bias)
         if self.weight is not None:
             i, j = (whole(index, "a weight's index", least=0) for index in self.weight)
             pixels, classes = model.weights.shape
             if i >= pixels or j >= classes:
                 expected = f"a pixel 0..{pixels - 1} and a class 0..{classes - 1}"
                 raise ArgumentError(f"there is no weight {i},{j}; expected {expected}")
-            unit = SoftmaxRegression(np.zeros_like(model.weights), np.zeros_like(model.bias))
-            unit.weights[i, j] = 1.0
-            return unit
-        if self.direction == "random":
+            weights[i, j] = 1.0
+        elif self.direction == "random":
             signs = 2.0 * words.below(2, model.weights.size + model.bias.size) - 1.0
             weights, bias = np.split(signs, [model.weights.size])
             weights = weights.reshape(model.weights.shape)
