@@ -124,7 +124,7 @@ def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float
     n = values.shape[1]
     stream = np.random.PCG64([seed, _BOOTSTRAP_STREAM])
     means = []
-    for size in _blocks(draws, n):
+    for size in block_sizes(draws, n):
         halves = stream.random_raw((size * n + 1) // 2).astype("<u8").view("<u4")[: size * n]
         columns = ((halves.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)).astype(np.intp).reshape(size, n)
         starts = n * np.arange(size)[:, np.newaxis]
@@ -173,7 +173,7 @@ def _random_sums(values: Floats, flips: int, seed: int) -> Iterator[Floats]:
     table = _signed_sums(groups).ravel()
     starts = np.arange(0, len(table), 256)
     stream = np.random.PCG64([seed, _FLIP_STREAM])
-    for size in _blocks(flips, len(groups)):
+    for size in block_sizes(flips, len(groups)):
         patterns = stream.random_raw(size * words).astype("<u8").view(np.uint8).reshape(size, -1)
         yield table.take(starts + patterns).sum(axis=1)
 
@@ -212,7 +212,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _blocks(total: int, width: int) -> Iterator[int]:
+def block_sizes(total: int, width: int) -> Iterator[int]:
     """Split `total` rows of some width into blocks of bounded size, and yield the number of rows of each."""
     rows = max(1, _BLOCK_CELLS // width)
     return (min(rows, total - start) for start in range(0, total, rows))

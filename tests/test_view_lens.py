@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from conftest import Cli, scores_of
 
-from mnistloss import evaluate
-from mnistloss.analysis import lens as lens_module
+from mnistloss import evaluate, stats
 from mnistloss.analysis.lens import lens
 from mnistloss.document import Bars, Lines, charts
 from mnistloss.errors import ArgumentError
@@ -41,7 +40,7 @@ def test_means_are_those_of_a_loop(examples: Scores, probs: np.ndarray) -> None:
 def test_blocks_do_not_change_the_draws(examples: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
     """A seed gives the same draws for any block size; another seed gives others."""
     expected = lens(examples, batch_size=30, draws=100)
-    monkeypatch.setattr(lens_module, "_BLOCK_DRAWS", 70)
+    monkeypatch.setattr(stats, "_BLOCK_CELLS", 70)
     np.testing.assert_array_equal(lens(examples, batch_size=30, draws=100).means, expected.means)
     assert lens(examples, batch_size=30, draws=100, seed=1).full == expected.full
     assert (lens(examples, batch_size=30, draws=100, seed=1).means != expected.means).any()

@@ -17,12 +17,11 @@ from mnistloss.document import Axis, Bars, Chart, Curve, Lines, Part, Table
 from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import counted, finite, nats, noise
 from mnistloss.sampling.sampling import Words, partition
-from mnistloss.stats import Moments
+from mnistloss.stats import Moments, block_sizes
 
 _QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 _MAX_BINS = 20
 _CURVE_POINTS = 101
-_BLOCK_DRAWS = 2**20
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,7 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
 
 def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
     """Compute the means of random mini-batches, drawn in blocks so that memory is bounded."""
-    step = max(1, _BLOCK_DRAWS // batch_size)
-    sizes = [min(step, draws - start) for start in range(0, draws, step)]
+    sizes = block_sizes(draws, batch_size)
     blocks = (words.below(len(losses), size * batch_size).reshape(size, batch_size) for size in sizes)
     return np.concatenate([losses[indices].mean(axis=1) for indices in blocks])
 
