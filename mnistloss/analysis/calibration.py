@@ -185,7 +185,7 @@ def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[B
         for b, (low, high, n) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True))
     )
     base_rate = float(correct.mean())
-    f, f_bin, o, o_bin = confidence, mean[place], correct, accuracy[place]  # forecasts, outcomes, their means by bin
+    f, o, f_bin, o_bin = confidence, correct, mean[place], accuracy[place]  # forecasts, outcomes, and means by bin
     brier = BrierDecomposition(
         score=float(((f - o) ** 2).mean()),
         reliability=float(((f_bin - o_bin) ** 2).mean()),
