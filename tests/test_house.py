@@ -1,19 +1,23 @@
 """The rules of the source: which room imports which, who prints, what a command imports, which names are public."""
 
 import ast
+import gzip
 import inspect
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 import pytest
 from conftest import Cli
+from small_datasets import DISTANT
 
 import mnistloss
 from mnistloss.cli import _COMMANDS, main
+from mnistloss.datasets import cache, catalog
 
 PACKAGE = Path(mnistloss.__file__).parent
 ROOT = PACKAGE.parent
@@ -120,15 +124,36 @@ def test_changelog_has_the_version() -> None:
     assert versions[0] == mnistloss.__version__
 
 
+def imported_by(arguments: Sequence[object], setup: str = "") -> set[str]:
+    """Return the modules that a process has imported after the command; `setup` is code to run before it."""
+    code = f"{setup}import sys; from mnistloss.cli import main; main(sys.argv[1:], standalone_mode=False);"
+    code += "print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    modules = set(subprocess.run(command, capture_output=True, text=True, check=True).stderr.split())
+    assert "click" in modules
+    return modules
+
+
 @pytest.mark.parametrize(
-    ("arguments", "absent"),
+    ("argument", "absent"),
     [
-        (["--help"], {"numpy", "rich", "requests", "platformdirs"}),
-        (["--version"], {"numpy", "rich", "requests", "platformdirs"}),
-        (["--help"], {"mnistloss.cli.eval", "mnistloss.cli.options", "pathlib"}),
-        (["eval", "PREDS", "--dataset", "mnist-5k"], {"requests", "csv", "tarfile", "mnistloss.models"}),
+        ("--help", {"numpy", "rich", "requests", "platformdirs"}),
+        ("--version", {"numpy", "rich", "requests", "platformdirs"}),
+        ("--help", {"mnistloss.cli.eval", "mnistloss.cli.options", "pathlib"}),
+    ],
+)
+def test_what_help_does_not_import(argument: str, absent: set[str]) -> None:
+    """Help and version import click, and next to nothing else."""
+    assert not absent & imported_by([argument])
+
+
+@pytest.mark.parametrize("dataset", ["mnist-5k", "distant"])
+@pytest.mark.parametrize(
+    ("format_", "absent"),
+    [
+        ("table", {"requests", "csv", "tarfile", "mnistloss.models"}),
         (
-            ["eval", "PREDS", "--dataset", "mnist-5k", "--format", "json"],
+            "json",
             {
                 "requests",
                 "rich",
@@ -142,16 +167,15 @@ def test_changelog_has_the_version() -> None:
         ),
     ],
 )
-def test_what_is_not_imported(arguments: list[str], absent: set[str], preds: Path) -> None:
-    """A command imports only what its answer needs."""
-    arguments = [str(preds) if a == "PREDS" else a for a in arguments]
-    code = (
-        "import sys; from mnistloss.cli import main; main(sys.argv[1:], standalone_mode=False);"
-        "print(*sys.modules, file=sys.stderr)"
-    )
-    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    assert not absent & set(process.stderr.split())
-    assert "click" in process.stderr.split()
+def test_what_eval_does_not_import(dataset: str, format_: str, absent: set[str], preds: Path) -> None:
+    """`eval` imports only what its answer needs, of an embedded data set and of one in the cache."""
+    labels = DISTANT.files["test"]["labels"]
+    cached = cache.folder() / DISTANT.name / labels.name
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(gzip.decompress((cache.embedded_folder(catalog.MNIST_5K) / labels.archive).read_bytes()))
+    register = "from mnistloss.datasets import catalog; catalog.DATASETS['distant'] = "
+    register += f"catalog.MNIST_5K._replace(name='distant', mirrors={DISTANT.mirrors}); "
+    assert not absent & imported_by(["eval", preds, "--dataset", dataset, "--format", format_], register)
 
 
 def test_completion_imports_nothing_but_click() -> None:
