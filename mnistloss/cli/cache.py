@@ -20,7 +20,7 @@ def command(ctx: click.Context) -> None:
 @command.command("list")
 @options.format_("table", "json")
 @options.cache_dir
-def list_(format_: str = "table", cache_dir: Path | None = None) -> None:
+def list_(format_: str, cache_dir: Path | None) -> None:
     """List the cached files; each is read and verified."""
     _list_files(format_, cache_dir)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="A.npy B.npy...")
+@options.predictions("A.npy B.npy...", nargs=-1)
 @click.option("--loss", type=options.LOSS, default="cee", help="Loss to compare.")
 @options.data
 @click.option(
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--bootstrap", type=options.FROM_ONE, default=10_000, help="Number of samples of the percentile interval."
 )
-@click.option("--seed", type=options.FROM_ZERO, default=0, help="Seed of the sign patterns and the samples.")
+@options.seed
 @options.confidence
 @click.option(
     "--no-worse-than",
@@ -39,16 +39,7 @@ if TYPE_CHECKING:
 @options.format_("table", "json")
 @click.pass_context
 def command(
-    ctx: click.Context,
-    predictions: tuple[str, ...],
-    loss: str,
-    data: dict[str, Any],
-    flips: int,
-    bootstrap: int,
-    seed: int,
-    confidence: float,
-    margin: float | None,
-    format_: str,
+    ctx: click.Context, /, predictions: list[Any], loss: str, margin: float | None, format_: str, **values: Any
 ) -> None:
     """Compare predictions with those of the first file.
 
@@ -60,15 +51,10 @@ def command(
 
     if len(predictions) < 2:
         raise click.UsageError("a comparison needs two files or more, the baseline first")
-    if predictions.count("-") > 1:
-        raise click.UsageError("standard input can be read once")
     if margin is not None and math.isnan(margin):
         raise click.UsageError("--no-worse-than takes a number")
-    check_delta_matters(data["delta"], [loss])
-    sources = [output.source(name) for name in predictions]
-    comparison = compare(
-        *sources, loss=loss, flips=flips, bootstrap=bootstrap, seed=seed, confidence=confidence, **data
-    )
+    check_delta_matters(values["delta"], [loss])
+    comparison = compare(*predictions, loss=loss, **values)
     output.show_result("comparison", comparison, format_)
     ctx.exit(0 if margin is None else _gate(comparison, margin))
 

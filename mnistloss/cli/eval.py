@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="PREDS.npy...")
+@options.predictions("PREDS.npy...", nargs=-1)
 @options.losses
 @options.data
 @click.option(
@@ -60,9 +59,9 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
-    predictions: tuple[str, ...],
+    /,
+    predictions: list[Any],
     losses: tuple[str, ...],
-    data: dict[str, Any],
     reduction: str,
     out: Path | None,
     batch_size: int | None,
@@ -73,6 +72,7 @@ def command(
     seed: int | None,
     gates: tuple[str, ...],
     format_: str,
+    **data: Any,
 ) -> None:
     """Score the predictions in .npy files.
 
@@ -91,32 +91,24 @@ def command(
         raise click.UsageError(f"--out {out} holds one loss; name it with --loss, or write several to .npz")
     if seed is not None and not bootstrap:
         raise click.UsageError("--seed is the seed of --bootstrap; give both")
-    if predictions.count("-") > 1:
-        raise click.UsageError("standard input can be read once")
     check_delta_matters(data["delta"], losses)
-    wanted = ScoreOptions(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
-    parsed = _parse_gates(gates, wanted.loss_names(data["input"]), top, per_class=per_class)
+    scoring = ScoreOptions(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
+    parsed_gates: list[Gate] = []
+    if gates:  # else their module need not be imported
+        from mnistloss.evaluation.gates import parse_gates
+
+        parsed_gates = parse_gates(gates, scoring.loss_names(data["input"]), top, per_class=per_class)
     with output.slow_progress("scoring") as progress:
-        sources = [output.source(name) for name in predictions]
-        results = evaluate_many(sources, DataOptions(**data), wanted, progress)
+        results = evaluate_many(predictions, DataOptions(**data), scoring, progress)
     if out:
         from mnistloss.evaluation.results import save_losses
 
         save_losses(out, results[0])
     _print(sorted(results, key=lambda result: (next(iter(result.numbers().values())), result.predictions)), format_)
-    crossed = [line for result in results for gate in parsed if (line := gate.crossed(result))]
+    crossed = [line for result in results for gate in parsed_gates if (line := gate.crossed(result))]
     for line in crossed:
         output.note(line)
     ctx.exit(3 if crossed else 0)
-
-
-def _parse_gates(gates: Sequence[str], losses: Sequence[str], top: Sequence[int], *, per_class: bool) -> list[Gate]:
-    """Return the gates; their module is not imported where there are none."""
-    if not gates:
-        return []
-    from mnistloss.evaluation.gates import parse_gates
-
-    return parse_gates(gates, losses, top, per_class=per_class)
 
 
 def _print(results: list[Evaluation], format_: str) -> None:

@@ -26,7 +26,6 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
 
 
 _dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="The dataset to train on.")
-_seed = click.option("--seed", type=options.FROM_ZERO, default=0, help="Seed of all random draws.")
 
 
 @click.group("explain")
@@ -36,9 +35,7 @@ def command() -> None:
 
 @command.command("accuracy")
 @click.option(
-    "--weights",
-    type=options.FILE,
-    help="Weights saved by baseline softmax --weights-out.  [default: train a model]",
+    "--weights", type=options.FILE, help="Weights saved by baseline softmax --weights-out.  [default: train a model]"
 )
 @click.option("--weight", callback=_weight, metavar="I,J", help="Move only the weight of pixel I and class J.")
 @click.option(
@@ -55,35 +52,30 @@ def command() -> None:
 )
 @click.option("--steps", type=options.FROM_ONE, default=200, help="Number of equal steps.")
 @click.option("--batch-size", type=options.FROM_ONE, help="Use a mini-batch of this size instead of the whole split.")
-@_seed
+@options.seed
 @_dataset
 @click.option("--split", type=options.SPLIT, default="test", help="The split to measure on.")
 @options.format_("table", "json", "csv")
 @options.plot
-@options.cache_dir
-@options.offline
-def accuracy(format_: str, plot: Path | None, offline: bool, **values: Any) -> None:
+@options.cache
+def accuracy(format_: str, plot: Path | None, **values: Any) -> None:
     """Show why the loss is optimised and not the accuracy.
 
     The weights of a softmax regression move in small steps: nearly all of them change the loss, few the accuracy.
     """
     from mnistloss.models.loss_landscape import explain_accuracy
 
-    _print("accuracy", explain_accuracy(**values, download=not offline), format_, plot)
+    _print("accuracy", explain_accuracy(**values), format_, plot)
 
 
 @command.command("learning")
 @click.option("--examples", type=options.FROM_ONE, default=1000, help="Number of training examples, drawn at random.")
-@click.option("--epochs", type=options.FROM_ONE, default=100, help="Passes over these examples.")
-@click.option("--learning-rate", type=options.POSITIVE, default=0.5, help="Step size of gradient descent.")
-@click.option("--batch-size", type=options.FROM_ONE, default=100, help="Examples in a mini-batch.")
-@_seed
+@options.training(epochs=100)
 @_dataset
 @options.format_("table", "json", "csv")
 @options.plot
-@options.cache_dir
-@options.offline
-def learning(format_: str, plot: Path | None, offline: bool, **values: Any) -> None:
+@options.cache
+def learning(format_: str, plot: Path | None, **values: Any) -> None:
     """Show how a softmax regression learns, step by step.
 
     The loss of each mini-batch is noisy, the loss over all examples is smooth. The test loss stops falling while the
@@ -92,22 +84,20 @@ def learning(format_: str, plot: Path | None, offline: bool, **values: Any) -> N
     from mnistloss.models.learning_curve import explain_learning
 
     with output.step_progress("training", values["epochs"]) as progress:
-        curve = explain_learning(
-            **values, download=not offline, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}")
-        )
+        curve = explain_learning(**values, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"))
     _print("learning", curve, format_, plot)
 
 
 @command.command("example")
-@options.predictions
+@options.predictions()
 @click.option("--index", type=options.FROM_ZERO, required=True, help="Row of PREDS.npy to explain; the first is 0.")
 @options.data
 @options.format_("table", "json")
-def example(predictions: str, index: int, data: dict[str, Any], format_: str) -> None:
+def example(predictions: Any, index: int, format_: str, **data: Any) -> None:
     """Show the loss of one example, term by term."""
     from mnistloss.analysis.example import explain_example
 
-    output.show_result("example", explain_example(output.source(predictions), index, **data), format_)
+    output.show_result("example", explain_example(predictions, index, **data), format_)
 
 
 def _print(name: str, result: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:

@@ -13,11 +13,7 @@ from mnistloss.cli import options, output
 @click.argument("datasets", nargs=-1, type=options.DATASET, metavar="[DATASET]...")
 @click.option("--from", "source", type=options.FILE, help="File, folder or archive on this machine to import from.")
 @click.option(
-    "--mirror",
-    "mirrors",
-    multiple=True,
-    metavar="URL",
-    help="Mirror to use instead of the catalog's; may be given several times.",
+    "--mirror", "mirrors", multiple=True, metavar="URL", help="Mirror to use instead of the catalog's; repeatable."
 )
 @click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the content is verified in any case.")
 @click.option("--split", type=options.SPLIT, help="Fetch only this split.")
@@ -31,8 +27,7 @@ from mnistloss.cli import options, output
     help="Also write the arrays to a .npz, a .pkl, or a new folder of .npy.",
 )
 @options.form
-@options.cache_dir
-@options.offline
+@options.cache
 def command(
     datasets: tuple[str, ...],
     source: Path | None,
@@ -44,11 +39,9 @@ def command(
     read_timeout: float,
     deadline: float,
     export: Path | None,
-    normalize: bool,
-    flatten: bool,
-    one_hot: bool,
     cache_dir: Path | None,
-    offline: bool,
+    download: bool,
+    **form: bool,
 ) -> None:
     """Download, verify and cache MNIST or another DATASET.
 
@@ -70,12 +63,10 @@ def command(
     timeouts = Timeouts(connect_timeout, read_timeout, deadline)
     for name in datasets:
         with output.download_progress() as progress:
-            cache_options = CacheOptions(cache_dir, not offline, force, mirrors, insecure_http, timeouts, progress)
+            cache_options = CacheOptions(cache_dir, download, force, mirrors, insecure_http, timeouts, progress)
             result = fetch(name, splits=splits, source=source, cache_options=cache_options)
         output.show(tables.fetch_result(result))
     if export:
-        arrays = named_arrays(
-            datasets[0], splits, Form(normalize, flatten, one_hot), CacheOptions(cache_dir, download=False)
-        )
+        arrays = named_arrays(datasets[0], splits, Form(**form), CacheOptions(cache_dir, download=False))
         save_arrays(export, arrays)
         output.show(tables.saved_arrays(export, arrays))

@@ -10,18 +10,13 @@ from mnistloss.cli import options, output
 
 
 @click.command("gap")
-@click.argument("train", type=click.Path(path_type=str), metavar="TRAIN.npy")
-@click.argument("test", type=click.Path(path_type=str), metavar="TEST.npy")
+@options.predictions("TRAIN.npy TEST.npy", nargs=2)
 @options.losses
 @options.dataset
-@options.input_
-@options.delta
-@options.allow_unnormalized
 @options.confidence
 @options.format_("table", "json")
-@options.cache_dir
-@options.offline
-def command(train: str, test: str, losses: tuple[str, ...], format_: str, offline: bool, **values: Any) -> None:
+@options.reading
+def command(predictions: list[Any], losses: tuple[str, ...], format_: str, **data: Any) -> None:
     """Measure overfitting: how much worse a model is on the test split.
 
     TRAIN.npy and TEST.npy hold the predictions of the same model for all examples of each split. The generalisation
@@ -30,8 +25,5 @@ def command(train: str, test: str, losses: tuple[str, ...], format_: str, offlin
     from mnistloss.analysis.gap import gap
     from mnistloss.losses.losses import check_delta_matters
 
-    if train == test == "-":
-        raise click.UsageError("standard input can be read once")
-    check_delta_matters(values["delta"], losses)
-    result = gap(output.source(train), output.source(test), losses=losses or None, download=not offline, **values)
-    output.show_result("gap", result, format_)
+    check_delta_matters(data["delta"], losses)
+    output.show_result("gap", gap(*predictions, losses=losses or None, **data), format_)

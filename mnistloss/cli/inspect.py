@@ -46,13 +46,14 @@ def command(ctx: click.Context) -> None:
 
 
 def _command(name: str, meaning: str, view_options: Sequence[Option] = (), *, charted: bool = True) -> click.Command:
-    @options.predictions
+    @options.predictions()
     @options.data
     @options.format_("table", "json")
-    def run(predictions: str, data: dict[str, Any], format_: str, plot: Path | None = None, **values: Any) -> None:
+    def run(predictions: Any, format_: str, plot: Path | None = None, **data: Any) -> None:
         from mnistloss.analysis.inspect import inspect
 
-        inspection = inspect(output.source(predictions), name, options=values, **data)
+        values = {option.name: data.pop(option.name) for option in view_options}
+        inspection = inspect(predictions, name, options=values, **data)
         output.show_result("views", inspection, format_, inspection.where())
         output.save_plot(plot, inspection.parts() if plot else ())
 

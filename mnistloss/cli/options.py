@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mnistloss.cli import output
 from mnistloss.errors import check_installed
 from mnistloss.formatting import shown
 
@@ -39,14 +40,16 @@ class _File(click.Path):
 
 
 class Destination(click.Path):
-    """A file to write; a missing folder or a wrong suffix is refused before any work is done."""
+    """A file to write; a missing folder, suffix or drawing package is refused before any work is done."""
 
-    def __init__(self, *suffixes: str) -> None:
+    def __init__(self, *suffixes: str, package: str | None = None) -> None:
         super().__init__(path_type=Path)
-        self._suffixes = suffixes
+        self._suffixes, self._package = suffixes, package
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check the name and its folder."""
+        """Check the package, the name and its folder."""
+        if self._package:
+            check_installed("drawing", self._package)
         path = Path(value)
         if not path.name:
             self.fail(f"{shown(value) or 'an empty name'} names no file", param, ctx)
@@ -58,19 +61,6 @@ class Destination(click.Path):
         return path
 
 
-class Drawing(Destination):
-    """A picture to write; a missing drawing package is refused before any work is done."""
-
-    def __init__(self, package: str, *suffixes: str) -> None:
-        super().__init__(*suffixes)
-        self._package = package
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check the name, its folder and the package."""
-        check_installed("drawing", self._package)
-        return super().convert(value, param, ctx)
-
-
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
 LOSS = OneOf("mnistloss.losses.losses", "LOSSES")
 INPUT = OneOf("mnistloss.evaluation.predictions", "INPUTS")
@@ -79,17 +69,35 @@ SPLIT = click.Choice(["train", "test"])
 FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
+
+def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that adds several options, in their order."""
+    return lambda command: functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1) -> Callable[[F], F]:
+    """Add the predictions: a path, or a stream for -, which is standard input; a list of these unless nargs is 1."""
+
+    def sources(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if nargs == 1:
+            return output.source(value)
+        if value.count("-") > 1:
+            raise click.UsageError("standard input can be read once", ctx)
+        return [output.source(name) for name in value]
+
+    path = click.Path(path_type=str)
+    return click.argument("predictions", nargs=nargs, required=True, type=path, metavar=metavar, callback=sources)
+
+
+def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:
+    """Add the choice of a format; the first is the default."""
+    return click.option("--format", "format_", type=click.Choice(names), default=names[0], help=help)
+
+
 dataset = click.option("--dataset", type=DATASET, default="mnist", help="Name of the data set.")
-offline = click.option("--offline", is_flag=True, help="Open no network connection, as with MNISTLOSS_OFFLINE=1.")
-cache_dir = click.option(
-    "--cache-dir", type=FILE, help="Cache folder.  [default: MNISTLOSS_CACHE, or the platform's cache folder]"
-)
-input_ = click.option("--input", type=INPUT, default="probs", help="Kind of numbers that the predictions are.")
-delta = click.option(
-    "--delta", type=float, help="Number added inside the log of cee.  [default: 1e-7 for probs, else 0]"
-)
-allow_unnormalized = click.option(
-    "--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."
+targets = click.option("--targets", type=FILE, help="Targets of your own: a .npy file of labels (N,) or rows (N, K).")
+indices = click.option(
+    "--indices", type=FILE, help="Examples that the predictions are of: a .npy file of indices, or a saved batch."
 )
 losses = click.option(
     "--loss", "losses", multiple=True, type=LOSS, help="Loss to compute; repeatable.  [default: cee and mse]"
@@ -100,62 +108,64 @@ confidence = click.option(
     default=0.95,
     help="Confidence level of the intervals.",
 )
-seed = click.option("--seed", type=FROM_ZERO, help="Seed of the draw.  [default: a new one, which is printed]")
-predictions = click.argument("predictions", type=click.Path(path_type=str), metavar="PREDS.npy")
-
-
-def data(command: F) -> F:
-    """Add the options of what predictions are of and how they are read; the command takes them as one dict `data`."""
-    chosen = (
-        dataset,
-        click.option(
-            "--split",
-            type=click.Choice(["auto", "train", "test"]),
-            default="auto",
-            help="Split that the predictions are of; auto chooses it by their number.",
-        ),
-        click.option("--targets", type=FILE, help="Targets of your own: a .npy file of labels (N,) or rows (N, K)."),
-        click.option(
-            "--indices",
-            type=FILE,
-            help="Examples that the predictions are of: a .npy file of indices, or a saved batch.",
-        ),
-        input_,
-        delta,
-        allow_unnormalized,
-        cache_dir,
-        offline,
-    )
-    names = ("dataset", "split", "targets", "indices", "input", "delta", "allow_unnormalized", "cache_dir")
-
-    @functools.wraps(command)
-    def gathered(*, offline: bool, **values: Any) -> Any:
-        data = {name: values.pop(name) for name in names}
-        return command(data={**data, "download": not offline}, **values)
-
-    for option in reversed(chosen):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]  # click's decorators keep what they decorate
-
-
-def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:
-    """Add the choice of a format; the first is the default."""
-    return click.option("--format", "format_", type=click.Choice(names), default=names[0], help=help)
-
-
+seed = click.option("--seed", type=FROM_ZERO, default=0, help="Seed of all random draws.")
 plot = click.option(
     "--plot",
-    type=Drawing("matplotlib", ".svg", ".png"),
+    type=Destination(".svg", ".png", package="matplotlib"),
     help="File to draw the charts to, .svg or .png; needs the extra [report].",
 )
+cache_dir = click.option(
+    "--cache-dir", type=FILE, help="Cache folder.  [default: MNISTLOSS_CACHE, or the platform's cache folder]"
+)
+cache = _group(
+    cache_dir,
+    click.option(
+        "--offline",
+        "download",
+        is_flag=True,
+        callback=lambda ctx, param, offline: not offline,
+        help="Open no network connection, as with MNISTLOSS_OFFLINE=1.",
+    ),
+)
+"""The keywords `cache_dir` and `download`."""
+
+reading = _group(
+    click.option("--input", type=INPUT, default="probs", help="Kind of numbers that the predictions are."),
+    click.option("--delta", type=float, help="Number added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
+    click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
+    cache,
+)
+"""How predictions are read; with `dataset`, the keywords of `ReadKeywords`."""
+
+data = _group(
+    dataset,
+    click.option(
+        "--split",
+        type=click.Choice(["auto", "train", "test"]),
+        default="auto",
+        help="Split that the predictions are of; auto chooses it by their number.",
+    ),
+    targets,
+    indices,
+    reading,
+)
+"""What predictions are of and how they are read: the keywords of `DataKeywords`."""
+
+form = _group(
+    click.option(
+        "--one-hot/--labels", "one_hot_label", default=False, help="Targets as one-hot rows (N, 10) or labels (N,)."
+    ),
+    click.option("--normalize/--raw", default=True, help="Pixels as float32 in [0, 1] or as bytes."),
+    click.option("--flatten/--images", default=True, help="Shape of the images: (N, 784) or (N, 1, 28, 28)."),
+)
+"""The form of examples: the fields of `Form`."""
 
 
-def form(command: F) -> F:
-    """Add the three choices of the form of examples, as `normalize`, `flatten` and `one_hot`."""
-    for option in (
-        click.option("--flatten/--images", default=True, help="Shape of the images: (N, 784) or (N, 1, 28, 28)."),
-        click.option("--normalize/--raw", default=True, help="Pixels as float32 in [0, 1] or as bytes."),
-        click.option("--one-hot/--labels", default=False, help="Targets as one-hot rows (N, 10) or labels (N,)."),
-    ):
-        command = option(command)
-    return command
+def training(epochs: int) -> Callable[[F], F]:
+    """Add the fields of `TrainingOptions`, with a default of `epochs`."""
+    return _group(
+        click.option("--epochs", type=FROM_ONE, default=epochs, help="Passes over the training examples."),
+        click.option("--learning-rate", type=POSITIVE, default=0.5, help="Step size of gradient descent."),
+        click.option("--batch-size", type=FROM_ONE, default=100, help="Examples in a mini-batch."),
+        seed,
+    )

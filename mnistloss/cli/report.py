@@ -12,7 +12,7 @@ from mnistloss.formatting import shown
 
 
 @click.command("report")
-@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=str), metavar="PREDS.npy...")
+@options.predictions("PREDS.npy...", nargs=-1)
 @click.option("-o", "--out", type=options.Destination(".html"), help="Page to write; needs the extra [report].")
 @options.data
 @options.confidence
@@ -20,13 +20,7 @@ from mnistloss.formatting import shown
 @click.option("--note", help="Sentence to print below the title.")
 @options.format_("html", "json", help="Output format: a page, or its data as JSON on standard output.")
 def command(
-    predictions: tuple[str, ...],
-    out: Path | None,
-    data: dict[str, Any],
-    confidence: float,
-    title: str | None,
-    note: str | None,
-    format_: str,
+    predictions: list[Any], out: Path | None, title: str | None, note: str | None, format_: str, **data: Any
 ) -> None:
     """Write an HTML report about predictions.
 
@@ -38,12 +32,11 @@ def command(
 
     if (format_ == "html") != (out is not None):
         raise click.UsageError("a page goes to a file: -o report.html; --format json is printed")
-    if predictions.count("-") > 1:
-        raise click.UsageError("standard input can be read once")
-    sources = [output.source(name) for name in predictions]
-    if out is None:
-        output.write(formats.document(report=build_report(sources, confidence=confidence, **data).as_dict()))
-    else:
+    if out:
         html.check_installed()
-        html.save(build_report(sources, confidence=confidence, **data), out, title=title, note=note)
+    report = build_report(predictions, **data)
+    if out:
+        html.save(report, out, title=title, note=note)
         output.note(f"written to {shown(out)}")
+    else:
+        output.write(formats.document(report=report.as_dict()))

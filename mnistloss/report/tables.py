@@ -143,7 +143,7 @@ def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
     return Group(heading(f"written to {shown(path)}"), table)
 
 
-def sample(batch: Batch, limit: int, seed: int) -> RenderableType:
+def sample(batch: Batch, limit: int, seed: int | None) -> RenderableType:
     """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes."""
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"

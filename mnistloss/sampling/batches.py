@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mnistloss.arrays.files import new_folder
 from mnistloss.arrays.save import save_arrays
 from mnistloss.datasets.load import Form, Split
 from mnistloss.errors import ArgumentError
-from mnistloss.formatting import shown
+from mnistloss.formatting import counted, shown
 from mnistloss.sampling.sampling import Indices, Words, draw, draw_stratified, partition
 
 
@@ -45,38 +46,26 @@ class Batch:
 def mini_batches(
     split: Split,
     batch_size: int,
+    form: Form,
+    seed: int | None,
     *,
     count: int = 1,
-    replace: bool = True,
+    replacement: bool = True,
     stratified: bool = False,
-    seed: int,
-    form: Form,
 ) -> list[Batch]:
-    """Draw `count` mini-batches, each from the whole split.
-
-    replace: an example may occur twice in a batch. stratified: the classes have the proportions of the split.
-    """
+    """Draw `count` mini-batches, each from the whole split; stratified: with the classes in its proportions."""
     words = Words(seed)
-    return [
-        Batch(
-            split,
-            draw_stratified(split.labels, batch_size, replace=replace, words=words)
-            if stratified
-            else draw(len(split), batch_size, replace=replace, words=words),
-            form,
-        )
-        for _ in range(count)
-    ]
+    draw_one = partial(draw_stratified, split.labels) if stratified else partial(draw, len(split))
+    return [Batch(split, draw_one(batch_size, replace=replacement, words=words), form) for _ in range(count)]
 
 
 def partition_batches(
-    split: Split, batch_size: int, *, drop_last: bool = False, seed: int | None = None, form: Form
+    split: Split, batch_size: int, form: Form, seed: int | None = None, *, drop_last: bool = False
 ) -> list[Batch]:
     """Split all examples into disjoint batches, shuffled if a seed is given."""
     words = None if seed is None else Words(seed)
-    return [
-        Batch(split, indices, form) for indices in partition(len(split), batch_size, drop_last=drop_last, words=words)
-    ]
+    parts = partition(len(split), batch_size, drop_last=drop_last, words=words)
+    return [Batch(split, indices, form) for indices in parts]
 
 
 def save_batches(
@@ -86,15 +75,14 @@ def save_batches(
 
     Each file holds x, t, indices, dataset and split. progress: called with the number of files written so far.
     """
-    target = Path(path)
-    if len(batches) == 1 and target.suffix in (".npz", ".pkl"):
+    target, several = Path(path), len(batches) > 1
+    if target.suffix in (".npz", ".pkl") and not several:
         save_arrays(target, batches[0].arrays())
         return
     if target.suffix:
-        raise ArgumentError(
-            f"{shown(path)} for {len(batches):,} batch{'es' if len(batches) > 1 else ''}: expected "
-            + ("a name without suffix, for a folder of .npz" if len(batches) > 1 else ".npz or .pkl")
-        )
+        expected = "a name without suffix, for a folder of .npz" if several else ".npz or .pkl"
+        batch_count = counted(len(batches), "batch", "batches")
+        raise ArgumentError(f"{shown(path)} for {batch_count}: expected {expected}")
     with new_folder(target) as temporary:
         for number, batch in enumerate(batches):
             with (temporary / f"batch-{number:05d}.npz").open("wb") as stream:
