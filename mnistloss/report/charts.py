@@ -6,14 +6,13 @@ not on the date nor on the user's settings.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import logging
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -27,7 +26,6 @@ from mnistloss.formatting import shown
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis as MplAxis
-    from matplotlib.figure import Figure
 
 
 INK, FAINT, PAPER = "#222222", "#cccccc", "#ffffff"
@@ -88,12 +86,10 @@ def svg(charts: Sequence[Chart], name: str = "") -> str:
     No charts raise ArgumentError.
     """
     salt = hashlib.sha256(f"{name}{list(charts)}".encode()).hexdigest()
-    with _matplotlib({"svg.hashsalt": salt}):
-        stream = io.BytesIO()
-        _figure(charts).savefig(stream, format="svg", metadata={"Date": None})
+    content = _savefig(charts, "svg", without="Date", salt=salt)
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
-    root = ElementTree.fromstring(stream.getvalue())
+    root = ElementTree.fromstring(content)
     _move_styles_to_attributes(root)
     _describe(root, charts, f"chart-{salt[:8]}")
     return ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -105,44 +101,36 @@ def save(charts: Sequence[Chart], path: Path) -> None:
         case ".svg":
             content = svg(charts).encode()
         case ".png":
-            content = _png(charts)
+            content = _savefig(charts, "png", without="Software")
         case other:
             raise ArgumentError(f"{shown(path)} ends in {other or 'no suffix'}; expected .svg or .png")
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def _png(charts: Sequence[Chart]) -> bytes:
-    stream = io.BytesIO()
-    with _matplotlib({}):
-        _figure(charts).savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+def _savefig(charts: Sequence[Chart], format_: str, *, without: str, salt: str = "") -> bytes:
+    """Draw with our settings of matplotlib and none of the user's; silence its warnings of its cache and of glyphs.
 
-
-@contextlib.contextmanager
-def _matplotlib(settings: dict[Any, Any]) -> Iterator[None]:
-    """Use our settings of matplotlib and none of the user's; silence its warnings of its cache and missing glyphs."""
+    without: an entry of the metadata to leave out. salt: what ids in an SVG are derived from, beside the shapes.
+    """
     logging.getLogger("matplotlib").addHandler(_SILENT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check_installed("drawing", "matplotlib")
         import matplotlib
+        from matplotlib.figure import Figure
 
+        if not charts:
+            raise ArgumentError("there is no chart to draw")
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_SETTINGS | settings)
-            yield
-
-
-def _figure(charts: Sequence[Chart]) -> Figure:
-    if not charts:
-        raise ArgumentError("there is no chart to draw")
-    from matplotlib.figure import Figure
-
-    figure = Figure((_WIDTH, _HEIGHT * len(charts)), layout="constrained")
-    for axes, chart in zip(figure.subplots(len(charts), squeeze=False)[:, 0], charts, strict=True):
-        _draw(axes, chart)
-    return figure
+            matplotlib.rcParams.update(_SETTINGS | {"svg.hashsalt": salt})
+            figure = Figure((_WIDTH, _HEIGHT * len(charts)), layout="constrained")
+            for axes, chart in zip(figure.subplots(len(charts), squeeze=False)[:, 0], charts, strict=True):
+                _draw(axes, chart)
+            stream = io.BytesIO()
+            figure.savefig(stream, format=format_, metadata={without: None})
+    return stream.getvalue()
 
 
 def _draw(axes: Axes, chart: Chart) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mnistloss import errors
 from mnistloss.analysis.overview import FileReport, Overview
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHADES = 10
-_SECTIONS = {
+_HEADINGS = {
     "together": (
         "Comparison",
         "Differences are paired, example by example: the loss of each file minus the loss of the first file.",
@@ -60,15 +59,7 @@ _SECTIONS = {
         "Each with its index, its label, and the class that was predicted instead.",
     ),
 }
-
-
-class Section(NamedTuple):
-    """A section of the page with its own heading; the lead is the sentence below it."""
-
-    key: str
-    title: str
-    lead: str
-    parts: Sequence[Part]
+"""The headings of sections by their keys, each with the sentence below it."""
 
 
 def save(overview: Overview, path: Path, *, title: str | None = None, note: str | None = None) -> None:
@@ -87,14 +78,19 @@ def render(overview: Overview, *, title: str | None = None, note: str | None = N
     style = (_TEMPLATES / "page.css").read_text() + charts.STYLE
     script = (_TEMPLATES / "page.js").read_text()
     names = [shown(file.evaluation.predictions) for file in overview.files]
+    together: dict[str, list[Part]] = {}
+    if overview.comparison is not None:
+        table = details.files([file.evaluation for file in overview.files])
+        together["together"] = [table, *overview.comparison.parts()]
     return (
         _environment()
         .get_template("page.html")
         .render(
             title=title or (names[0] if len(names) == 1 else f"{len(names)} files of predictions"),
             note=note,
-            files=[(file.evaluation, list(_file_sections(file))) for file in overview.files],
-            together=list(_comparison_sections(overview)),
+            files=[(file.evaluation, _file_sections(file)) for file in overview.files],
+            together=together,
+            headings=_HEADINGS,
             losses=[LOSSES[name] for name in overview.files[0].evaluation.losses],
             style=style,
             script=script,
@@ -110,23 +106,13 @@ def check_installed() -> None:
     errors.check_installed("a report", "jinja2", "matplotlib", "PIL")
 
 
-def _comparison_sections(overview: Overview) -> Iterator[Section]:
-    """Yield the section that compares several files."""
-    if overview.comparison is not None:
-        table = details.files([file.evaluation for file in overview.files])
-        yield _section("together", [table, *overview.comparison.parts()])
-
-
-def _file_sections(file: FileReport) -> Iterator[Section]:
-    """Yield the sections of one file below its scores, with pictures before tables."""
-    if classes := details.classes(file.evaluation):
-        yield _section("classes", classes)
+def _file_sections(file: FileReport) -> dict[str, list[Part]]:
+    """Return the parts below the scores of one file by the keys of their sections, with pictures before tables."""
+    classes = details.classes(file.evaluation)
+    sections: dict[str, list[Part]] = {"classes": [*classes]} if classes else {}
     for key, view in file.views.items():
-        yield _section(key, sorted(view.parts(), key=lambda part: not isinstance(part, Pictures)))
-
-
-def _section(key: str, parts: Sequence[Part]) -> Section:
-    return Section(key, *_SECTIONS[key], parts)
+        sections[key] = sorted(view.parts(), key=lambda part: not isinstance(part, Pictures))
+    return sections
 
 
 def _environment() -> Environment:
