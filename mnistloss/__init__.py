@@ -7,24 +7,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnistloss.version import __version__
+from mnistloss.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from mnistloss.analysis.compare import compare
-    from mnistloss.analysis.example import explain_example
-    from mnistloss.analysis.gap import gap
-    from mnistloss.analysis.verify import verify
-    from mnistloss.arrays.checks import one_hot
-    from mnistloss.datasets.load import load_mnist
-    from mnistloss.errors import MnistLossError
-    from mnistloss.evaluation.evaluate import evaluate
-    from mnistloss.evaluation.results import Evaluation
-    from mnistloss.evaluation.signature import Signature
-    from mnistloss.losses.losses import LOSSES, cross_entropy_error, mean_squared_error, softmax
-    from mnistloss.models.baselines import baseline
-    from mnistloss.models.learning_curve import explain_learning
-    from mnistloss.models.loss_landscape import explain_accuracy
-    from mnistloss.sampling.sampling import batches, mini_batch
+    from mnistloss.analysis.compare import compare as compare
+    from mnistloss.analysis.example import explain_example as explain_example
+    from mnistloss.analysis.gap import gap as gap
+    from mnistloss.analysis.verify import verify as verify
+    from mnistloss.arrays.checks import one_hot as one_hot
+    from mnistloss.datasets.load import load_mnist as load_mnist
+    from mnistloss.errors import MnistLossError as MnistLossError
+    from mnistloss.evaluation.evaluate import evaluate as evaluate
+    from mnistloss.evaluation.results import Evaluation as Evaluation
+    from mnistloss.evaluation.signature import Signature as Signature
+    from mnistloss.losses.losses import LOSSES as LOSSES
+    from mnistloss.losses.losses import cross_entropy_error as cross_entropy_error
+    from mnistloss.losses.losses import mean_squared_error as mean_squared_error
+    from mnistloss.losses.losses import softmax as softmax
+    from mnistloss.models.baselines import baseline as baseline
+    from mnistloss.models.learning_curve import explain_learning as explain_learning
+    from mnistloss.models.loss_landscape import explain_accuracy as explain_accuracy
+    from mnistloss.sampling.sampling import batches as batches
+    from mnistloss.sampling.sampling import mini_batch as mini_batch
 
 _HOMES = {
     "LOSSES": "losses.losses",
@@ -48,28 +52,7 @@ _HOMES = {
     "verify": "analysis.verify",
 }
 
-__all__ = [
-    "LOSSES",
-    "Evaluation",
-    "MnistLossError",
-    "Signature",
-    "__version__",
-    "baseline",
-    "batches",
-    "compare",
-    "cross_entropy_error",
-    "evaluate",
-    "explain_accuracy",
-    "explain_example",
-    "explain_learning",
-    "gap",
-    "load_mnist",
-    "mean_squared_error",
-    "mini_batch",
-    "one_hot",
-    "softmax",
-    "verify",
-]
+__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 from mnistloss.arrays.checks import Array
 from mnistloss.arrays.files import replacing
-from mnistloss.document import Chart, Curve
+from mnistloss.document import Chart
 from mnistloss.errors import ArgumentError, check_installed
 from mnistloss.formatting import shown
 
@@ -43,6 +43,12 @@ STYLE = "\n".join(
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
+_STYLES: dict[str, dict[str, Any]] = {
+    "line": {"linewidth": 1.4},
+    "joined": {"linewidth": 1.4, "marker": "o", "markersize": 4},
+    "steps": {"linewidth": 1.4, "drawstyle": "steps-post"},
+    "points": {"linestyle": "none", "marker": ".", "markersize": 3},
+}
 _WIDTH, _HEIGHT = 5.0, 2.8
 _DOTS_PER_INCH = 200
 _TICKS, _FEW_DECADES = 5, 200.0
@@ -144,7 +150,8 @@ def _draw(axes: Axes, chart: Chart) -> None:
     lines = []
     for i, curve in enumerate(chart.curves):
         dashes = _DASHES[sum(other.style != "points" for other in chart.curves[:i]) % len(_DASHES)]
-        lines += axes.plot(curve.x, curve.y, color=CURVES[i % len(CURVES)], **_line(curve, dashes))
+        style = {"linestyle": dashes, "color": CURVES[i % len(CURVES)], **_STYLES[curve.style]}
+        lines += axes.plot(curve.x, curve.y, **style)
     _tick(axes.xaxis, log=chart.x.log)
     _tick(axes.yaxis, log=chart.y.log)
     if len(lines) > 1:
@@ -165,19 +172,6 @@ def _tick(axis: MplAxis, *, log: bool) -> None:
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(LogLocator(subs=(2, 5) if few else "auto"))
     axis.set_minor_formatter("{x:g}" if few else "")
-
-
-def _line(curve: Curve, dashes: object) -> dict[str, Any]:
-    """Return matplotlib's options for the style of a curve."""
-    match curve.style:
-        case "points":
-            return {"linestyle": "none", "marker": ".", "markersize": 3}
-        case "joined":
-            return {"linestyle": dashes, "linewidth": 1.4, "marker": "o", "markersize": 4}
-        case "steps":
-            return {"linestyle": dashes, "linewidth": 1.4, "drawstyle": "steps-post"}
-        case _:
-            return {"linestyle": dashes, "linewidth": 1.4}
 
 
 def _move_styles_to_attributes(root: ElementTree.Element) -> None:

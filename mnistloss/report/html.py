@@ -23,8 +23,6 @@ from mnistloss.version import __version__
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from mnistloss.arrays.checks import Array
-
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHADES = 10
@@ -129,7 +127,7 @@ def _environment() -> Environment:
     chart_ids = itertools.count(1)
     environment.tests["a"] = lambda part, kind: type(part).__name__ == kind
     environment.filters["shown"] = shown
-    environment.filters["png"] = _data_uri
+    environment.filters["png"] = lambda image: f"data:image/png;base64,{_base64(charts.digit_png(image))}"
     environment.filters["level"] = lambda shade: round(_SHADES * shade)
     environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))
     environment.globals |= {"details": details, "next_id": itertools.count(1).__next__}
@@ -138,9 +136,8 @@ def _environment() -> Environment:
 
 def _hash(text: str) -> str:
     """Return the source of a content security policy that allows this text only."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
 
 
-def _data_uri(image: Array) -> str:
-    """Return an image (28, 28) of bytes as a data URI."""
-    return f"data:image/png;base64,{base64.b64encode(charts.digit_png(image)).decode()}"
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -114,8 +114,8 @@ def mini_batch(
     >>> mini_batch(x, t, 3, rng=1)
     (array([70, 60, 50]), array([7, 6, 5]))
     """
-    x, t = _as_indexable(x), _as_indexable(t)
-    indices = draw(_count_rows(x, t), batch_size, replace=replace, words=Words(rng))
+    x, t = _as_examples(x, t)
+    indices = draw(len(x), batch_size, replace=replace, words=Words(rng))
     return _batch_getter(x, normalize)(indices), t[indices]
 
 
@@ -138,10 +138,10 @@ def batches(
     >>> [len(t_batch) for _, t_batch in batches(np.zeros((7, 2)), np.zeros(7), 3)]
     [3, 3, 1]
     """
-    x, t = _as_indexable(x), _as_indexable(t)
+    x, t = _as_examples(x, t)
     if rng is not None and not shuffle:
         raise ArgumentError("rng has no effect without shuffle=True")
-    parts = partition(_count_rows(x, t), batch_size, drop_last=drop_last, words=Words(rng) if shuffle else None)
+    parts = partition(len(x), batch_size, drop_last=drop_last, words=Words(rng) if shuffle else None)
     get_batch = _batch_getter(x, normalize)
     return ((get_batch(indices), t[indices]) for indices in parts)
 
@@ -153,12 +153,15 @@ def _check_batch_size(batch_size: Any) -> int:
     return size
 
 
-def _as_indexable(values: Any) -> Any:
-    """Return values that an integer array indexes by position; lists and pandas objects become arrays."""
+def _as_examples(*arrays: Any) -> tuple[Any, Any]:
+    """Return x and t, indexed by an integer array, with equally many rows; lists and pandas objects become arrays."""
     try:
-        return values if hasattr(values, "shape") and not hasattr(values, "iloc") else np.asarray(values)
+        x, t = (a if hasattr(a, "shape") and not hasattr(a, "iloc") else np.asarray(a) for a in arrays)
     except ValueError as error:
         raise ArgumentError(f"not an array ({error})") from error
+    if not x.shape or not t.shape or len(x) != len(t):
+        raise ArgumentError(f"x and t must have equally many rows; found shapes {x.shape} and {t.shape}")
+    return x, t
 
 
 def _batch_getter(x: Any, normalize: bool) -> Callable[[Indices], Any]:
@@ -168,9 +171,3 @@ def _batch_getter(x: Any, normalize: bool) -> Callable[[Indices], Any]:
     if x.dtype != np.uint8:
         raise ArgumentError(f"x is of dtype {x.dtype}; normalize is for bytes (uint8)")
     return lambda indices: normalized(np.take(x, indices, axis=0))
-
-
-def _count_rows(x: Any, t: Any) -> int:
-    if not x.shape or not t.shape or len(x) != len(t):
-        raise ArgumentError(f"x and t must have equally many rows; found shapes {x.shape} and {t.shape}")
-    return len(x)
