@@ -93,11 +93,6 @@ def counted(n: int, one: str, many: str) -> str:
     return f"{n:,} {one if n == 1 else many}"
 
 
-def sample_size(n: int) -> str:
-    """A number of examples."""
-    return f"n = {n:,}"
-
-
 def data(dataset: str | None, split: str | None) -> str:
     """A dataset and its split; without them, the user's own targets."""
     return f"{dataset} {split}" if dataset else "own targets"

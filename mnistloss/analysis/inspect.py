@@ -55,7 +55,7 @@ class Inspection:
     def parts(self) -> list[Part]:
         s, several = self.scores, len(self.results) > 1
         data = formatting.data(s.dataset, s.split)
-        parts: list[Part] = [Lines((f"{shown(s.name)} on {data}, {formatting.sample_size(s.n)}",))]
+        parts: list[Part] = [Lines((f"{shown(s.name)} on {data}, n = {s.n:,}",))]
         for name, result in self.results.items():
             parts += [*([Heading(name)] if several else []), *result.parts()]
         return [*parts, Lines(("", str(s.signature(main_loss(s))), *hint_lines(s.name, s.hints)))]

@@ -61,9 +61,9 @@ def command(
 
 def _gate(comparison: Comparison, margin: float) -> int:
     """Name the differences that may be above the margin; return 3 if there are any, else 0."""
-    crossed = comparison.worse_than(margin)
-    for difference in crossed:
+    worse = comparison.worse_than(margin)
+    for difference in worse:
         end = "anything, without an interval" if difference.ci is None else f"{difference.ci[1]:.9g}"
         name = shown(difference.predictions)
         output.note(f"{name}: the difference may be {end}; the gate is --no-worse-than {margin:.9g}")
-    return 3 if crossed else 0
+    return 3 if worse else 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistloss.cli import options, output
+from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
     from mnistloss.evaluation.gates import Gate
@@ -25,32 +26,19 @@ if TYPE_CHECKING:
     help="Reduction over the examples; none keeps the loss of each one, for --out.",
 )
 @click.option(
-    "--out",
-    type=options.Destination(".npy", ".npz"),
-    help="File for --reduction none: .npy for one loss, .npz for several.",
+    "--out", type=options.Destination(".npy", ".npz"), help="File of the losses: .npy for one loss, .npz for several."
 )
-@click.option(
-    "--batch-size", type=options.FROM_ONE, help="Also compute the losses of batches of this size, in row order."
-)
-@click.option(
-    "--top",
-    multiple=True,
-    type=options.FROM_ONE,
-    help="Also compute the accuracy among the K most probable classes; repeatable.",
-)
+@click.option("--batch-size", type=options.FROM_ONE, help="Also compute the losses of batches of this many rows.")
+@click.option("--top", multiple=True, type=options.FROM_ONE, help="Also compute the top-k accuracy; repeatable.")
 @click.option("--per-class", is_flag=True, help="Also compute the losses and the accuracy by class.")
 @options.confidence
 @click.option(
-    "--bootstrap",
-    type=options.FROM_ZERO,
-    default=0,
-    show_default=False,
-    help="Number of resamples for percentile intervals instead of normal ones.",
+    "--bootstrap", type=options.FROM_ZERO, default=0, help="Number of bootstrap resamples; 0 for no bootstrap."
 )
-@click.option("--seed", type=options.FROM_ZERO, help="Seed of --bootstrap.  [default: 0]")
+@click.option("--seed", type=options.FROM_ZERO, help="Seed of the bootstrap.  [default: 0]")
 @click.option(
     "--fail-if",
-    "gates",
+    "conditions",
     multiple=True,
     metavar="GATE",
     help="Exit with status 3 if this holds, such as 'cee>0.05' or 'hints>0'; repeatable.",
@@ -70,7 +58,7 @@ def command(
     confidence: float,
     bootstrap: int,
     seed: int | None,
-    gates: tuple[str, ...],
+    conditions: tuple[str, ...],
     format_: str,
     **data: Any,
 ) -> None:
@@ -85,19 +73,19 @@ def command(
 
     if (reduction == "none") != (out is not None):
         raise click.UsageError("--reduction none and --out FILE go together")
-    if out and (batch_size or bootstrap or gates or len(predictions) > 1):
+    if out and (batch_size or bootstrap or conditions or len(predictions) > 1):
         raise click.UsageError("--reduction none takes one file and goes without --batch-size, --bootstrap, --fail-if")
     if out and out.suffix == ".npy" and len(set(losses)) != 1:
-        raise click.UsageError(f"--out {out} holds one loss; name it with --loss, or write several to .npz")
+        raise click.UsageError(f"--out {shown(out)} holds one loss; name it with --loss, or write several to .npz")
     if seed is not None and not bootstrap:
         raise click.UsageError("--seed is the seed of --bootstrap; give both")
     check_delta_matters(data["delta"], losses)
     scoring = ScoreOptions(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
-    parsed_gates: list[Gate] = []
-    if gates:  # else their module need not be imported
+    gates: list[Gate] = []
+    if conditions:  # else the module of gates need not be imported
         from mnistloss.evaluation.gates import parse_gates
 
-        parsed_gates = parse_gates(gates, scoring.loss_names(data["input"]), top, per_class=per_class)
+        gates = parse_gates(conditions, scoring.loss_names(data["input"]), top, per_class=per_class)
     with output.slow_progress("scoring") as progress:
         results = evaluate_many(predictions, DataOptions(**data), scoring, progress)
     if out:
@@ -105,10 +93,10 @@ def command(
 
         save_losses(out, results[0])
     _print(sorted(results, key=lambda result: (next(iter(result.numbers().values())), result.predictions)), format_)
-    crossed = [line for result in results for gate in parsed_gates if (line := gate.crossed(result))]
-    for line in crossed:
-        output.note(line)
-    ctx.exit(3 if crossed else 0)
+    messages = [message for result in results for gate in gates if (message := gate.crossed(result))]
+    for message in messages:
+        output.note(message)
+    ctx.exit(3 if messages else 0)
 
 
 def _print(results: list[Evaluation], format_: str) -> None:

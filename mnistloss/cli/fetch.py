@@ -50,7 +50,7 @@ def command(
     from mnistloss.arrays.save import save_arrays
     from mnistloss.datasets.catalog import SPLITS
     from mnistloss.datasets.fetch import fetch
-    from mnistloss.datasets.load import Form, named_arrays
+    from mnistloss.datasets.load import Form, load_split
     from mnistloss.datasets.settings import CacheOptions, Timeouts
     from mnistloss.report import tables
 
@@ -67,6 +67,9 @@ def command(
             result = fetch(name, splits=splits, source=source, cache_options=cache_options)
         output.show(tables.fetch_result(result))
     if export:
-        arrays = named_arrays(datasets[0], splits, Form(**form), CacheOptions(cache_dir, download=False))
+        arrays = {}
+        for name in splits:
+            examples = load_split(datasets[0], name, CacheOptions(cache_dir, download=False))
+            arrays[f"x_{name}"], arrays[f"t_{name}"] = examples.take(slice(None), Form(**form))
         save_arrays(export, arrays)
         output.show(tables.saved_arrays(export, arrays))

@@ -72,7 +72,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Return a decorator that adds several options, in their order."""
-    return lambda command: functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+    return lambda command: functools.reduce(lambda function, option: option(function), reversed(options), command)
 
 
 def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1) -> Callable[[F], F]:
@@ -94,7 +94,7 @@ def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:
     return click.option("--format", "format_", type=click.Choice(names), default=names[0], help=help)
 
 
-dataset = click.option("--dataset", type=DATASET, default="mnist", help="Name of the data set.")
+dataset = click.option("--dataset", type=DATASET, default="mnist", help="Name of the dataset.")
 targets = click.option("--targets", type=FILE, help="Targets of your own: a .npy file of labels (N,) or rows (N, K).")
 indices = click.option(
     "--indices", type=FILE, help="Examples that the predictions are of: a .npy file of indices, or a saved batch."

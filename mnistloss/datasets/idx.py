@@ -35,9 +35,9 @@ def decode(content: bytes | memoryview) -> NDArray[Any]:
         raise IdxError(f"the IDX header ends early: {rank} dimensions need {start} bytes, found {len(content)}")
     shape = struct.unpack(f">{rank}I", content[4:start])
     dtype = np.dtype(TYPE_CODES[code])
-    expected = start + math.prod(shape) * dtype.itemsize
-    if len(content) != expected:
-        raise IdxError(f"an IDX file of shape {shape} and type {dtype.name} has {expected} bytes, found {len(content)}")
+    size = start + math.prod(shape) * dtype.itemsize
+    if len(content) != size:
+        raise IdxError(f"an IDX file of shape {shape} and type {dtype.name} has {size} bytes, found {len(content)}")
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistloss.arrays.checks import Array, normalized, one_hot
+from mnistloss.arrays.checks import Array, as_targets, normalized, one_hot
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
-from mnistloss.errors import IdxError
+from mnistloss.errors import IdxError, InputError
 from mnistloss.formatting import shown
 
 Pair = tuple[Array, Array]
@@ -70,16 +69,12 @@ def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
 
     A label outside 0..K-1 raises IdxError.
     """
-    array, classes = idx.decode(file.content), file.dataset.classes
+    array = idx.decode(file.content)
     labels = array if array.ndim == 1 else array[:, 0]
-    valid = (labels >= 0) & (labels < classes)
-    if not valid.all():
-        row = int(valid.argmin())
-        raise IdxError(
-            f"{shown(file.path)}: label {labels[row]} in row {row} is outside 0..{classes - 1} "
-            f"({np.count_nonzero(~valid):,} in all); `mnistloss fetch {file.dataset.name} --force` downloads it again"
-        )
-    return labels.astype(np.uint8, copy=False)
+    try:
+        return as_targets(labels, len(labels), file.dataset.classes, shown(file.path))
+    except InputError as error:
+        raise IdxError(f"{error}; `mnistloss fetch {file.dataset.name} --force` downloads it again") from error
 
 
 def load_split(dataset: str, split: str, cache_options: CacheOptions = CACHE_DEFAULTS) -> Split:
@@ -116,11 +111,3 @@ def load_mnist(
     cache_options = CacheOptions(cache_dir, download)
     train, test = (load_split(dataset, split, cache_options).take(slice(None), form) for split in catalog.SPLITS)
     return train, test
-
-
-def named_arrays(
-    dataset: str, splits: Sequence[str], form: Form, cache_options: CacheOptions = CACHE_DEFAULTS
-) -> dict[str, Array]:
-    """Return the arrays of some splits by name: x_train, t_train, x_test and t_test."""
-    pairs = {split: load_split(dataset, split, cache_options).take(slice(None), form) for split in splits}
-    return {f"{name}_{split}": array for split, pair in pairs.items() for name, array in zip("xt", pair, strict=True)}

@@ -14,7 +14,7 @@ from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import ArgumentError
-from mnistloss.formatting import counted, sample_size
+from mnistloss.formatting import counted
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.models.baselines import fit_softmax
@@ -207,7 +207,7 @@ class AccuracyPath:
         ]
 
     def _chart(self, name: str, unit: str, values: Floats, style: str) -> Chart:
-        title = f"{name}, {self.dataset} {self.split}, {sample_size(self.n)}"
+        title = f"{name}, {self.dataset} {self.split}, n = {self.n:,}"
         curve = Curve(name, tuple(self.positions.tolist()), tuple(values.tolist()), style)
         return Chart(title, Axis(f"{self.path}, no unit"), Axis(unit), (curve,))
 

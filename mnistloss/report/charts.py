@@ -41,7 +41,6 @@ STYLE = "\n".join(
 """CSS rules that give charts the colours of a page's variables --ink, --faint, --paper and --curve-1 to --curve-4."""
 
 _SVG = "http://www.w3.org/2000/svg"
-_XLINK = "http://www.w3.org/1999/xlink"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
 _STYLES: dict[str, dict[str, Any]] = {
     "line": {"linewidth": 1.4},
@@ -52,14 +51,6 @@ _STYLES: dict[str, dict[str, Any]] = {
 _WIDTH, _HEIGHT = 5.0, 2.8
 _DOTS_PER_INCH = 200
 _TICKS, _FEW_DECADES = 5, 200.0
-_LEGEND: dict[str, Any] = {
-    "frameon": False,
-    "fontsize": 8.5,
-    "borderaxespad": 0.2,
-    "columnspacing": 1,
-    "handlelength": 1.6,
-    "handletextpad": 0.5,
-}
 _SILENT = logging.NullHandler()
 _SETTINGS: dict[Any, Any] = {
     "axes.edgecolor": INK,
@@ -70,6 +61,12 @@ _SETTINGS: dict[Any, Any] = {
     "figure.facecolor": PAPER,
     "font.family": "DejaVu Sans",
     "grid.color": FAINT,
+    "legend.borderaxespad": 0.2,
+    "legend.columnspacing": 1,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "legend.handletextpad": 0.5,
     "savefig.dpi": _DOTS_PER_INCH,
     "svg.fonttype": "none",
     "text.color": INK,
@@ -94,7 +91,7 @@ def svg(charts: Sequence[Chart], name: str = "") -> str:
     salt = hashlib.sha256(f"{name}{list(charts)}".encode()).hexdigest()
     content = _savefig(charts, "svg", without="Date", salt=salt)
     ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", _XLINK)
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(content)
     _move_styles_to_attributes(root)
     _describe(root, charts, f"chart-{salt[:8]}")
@@ -103,13 +100,9 @@ def svg(charts: Sequence[Chart], name: str = "") -> str:
 
 def save(charts: Sequence[Chart], path: Path) -> None:
     """Write charts to a file, .svg or .png by its suffix; another suffix raises ArgumentError."""
-    match path.suffix:
-        case ".svg":
-            content = svg(charts).encode()
-        case ".png":
-            content = _savefig(charts, "png", without="Software")
-        case other:
-            raise ArgumentError(f"{shown(path)} ends in {other or 'no suffix'}; expected .svg or .png")
+    if path.suffix not in (".svg", ".png"):
+        raise ArgumentError(f"{shown(path)} ends in {path.suffix or 'no suffix'}; expected .svg or .png")
+    content = svg(charts).encode() if path.suffix == ".svg" else _savefig(charts, "png", without="Software")
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -156,7 +149,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
     _tick(axes.yaxis, log=chart.y.log)
     if len(lines) > 1:
         names = [shown(curve.name) for curve in chart.curves]
-        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines), **_LEGEND)
+        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines))
 
 
 def _tick(axis: MplAxis, *, log: bool) -> None:
@@ -180,9 +173,9 @@ def _move_styles_to_attributes(root: ElementTree.Element) -> None:
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata") or not isinstance(child.tag, str):
                 parent.remove(child)
-    used = set(re.findall(r"#([\w-]+)", " ".join(v for e in root.iter() for v in e.attrib.values())))
+    references = set(re.findall(r"#([\w-]+)", " ".join(v for e in root.iter() for v in e.attrib.values())))
     for element in root.iter():
-        if element.get("id") not in used:
+        if element.get("id") not in references:
             element.attrib.pop("id", None)
         for rule in filter(None, element.attrib.pop("style", "").split(";")):
             name, value = (text.strip() for text in rule.split(":", 1))
@@ -205,12 +198,12 @@ def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> 
         "stroke-linejoin": "round",
     }
     title = "; ".join(shown(chart.title) for chart in charts)
-    text = " ".join(
+    sentences = [
         f"{', '.join(shown(curve.name) for curve in chart.curves)}: {shown(chart.y.label)} by {shown(chart.x.label)}."
         for chart in charts
-    )
-    text += " Drawn by mnistloss."
-    for i, (kind, content) in enumerate((("title", title), ("desc", text))):
+    ]
+    description = " ".join([*sentences, "Drawn by mnistloss."])
+    for i, (kind, content) in enumerate((("title", title), ("desc", description))):
         element = ElementTree.Element(f"{{{_SVG}}}{kind}", {"id": f"{name}-{kind}"})
         element.text = content
         root.insert(i, element)

@@ -25,7 +25,7 @@ def measures(result: Evaluation) -> Table:
     for name, share in result.shares().items():
         note = "Wilson" if is_bootstrap and share.interval == "wilson" else ""
         rows.append((name, formatting.share(share.value, result.n), "", formatting.interval(share.ci), note))
-    title = f"{shown(result.predictions)} on {_data(result)}, {formatting.sample_size(result.n)}"
+    title = f"{shown(result.predictions)} on {_data(result)}, n = {result.n:,}"
     reduction = "" if first.reduction == "mean" else f" ({first.reduction})"
     interval = f"{formatting.level(first.confidence)} interval{', bootstrap' if is_bootstrap else ''}"
     return Table(title, ("measure", f">value{reduction}", ">std. error", interval, ""), tuple(rows))
@@ -46,7 +46,7 @@ def files(results: Sequence[Evaluation]) -> Table:
         shares = (formatting.share(share.value, result.n) for share in result.shares().values())
         rows.append((shown(result.predictions), *data, *map(_with_error, result.losses.values()), *shares))
     columns = ("predictions", *(() if same_data else ("data", ">n")), *(f">{name}" for name in results[0].numbers()))
-    title = f"{_data(results[0])}, {formatting.sample_size(results[0].n)}" if same_data else ""
+    title = f"{_data(results[0])}, n = {results[0].n:,}" if same_data else ""
     return Table(title, columns, tuple(rows))
 
 

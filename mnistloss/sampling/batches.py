@@ -16,7 +16,7 @@ from mnistloss.arrays.files import new_folder
 from mnistloss.arrays.save import save_arrays
 from mnistloss.datasets.load import Form, Split
 from mnistloss.errors import ArgumentError
-from mnistloss.formatting import counted, shown
+from mnistloss.formatting import shown
 from mnistloss.sampling.sampling import Indices, Words, draw, draw_stratified, partition
 
 
@@ -75,14 +75,12 @@ def save_batches(
 
     Each file holds x, t, indices, dataset and split. progress: called with the number of files written so far.
     """
-    target, several = Path(path), len(batches) > 1
-    if target.suffix in (".npz", ".pkl") and not several:
+    target = Path(path)
+    if len(batches) == 1 and target.suffix:
         save_arrays(target, batches[0].arrays())
         return
     if target.suffix:
-        expected = "a name without suffix, for a folder of .npz" if several else ".npz or .pkl"
-        batch_count = counted(len(batches), "batch", "batches")
-        raise ArgumentError(f"{shown(path)} for {batch_count}: expected {expected}")
+        raise ArgumentError(f"{shown(path)} for {len(batches):,} batches: expected no suffix, for a folder of .npz")
     with new_folder(target) as temporary:
         for number, batch in enumerate(batches):
             with (temporary / f"batch-{number:05d}.npz").open("wb") as stream:

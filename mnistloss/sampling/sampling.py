@@ -78,12 +78,10 @@ def draw_stratified(labels: NDArray[Any], size: int, *, replace: bool = True, wo
     quotas, remainders = np.divmod(counts * size, len(labels))
     shortfall = size - int(quotas.sum())
     quotas[np.argsort(-remainders, kind="stable")[:shortfall]] += 1
-    by_class = [np.flatnonzero(labels == c) for c in range(len(counts))]
-    draws = [
-        members[draw(len(members), int(quota), replace=replace, words=words)]
-        for members, quota in zip(by_class, quotas, strict=True)
-        if quota
-    ]
+    draws = []
+    for c in np.flatnonzero(quotas):
+        members = np.flatnonzero(labels == c)
+        draws.append(members[draw(len(members), int(quotas[c]), replace=replace, words=words)])
     return np.concatenate(draws)[words.permutation(size)]
 
 
