@@ -51,10 +51,8 @@ def command(
         raise click.UsageError(f"{name} has no weights; --weights-out goes with softmax")
     training = TrainingOptions(epochs, learning_rate, batch_size, seed)
     with output.step_progress("training", epochs) as progress:
-        baseline = fit_baseline(
-            name, training, **data, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}")
-        )
-    save_array(out, baseline.predict(split))
-    if weights_out and isinstance(baseline.model, SoftmaxRegression):
-        save_arrays(weights_out, baseline.model.arrays())
-    output.show(tables.baseline(baseline, [baseline.evaluate(split) for split in SPLITS]))
+        result = fit_baseline(name, training, **data, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"))
+    save_array(out, result.predict(split))
+    if weights_out and isinstance(result.model, SoftmaxRegression):
+        save_arrays(weights_out, result.model.arrays())
+    output.show(tables.baseline(result, [result.evaluate(split) for split in SPLITS]))

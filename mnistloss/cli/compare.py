@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     "--flips",
     type=options.FROM_ONE,
     default=10_000,
-    help="Number of random sign patterns of the test; with few differences all are tried.",
+    help="Number of sign patterns; with few differences all are tried.",
 )
-@click.option(
-    "--bootstrap", type=options.FROM_ONE, default=10_000, help="Number of samples of the percentile interval."
-)
+@click.option("--bootstrap", type=options.FROM_ONE, default=10_000, help="Number of bootstrap resamples.")
 @options.seed
 @options.confidence
 @click.option(

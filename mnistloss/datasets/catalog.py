@@ -92,16 +92,13 @@ def _mnist_files(n: tuple[int, int], *digests: str, of_archives: bool = False) -
 
     digests: of train images, train labels, test images and test labels; of their .gz files if `of_archives`.
     """
-    pairs = [(None, digest) if of_archives else (digest, None) for digest in digests]
-    image_digests, label_digests = pairs[::2], pairs[1::2]
+    pairs = iter([(None, digest) if of_archives else (digest, None) for digest in digests])
     return {
         split: {
-            "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), *images),
-            "labels": File(f"{stem}-labels-idx1-ubyte", (count,), *labels),
+            "images": File(f"{stem}-images-idx3-ubyte", (count, 28, 28), *next(pairs)),
+            "labels": File(f"{stem}-labels-idx1-ubyte", (count,), *next(pairs)),
         }
-        for split, stem, count, images, labels in zip(
-            SPLITS, ("train", "t10k"), n, image_digests, label_digests, strict=True
-        )
+        for split, stem, count in zip(SPLITS, ("train", "t10k"), n, strict=True)
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,14 +43,7 @@ class Batch:
 
 
 def mini_batches(
-    split: Split,
-    batch_size: int,
-    form: Form,
-    seed: int | None,
-    *,
-    count: int = 1,
-    replacement: bool = True,
-    stratified: bool = False,
+    split: Split, batch_size: int, form: Form, seed: int | None, *, count: int, replacement: bool, stratified: bool
 ) -> list[Batch]:
     """Draw `count` mini-batches, each from the whole split; stratified: with the classes in its proportions."""
     words = Words(seed)
@@ -59,31 +51,25 @@ def mini_batches(
     return [Batch(split, draw_one(batch_size, replace=replacement, words=words), form) for _ in range(count)]
 
 
-def partition_batches(
-    split: Split, batch_size: int, form: Form, seed: int | None = None, *, drop_last: bool = False
-) -> list[Batch]:
+def partition_batches(split: Split, batch_size: int, form: Form, seed: int | None, *, drop_last: bool) -> list[Batch]:
     """Split all examples into disjoint batches, shuffled if a seed is given."""
     words = None if seed is None else Words(seed)
     parts = partition(len(split), batch_size, drop_last=drop_last, words=words)
     return [Batch(split, indices, form) for indices in parts]
 
 
-def save_batches(
-    path: str | os.PathLike[str], batches: Sequence[Batch], progress: Callable[[int], None] | None = None
-) -> None:
+def save_batches(path: Path, batches: Sequence[Batch], progress: Callable[[int], None]) -> None:
     """Save one batch as a .npz or .pkl file, or several as a new folder of batch-NNNNN.npz files.
 
     Each file holds x, t, indices, dataset and split. progress: called with the number of files written so far.
     """
-    target = Path(path)
-    if len(batches) == 1 and target.suffix:
-        save_arrays(target, batches[0].arrays())
+    if len(batches) == 1 and path.suffix:
+        save_arrays(path, batches[0].arrays())
         return
-    if target.suffix:
+    if path.suffix:
         raise ArgumentError(f"{shown(path)} for {len(batches):,} batches: expected no suffix, for a folder of .npz")
-    with new_folder(target) as temporary:
+    with new_folder(path) as temporary:
         for number, batch in enumerate(batches):
             with (temporary / f"batch-{number:05d}.npz").open("wb") as stream:
                 np.savez(stream, **dict[str, Any](batch.arrays()))
-            if progress is not None:
-                progress(number + 1)
+            progress(number + 1)
