@@ -68,6 +68,7 @@ def command(
     standard input.
     """
     from mnistloss.evaluation.evaluate import ScoreOptions, evaluate_many
+    from mnistloss.evaluation.results import save_losses
     from mnistloss.evaluation.targets import DataOptions
     from mnistloss.losses.losses import check_delta_matters
 
@@ -89,8 +90,6 @@ def command(
     with output.slow_progress("scoring") as progress:
         results = evaluate_many(predictions, DataOptions(**data), scoring, progress)
     if out:
-        from mnistloss.evaluation.results import save_losses
-
         save_losses(out, results[0])
     _print(sorted(results, key=lambda result: (next(iter(result.numbers().values())), result.predictions)), format_)
     messages = [message for result in results for gate in gates if (message := gate.crossed(result))]

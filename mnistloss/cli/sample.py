@@ -83,9 +83,9 @@ def command(
 
 
 def _save(batches: list[Batch], out: Path | None, picture: Path | None) -> None:
-    import numpy as np
-
     if picture:
+        import numpy as np
+
         from mnistloss.report import charts
 
         split, indices = batches[0].split, np.concatenate([batch.indices for batch in batches])

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis as MplAxis
 
-
 INK, FAINT, PAPER = "#222222", "#cccccc", "#ffffff"
 CURVES = ("#0b5fa5", "#b3460b", "#1c7a3e", "#7a3fa0")
 

@@ -70,6 +70,5 @@ def save_batches(path: Path, batches: Sequence[Batch], progress: Callable[[int],
         raise ArgumentError(f"{shown(path)} for {len(batches):,} batches: expected no suffix, for a folder of .npz")
     with new_folder(path) as temporary:
         for number, batch in enumerate(batches):
-            with (temporary / f"batch-{number:05d}.npz").open("wb") as stream:
-                np.savez(stream, **dict[str, Any](batch.arrays()))
+            np.savez(temporary / f"batch-{number:05d}.npz", **dict[str, Any](batch.arrays()))
             progress(number + 1)
