@@ -1,4 +1,4 @@
-"""The command line: one file for each command, which parses options, calls one public function and prints its result.
+"""The command line: one file for each command, which parses options, calls one library function and prints its result.
 
 A command imports what it needs when it runs, so that --help and --version import only click.
 """

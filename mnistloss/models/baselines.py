@@ -68,7 +68,7 @@ def fit_baseline(
 
     Raises as `baseline` does.
     """
-    if name not in BASELINES:
+    if name not in tuple(BASELINES):
         raise ArgumentError(f"no baseline is named {name!r}; the baselines are {', '.join(BASELINES)}")
     cache_options = CacheOptions(cache_dir, download)
     epoch_losses: list[float] = []
