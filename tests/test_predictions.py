@@ -12,22 +12,26 @@ from digits import LABELS, on_5k, refused
 
 from mnistloss import cross_entropy_error, evaluate, one_hot
 from mnistloss.errors import InputError
-from mnistloss.evaluation.predictions import InMemory, PredictionShape, refuse
+from mnistloss.evaluation.predictions import InMemory, PredictionShape
+from mnistloss.evaluation.refusals import refuse
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
 def test_not_finite(probs: np.ndarray, bad: float, input: str) -> None:
-    """NaN or infinity in any row is refused; the message has the first row and the number of rows."""
+    """NaN or infinity in any row is refused; the message has the first row and how many. As a log, -inf is log 0."""
     y = probs if input == "probs" else np.log(np.maximum(probs, 1e-30))
     y[[17, 900], 4] = bad
+    if (input, bad) == ("logprobs", -np.inf):
+        assert "the sum is not 1 within 0.001 in 2 rows, first in row 17" in refused(y, input=input)
+        return
     assert "NaN or infinity in 2 rows, first in row 17; expected finite numbers" in refused(y, input=input)
 
 
-def test_minus_infinity_is_refused_with_allow_unnormalized(probs: np.ndarray) -> None:
-    """--allow-unnormalized does not let infinities through."""
+def test_infinity_is_refused_with_allow_unnormalized(probs: np.ndarray) -> None:
+    """allow_unnormalized=True does not take infinities."""
     y = np.log(np.maximum(probs, 1e-30))
-    y[3, 3] = -np.inf
+    y[3, 3] = np.inf
     assert "NaN or infinity in row 3" in refused(y, input="logprobs", allow_unnormalized=True)
 
 
@@ -44,15 +48,21 @@ def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p: np.log(p + 1e-9) * 2 + 3, "These look like raw scores: --input logits"),
-        (lambda p: np.vstack([p[:-1], p[-1:] - 0.1]), "in row 999. The others are as they should be"),
-        (lambda p: np.log(np.maximum(p, 1e-30)), "These look like log-probabilities: --input logprobs"),
-        (lambda p: np.rint(p * 255).astype(np.uint8), "integers 0..255"),
+        (lambda p: np.log(p + 1e-9) * 2 + 3, 'These look like raw scores: score these with input="logits"'),
+        (lambda p: np.vstack([p[:-1], p[-1:] - 0.1]), "in row 999. The other rows are as they should be"),
+        (
+            lambda p: np.log(np.maximum(p, 1e-30)),
+            'These look like log-probabilities: score these with input="logprobs"',
+        ),
+        (
+            lambda p: np.rint(p * 255).astype(np.uint8),
+            "The rows sum to 255, so that these look like probabilities times 255",
+        ),
         (lambda p: np.hstack([p[:, :8], p[:, 8:9] + 2, p[:, 9:] - 2]), "The rows sum to 1, yet a probability"),
-        (lambda p: p * 100, "The rows sum to 100: these are probabilities times 100, so divide them by 100"),
-        (lambda p: p * 255, "The rows sum to 255: these are probabilities times 255, so divide them by 255"),
-        (lambda p: np.log10(np.maximum(p, 1e-30)), "base-10 logs of probabilities: save predictions * np.log(10), wh"),
-        (lambda p: np.log2(np.maximum(p, 1e-30)), "base-2 logs of probabilities: save predictions * np.log(2), which"),
+        (lambda p: p * 100, "look like probabilities times 100: save predictions / 100"),
+        (lambda p: p * 255, "look like probabilities times 255: save predictions / 255"),
+        (lambda p: np.log10(np.maximum(p, 1e-30)), "base-10 logs of probabilities: save predictions * np.log(10) and"),
+        (lambda p: np.log2(np.maximum(p, 1e-30)), "base-2 logs of probabilities: save predictions * np.log(2) and"),
     ],
     ids=["logits", "one row", "logprobs", "bytes", "negative", "percent", "floats up to 255", "log10", "log2"],
 )
@@ -75,7 +85,7 @@ def test_negative_probabilities_are_refused_on_their_own(probs: np.ndarray) -> N
 def test_logs_of_another_base_as_log_probabilities(probs: np.ndarray) -> None:
     """Logs to the base 10 are told from natural ones; the conversion that the message advises gives the right loss."""
     y = np.log10(np.maximum(probs.astype(np.float64), 1e-300))
-    assert refused(y, input="logprobs").endswith("logs of probabilities: save predictions * np.log(10)")
+    assert "base-10 logs of probabilities: save predictions * np.log(10)" in refused(y, input="logprobs")
     result, expected = on_5k(y * np.log(10), input="logprobs", losses=["nll"]), on_5k(probs, losses=["nll"])
     assert result.losses["nll"].value == pytest.approx(expected.losses["nll"].value)
 
@@ -83,7 +93,10 @@ def test_logs_of_another_base_as_log_probabilities(probs: np.ndarray) -> None:
 def test_classes_counted_from_one(probs: np.ndarray) -> None:
     """A column that is never used, and labels from 1 to K, are recognised; the advice in the message works."""
     wide = np.hstack([np.zeros((1000, 1), np.float32), probs])
-    assert "Column 0 is never the largest, so the classes are counted from 1: save predictions[:, 1:]" in refused(wide)
+    assert (
+        "olumn 0 is never the largest, so that the classes may be counted from 1: save predictions[:, 1:]"
+        in refused(wide)
+    )
     assert on_5k(wide[:, 1:]).n == 1000
     assert "counted from 1" not in refused(wide[:, ::-1])
     for refusal in (refused(LABELS + 1, input="labels"), refused(LABELS + 1, losses=["error"])):
@@ -97,18 +110,19 @@ def test_positive_log_probabilities(probs: np.ndarray) -> None:
     """Values above 0 are no log-probabilities."""
     refusal = refused(probs, input="logprobs")
     assert "outside what logs of probabilities can be (at most 0)" in refusal
-    assert "These look like probabilities: --input probs" in refusal
-    assert "These look like raw scores: --input logits" in refused(probs + 1, input="logprobs")
+    assert 'These look like probabilities: score these with input="probs"' in refusal
+    assert 'If these are raw scores: score these with input="logits"' in refused(probs + 1, input="logprobs")
 
 
 def test_row_sums(probs: np.ndarray) -> None:
-    """Rows that do not sum to 1 within 1e-3 are refused with the worst; --allow-unnormalized takes them."""
+    """Rows that do not sum to 1 within 1e-3 are refused with the worst; allow_unnormalized=True takes them."""
     y = probs.astype(np.float64)
     y[5] *= 0.9
     y[7] *= 0.8
     refusal = refused(y)
     assert "the sum is not 1 within 0.001 in 2 rows, first in row 5; the worst is row 7 with 0.8" in refusal
-    assert "--allow-unnormalized" in refusal
+    assert "The other rows are as they should be: correct these where they are made" in refusal
+    assert "allow_unnormalized=True takes the rows as they are" in refused(probs**2)
     result = on_5k(y, allow_unnormalized=True)
     assert result.losses["cee"].value == cross_entropy_error(y, LABELS)
     assert "|input:probs,unnormalized|" in str(result.signature)
@@ -165,22 +179,22 @@ def test_rows_are_counted_over_all_blocks() -> None:
 
 def test_number_of_rows(probs: np.ndarray) -> None:
     """N that fits no split is refused with what would fit."""
-    assert "999 predictions, but mnist-5k has train 4,000 and test 1,000; 999 would fit --indices" in refused(probs[1:])
-    assert "these are of --split test, not of train" in refused(probs, split="train")
-    with pytest.raises(InputError, match="1,000 would fit --dataset mnist-5k --split test, or --indices"):
+    assert "999 predictions, but mnist-5k has train 4,000 and test 1,000; 999 would fit indices" in refused(probs[1:])
+    assert 'these are of split="test", not of train' in refused(probs, split="train")
+    with pytest.raises(InputError, match='1,000 would fit dataset="mnist-5k" with split="test", or indices'):
         evaluate(probs)
-    with pytest.raises(InputError, match=r"4,000 predictions, but mnist has .* --dataset mnist-5k --split train"):
+    with pytest.raises(InputError, match=r'4,000 predictions, but mnist has .* dataset="mnist-5k" with split="train"'):
         evaluate(np.tile(probs, (4, 1)))
 
 
 def test_number_of_columns(probs: np.ndarray) -> None:
     """K that is wrong, transposed rows and superfluous axes are refused, each with its own message."""
     assert "shape (1000, 9) of float32; expected (N, 10)" in refused(probs[:, 1:])
-    assert "it is transposed: save predictions.T" in refused(probs.T)
+    assert "In this order the rows sum to 1: save predictions.T" in refused(probs.T)
     assert "save predictions.reshape(-1, 10)" in refused(probs[:, np.newaxis])
     assert "shape (0, 10) of float32 has no rows" in refused(probs[:0])
     assert "counted from 1" not in refused(np.ones((0, 11)))
-    with pytest.raises(InputError, match=r"shape \(10, 1000\) for 1,000 targets; it is transposed: save predictions.T"):
+    with pytest.raises(InputError, match=r"shape \(10, 1000\) .* for each of 1,000 targets. In .*: save predictions.T"):
         evaluate(probs.T, targets=LABELS)
     with pytest.raises(InputError, match="10 labels for 5 predictions"):
         evaluate(probs[:5], targets=LABELS[:10])

@@ -42,7 +42,7 @@ def test_single_example() -> None:
     assert evaluate(y, targets=np.float64(one_hot([3])[0])).losses["cee"].stderr is None
     assert on_5k(y, indices=[7], split="test").losses["cee"].value == cross_entropy_error(y, 7)
     assert "1 prediction, but mnist-5k has" in refused(y)
-    assert "--indices" in refused(y)
+    assert "indices=FILE" in refused(y)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_indices_of_a_saved_batch(probs: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "batch.npz"
     np.savez(path, indices=np.arange(4), dataset=np.array("mnist-5k"), split=np.array("train"))
     assert on_5k(probs[:4], indices=path).split == "train"
-    assert "drawn from train, not test; add --split train" in refused(probs[:4], indices=path, split="test")
-    with pytest.raises(InputError, match="drawn from mnist-5k, not mnist; add --dataset mnist-5k"):
+    assert 'drawn from train, not test; add split="train"' in refused(probs[:4], indices=path, split="test")
+    with pytest.raises(InputError, match='drawn from mnist-5k, not mnist; add dataset="mnist-5k"'):
         evaluate(probs[:4], indices=path)
     np.savez(path, x=np.arange(4))
     assert "holds no array named indices" in refused(probs[:4], indices=path)

@@ -41,11 +41,37 @@ def whole(value: Any, what: str, least: int = 1) -> int:
     return number
 
 
-def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS) -> None:
+def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS, shape: tuple[int, ...] = ()) -> None:
     """Raise InputError unless the dtype is real numbers: float16 to longdouble, any int, or bool."""
     if dtype.kind not in kinds or dtype.subdtype is not None or dtype.itemsize == 0:
         kind = _KIND_NAMES.get(dtype.kind, "sub-arrays")
-        raise InputError(f"{what}: dtype {dtype} holds {kind}; expected real numbers (float, int or bool)")
+        found = f"dtype {dtype} holds {kind}"
+        raise InputError(f"{what}: {found}; expected real numbers (float, int or bool){_conversion(dtype, shape)}")
+
+
+def _conversion(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+    """Return how arrays of another kind usually come about, and how to save numbers instead."""
+    if dtype.kind == "O" and len(shape) == 1:
+        return (
+            ". Either these are batches of different sizes: save np.concatenate(predictions); or each is an object,"
+            " such as a dictionary: save np.array([list(answer.values()) for answer in predictions], float)"
+        )
+    if dtype.kind == "O" and len(shape) > 1:
+        return ". Save predictions.astype(float); where a column holds text, leave it out first"
+    if dtype.kind == "O":
+        return ". It is a single object, such as a dictionary: save the array in it"
+    if dtype.names:
+        return ". Save numpy.lib.recfunctions.structured_to_unstructured(predictions)"
+    if dtype.kind == "V" and dtype.itemsize == 2:
+        return f". {BFLOAT16}"
+    if dtype.kind in "SUT":
+        return f". Save predictions.astype({'np.uint8), if these are classes' if len(shape) == 1 else 'float)'}"
+    return ""
+
+
+BFLOAT16 = (
+    "Numbers of 2 bytes that NumPy does not know are probably bfloat16: save .astype(np.float32) of the model's output"
+)
 
 
 def as_real(values: ArrayLike, what: str) -> Array:
@@ -56,7 +82,7 @@ def as_real(values: ArrayLike, what: str) -> Array:
         array = np.asarray(values)
     except ValueError as error:
         raise InputError(f"{what}: not a rectangular array ({error})") from error
-    check_dtype(array.dtype, what)
+    check_dtype(array.dtype, what, shape=array.shape)
     return array
 
 
@@ -82,7 +108,9 @@ def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Arr
     if array.ndim == 1:
         return _labels(array, n, classes, what)
     if array.shape != (n, classes):
-        raise InputError(f"{what}: shape {array.shape}; expected ({n},) labels or ({n}, {classes}) rows")
+        save = "ravel()" if array.size == n else "T" if array.shape == (classes, n) else ""
+        advice = f". Save {what}.{save}" if save else ""
+        raise InputError(f"{what}: shape {array.shape}; expected ({n},) labels or ({n}, {classes}) rows{advice}")
     if not np.isfinite(array).all():
         row = int(np.argmin(np.isfinite(array).all(axis=1)))
         raise InputError(f"{what}: NaN or infinity in row {row}; expected finite numbers")
@@ -152,6 +180,20 @@ def block_targets(t: Array, rows: slice) -> Array:
     return t[rows].astype(np.intp) if t.ndim == 1 else transposed(t[rows])
 
 
-def row_sum_tolerance(dtype: np.dtype[Any]) -> float:
-    """Return how far the sum of a row of probabilities may differ from 1: 1e-3, and 1e-2 for float16."""
-    return 1e-2 if dtype.kind == "f" and dtype.itemsize == 2 else 1e-3
+def row_sum_tolerance(dtype: np.dtype[Any], rows: Array | None = None) -> float:
+    """Return how far the sum of a row of probabilities may differ from 1: 1e-3, and 1e-2 for half precision.
+
+    Half precision is float16, and a wider dtype where these rows, the first block, are all float16 or bfloat16 numbers.
+    """
+    half = dtype.kind == "f" and (
+        dtype.itemsize == 2 or (rows is not None and _are_half(rows[:10]) and _are_half(rows))
+    )
+    return 1e-2 if half else 1e-3
+
+
+def _are_half(rows: Array) -> bool:
+    """Whether all numbers are float16 numbers, or all are bfloat16 numbers: float32 whose low 16 bits are zero."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        single, half = rows.astype(np.float32), rows.astype(np.float16)
+    is_bfloat16 = bool((single == rows).all()) and not (single.view(np.uint32) & 0xFFFF).any()
+    return is_bfloat16 or bool((half == rows).all())

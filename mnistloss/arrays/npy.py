@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mnistloss.arrays.checks import Array, as_real, check_dtype
+from mnistloss.arrays.checks import BFLOAT16, Array, as_real, check_dtype
 from mnistloss.arrays.files import open_regular
 from mnistloss.errors import InputError
 from mnistloss.formatting import shown
@@ -74,7 +74,8 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         shape, fortran, descr = fields["shape"], fields["fortran_order"], fields["descr"]
         dtype = np.dtype(descr if isinstance(descr, str) else [tuple(field) for field in descr])
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
-        raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__})") from error
+        reason = f" {BFLOAT16}" if "g2'" in text or "bfloat16" in text else ""
+        raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__}).{reason}") from error
     honest = isinstance(shape, tuple) and all(type(size) is int and 0 <= size < 2**63 for size in shape)
     if not honest or type(fortran) is not bool or len(shape) > 32:
         raise InputError(f"{name}: the .npy header has an impossible shape or order")
@@ -127,12 +128,14 @@ class NpyArray:
 
     def rows(self, rows: slice) -> Array:
         """Read some rows, valid until the next call; a file that has shrunk since it was opened raises InputError."""
+        if self._header.fortran and len(self.shape) > 2:
+            return self.all()[rows]
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         need = n * width * self.dtype.itemsize
         if need > len(self._buffer):
             self._buffer = np.empty(need, np.uint8)
         raw = self._buffer[:need]
-        if not self._header.fortran or len(self.shape) != 2:
+        if not self._header.fortran or len(self.shape) < 2:
             self._read(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])
         for column, part in enumerate(np.split(raw, width)):
@@ -242,7 +245,7 @@ def opened(path: Path) -> io.FileIO:
 
 
 def _checked(header: Header, name: str, kinds: str, most: int | None) -> Header:
-    check_dtype(header.dtype, name, kinds)
+    check_dtype(header.dtype, name, kinds, header.shape)
     count = math.prod(header.shape)
     if most is not None and count > most:
         raise InputError(f"{name}: {count:,} elements; expected {most:,} at the most")

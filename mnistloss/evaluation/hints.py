@@ -90,7 +90,9 @@ class Evidence:
         """Undo a softmax of probabilities: its logs, shifted so that each row sums to 1, are these probabilities."""
         k, is_log = len(y.scores), self._input == "logprobs"
         max_value = math.exp(min(y.max_value, 1.0)) if is_log else y.max_value
-        self._may_be_softmax_twice = bool((is_log or y.min_value > 0) and max_value <= _softmax_twice_bound(k) + 1e-3)
+        self._may_be_softmax_twice = bool(
+            y.min_value > (-math.inf if is_log else 0) and max_value <= _softmax_twice_bound(k) + 1e-3
+        )
         if self._may_be_softmax_twice:
             logs = y.scores if is_log else np.log(y.scores)
             inner = logs + (1 - logs.sum(axis=0)) / k

@@ -33,8 +33,8 @@ from mnistloss.evaluation.predictions import (
     is_acceptable,
     name_of,
     open_predictions,
-    refuse,
 )
+from mnistloss.evaluation.refusals import refuse
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
 from mnistloss.formatting import shown
@@ -299,10 +299,10 @@ def score(
         raise ArgumentError(f"nothing that can be kept is named {min(unknown)!r}")
     loader = loader or TargetLoader(data)
     with open_predictions(predictions) as source:
-        shape = PredictionShape.of(source, data.input, loader.classes)
+        shape = PredictionShape.of(source, data.input, loader.classes, loader.guess)
         _delta(data.delta, shape.input)
         targets = loader.load(shape, source)
-        tolerance = row_sum_tolerance(source.dtype)
+        tolerance = _sum_tolerance(source, shape)
         kernels = _select_losses(losses, keep, shape, source.name)
         _check_top(top, by_class, targets, shape, source.name)
         by_class = targets.t.ndim == 1 if by_class is None else by_class
@@ -317,6 +317,11 @@ def score(
                 progress(scores.rows_done, scores.n)
         scores.digest = digest.hexdigest()
     return scores
+
+
+def _sum_tolerance(source: Rows, shape: PredictionShape) -> float:
+    first = as_block(source, next(block_slices(shape.n))) if shape.input in ("probs", "logprobs") else None
+    return row_sum_tolerance(source.dtype, first)
 
 
 def _blocks(

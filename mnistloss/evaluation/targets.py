@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypedDict
@@ -21,8 +22,9 @@ from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import decode_labels, fetch_split_file
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.errors import ArgumentError, IdxError, InputError
+from mnistloss.errors import ArgumentError, DataError, IdxError, InputError
 from mnistloss.evaluation.predictions import PredictionShape, Rows
+from mnistloss.evaluation.refusals import Part, count_error, shape_error
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import Loss
 from mnistloss.losses.outputs import Probabilities
@@ -151,9 +153,14 @@ _MAX_REFERENCE_CLASSES = 1000
 def own_targets(source: Source, shape: PredictionShape, predictions: Rows) -> Targets:
     """Load targets of the user's own from an array or a .npy file, for predictions of this shape."""
     array, what = given(source, "targets")
-    if _transposed(array, predictions.shape):
-        found = f"shape {predictions.shape} for {len(array):,} targets"
-        raise InputError(f"{predictions.name}: {found}; it is transposed: save predictions.T")
+    one_row = len(predictions.shape) == 1 and shape.input != "labels"
+    if _transposed(array, predictions.shape) or (one_row and array.size > 1 and abs(array.sum() - 1) > 1e-2):
+        expected = f"expected (N, K), a row for each of {len(array):,} targets"
+        raise shape_error(predictions, shape.input, *_guess(array), expected)
+    if array.ndim and len(array) != shape.n > 1 and array.size not in (shape.n, shape.n * (shape.classes or 1)):
+        found = f"{what}: {len(array):,} labels for {shape.n:,} predictions"
+        labels = array if array.ndim == 1 and array.dtype.kind in "iu" else None
+        raise count_error(found, predictions, shape.n, (Part(None, len(array), labels),))
     classes = _own_classes(array, shape, predictions, what)
     t = as_targets(array, shape.n, classes, what)
     if t.ndim == 2:
@@ -170,6 +177,14 @@ def _transposed(t: Array, shape: tuple[int, ...]) -> bool:
     """Whether these labels fit predictions that have a column for each example and a row for each class."""
     labels = t.ndim == 1 and t.dtype.kind in "iu"
     return labels and t.shape == shape[1:] and 1 < shape[0] != len(t) and int(t.max(initial=0)) < shape[0]
+
+
+def _guess(targets: Array) -> tuple[int | None, Collection[int]]:
+    """Return the number of classes that occur in targets, None where they are of no usual kind, and their number."""
+    if targets.ndim == 2:
+        return targets.shape[1], (len(targets),)
+    labels = targets.ndim == 1 and targets.dtype.kind in "iu" and targets.size
+    return (max(2, int(targets.max()) + 1), (len(targets),)) if labels else (None, ())
 
 
 def _own_classes(array: Array, shape: PredictionShape, predictions: Rows, what: str) -> int:
@@ -201,12 +216,21 @@ class TargetLoader:
         if shape in self._targets:
             return self._targets[shape]
         if self._data.targets is None:
-            self._targets[shape] = split_targets(shape, predictions.name, self._data)
+            self._targets[shape] = split_targets(shape, predictions, self._data)
             return self._targets[shape]
         targets = own_targets(self._data.targets, shape, predictions)
         if shape.input != "labels":  # where both are classes, K is the largest class in either
             self._targets[shape] = targets
         return targets
+
+    def guess(self) -> tuple[int | None, Collection[int]]:
+        """Return K and the numbers of examples that would fit, as far as the targets tell."""
+        if self._data.targets is not None:
+            return _guess(given(self._data.targets, "targets")[0])
+        dataset = catalog.find(self._data.dataset)
+        return dataset.classes, [
+            dataset.examples(split) for split in catalog.SPLITS
+        ] if self._data.indices is None else ()
 
     def images(self, dataset: str, split: str) -> Array:
         """Return the images of a split (N, 28, 28); raises UnavailableError without the data."""
@@ -225,24 +249,26 @@ class TargetLoader:
         return self._elsewhere[key]
 
 
-def split_targets(shape: PredictionShape, name: str, data: DataOptions) -> Targets:
+def split_targets(shape: PredictionShape, predictions: Rows, data: DataOptions) -> Targets:
     """Load the labels of a split, which "auto" chooses by N, or of the examples of it that the indices name."""
     dataset = catalog.find(data.dataset)
     if data.indices is None:
-        split = _fitting_split(dataset, data.split, shape, name)
+        split = _fitting_split(dataset, data, shape, predictions)
         file, labels = _load_labels(dataset.name, split, data.cache_options)
         return Targets(labels, dataset.classes, dataset.name, split, file.sha256)
     batch = load_indices(data.indices, shape.n)
     split = split_of(batch, dataset.name, data.split)
     if len(batch.indices) != shape.n:
         counts = f"{shape.n:,} predictions, but {len(batch.indices):,} indices"
-        raise InputError(f"{name}: {counts} in {batch.name}; expected one for each")
+        raise InputError(f"{predictions.name}: {counts} in {batch.name}; expected one for each")
     file, labels = _load_labels(dataset.name, split, data.cache_options)
     outside = (batch.indices < 0) | (batch.indices >= len(labels))
     if outside.any():
         row = int(outside.argmax())
         index = f"index {batch.indices[row]} in row {row}"
-        raise InputError(f"{batch.name}: {index} is outside 0..{len(labels) - 1}, {split} of {dataset.name}")
+        from_one = batch.indices.min() > 0 and batch.indices.max() == len(labels)
+        advice = ". They are counted from 1: save indices - 1" if from_one else ""
+        raise InputError(f"{batch.name}: {index} is outside 0..{len(labels) - 1}, {split} of {dataset.name}{advice}")
     indices = batch.indices.astype(np.intp)
     return Targets(labels[indices], dataset.classes, dataset.name, split, file.sha256, indices)
 
@@ -270,28 +296,38 @@ def _digest(array: Array, integers: str = "<i8") -> str:
     return hashlib.sha256(content.view(np.uint8).data).hexdigest()
 
 
-def _fitting_split(dataset: catalog.Dataset, split: str, shape: PredictionShape, name: str) -> str:
+def _fitting_split(dataset: catalog.Dataset, data: DataOptions, shape: PredictionShape, predictions: Rows) -> str:
     """Return the split that has as many examples as there are predictions; none, or another one, raises InputError."""
-    n = shape.n
+    n, split = shape.n, data.split
     fitting = [candidate for candidate in catalog.SPLITS if dataset.examples(candidate) == n]
     if split == "auto" and len(fitting) == 1:
         return fitting[0]
     if split != "auto" and check_split(split) in fitting:
         return split
     sizes = " and ".join(f"{candidate} {dataset.examples(candidate):,}" for candidate in catalog.SPLITS)
-    counts = f"{name}: {n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
+    counts = f"{predictions.name}: {n:,} prediction{'s' if n > 1 else ''}, but {dataset.name} has {sizes}"
     if fitting and split == "auto":
-        raise InputError(f"{counts}; for these add --split {' or --split '.join(fitting)}")
+        raise InputError(f"{counts}; for these add " + " or ".join(f'split="{name}"' for name in fitting))
     if fitting:
-        raise InputError(f"{counts}; these are of --split {fitting[0]}, not of {split}")
+        raise InputError(f'{counts}; these are of split="{fitting[0]}", not of {split}')
     others = [
-        f"--dataset {other.name} --split {candidate}"
+        f'dataset="{other.name}" with split="{candidate}"'
         for other in catalog.DATASETS.values()
         for candidate in catalog.SPLITS
         if other.examples(candidate) == n
     ]
-    options = [*others, "--indices FILE for a batch that was drawn", "--targets FILE for targets of your own"]
-    raise InputError(f"{counts}; {n:,} would fit {', or '.join(options)}")
+    options = [*others, "indices=FILE for a batch that was drawn", "targets=FILE for targets of your own"]
+    found = f"{counts}; {n:,} would fit {', or '.join(options)}"
+    splits = catalog.SPLITS if split == "auto" else (split,)
+    parts = tuple(Part(name, dataset.examples(name), _cached_labels(dataset.name, name, data)) for name in splits)
+    raise count_error(found, predictions, n, parts)
+
+
+def _cached_labels(dataset: str, split: str, data: DataOptions) -> Array | None:
+    """Return the labels of a split, None where they would have to be downloaded."""
+    with contextlib.suppress(DataError):
+        return _load_labels(dataset, split, CacheOptions(data.cache_dir, download=False))[1]
+    return None
 
 
 class SavedIndices(NamedTuple):
@@ -315,8 +351,17 @@ def load_indices(source: Source, n: int) -> SavedIndices:
     else:
         array, what = npy.given(source, "indices")
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{what}: shape {array.shape} of {array.dtype}; expected indices, integers of shape (N,)")
+        found = f"{what}: shape {array.shape} of {array.dtype}"
+        raise InputError(f"{found}; expected indices, integers of shape (N,){_index_advice(array)}")
     return SavedIndices(what, array, dataset, split)
+
+
+def _index_advice(array: Array) -> str:
+    if array.dtype.kind == "b" and array.ndim == 1:
+        return ". A mask is turned into indices: save np.flatnonzero(indices)"
+    if array.size and max(array.shape, default=0) == array.size and (array == np.rint(array)).all():
+        return f". Save {'indices.ravel()' if array.ndim > 1 else 'indices'}.astype(np.int64)"
+    return ""
 
 
 def _text(array: Array | None, what: str) -> str | None:
@@ -333,12 +378,12 @@ def split_of(batch: SavedIndices, dataset: str, split: str) -> str:
     """Return the split of a batch; raises where it is not the one asked for, or where nothing says which it is."""
     if batch.dataset not in (None, dataset):
         drawn = f"{batch.name}: the batch was drawn from {batch.dataset}"
-        raise InputError(f"{drawn}, not {dataset}; add --dataset {batch.dataset}")
+        raise InputError(f'{drawn}, not {dataset}; add dataset="{batch.dataset}"')
     if split == "auto":
         if batch.split is None:
-            raise ArgumentError("indices alone do not say of which split; add --split train or --split test")
+            raise ArgumentError('indices alone do not say of which split; add split="train" or split="test"')
         return check_split(batch.split)
     if batch.split not in (None, split):
         drawn = f"{batch.name}: the batch was drawn from {batch.split}"
-        raise InputError(f"{drawn}, not {split}; add --split {batch.split}")
+        raise InputError(f'{drawn}, not {split}; add split="{batch.split}"')
     return check_split(split)
