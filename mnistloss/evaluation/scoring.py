@@ -113,7 +113,7 @@ class Scores:
         self._sum_tolerance = sum_tolerance
         self._loader = loader
         self._by_class = by_class
-        self._evidence = Evidence(shape.input)
+        self.evidence = Evidence(shape.input, shape.n)
         self._losses = {loss.name: loss for loss in (*losses, LOSSES["error"])}
         self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
         self._class_sums: dict[str, list[Floats]] = {name: [] for name in self._losses}
@@ -130,7 +130,7 @@ class Scores:
     def update(self, block: Block) -> None:
         """Add the next block of rows."""
         self.rows_done = block.rows.stop
-        self._evidence.update(block.outputs)
+        self.evidence.update(block.outputs)
         for k in self.hits:
             self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
         for name, loss in self._losses.items():
@@ -183,9 +183,12 @@ class Scores:
                 accuracy=self.correct / self.n,
                 losses=self.moments,
                 references={name: self.references(name) for name in self.moments},
-                evidence=self._evidence,
+                evidence=self.evidence,
                 labels=self.targets.t if examined else None,
                 predicted=self.predicted if examined else None,
+                dataset=self.dataset,
+                split=self.split,
+                chosen=self.targets.indices is not None,
                 elsewhere=lambda: self._loader.labels_elsewhere(self.targets),
             )
         )
