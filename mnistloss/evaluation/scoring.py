@@ -24,7 +24,7 @@ from mnistloss.arrays.checks import (
 )
 from mnistloss.document import Lines, Part, Pictures
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
-from mnistloss.evaluation.hints import Evidence, Hint, HintInputs, find_hints
+from mnistloss.evaluation.hints import Evidence, Fingerprint, Hint, HintInputs, find_hints
 from mnistloss.evaluation.predictions import (
     PredictionShape,
     Rows,
@@ -99,6 +99,7 @@ class Scores:
         top: Sequence[int],
         by_class: bool,
         sum_tolerance: float,
+        dtype: np.dtype[Any],
         loader: TargetLoader,
     ) -> None:
         self.name = name_of(predictions)
@@ -111,6 +112,7 @@ class Scores:
         self.hits = dict.fromkeys(top, 0)
         self._allow_unnormalized = data.allow_unnormalized and shape.input in ("probs", "logprobs")
         self._sum_tolerance = sum_tolerance
+        self._dtype = dtype
         self._loader = loader
         self._by_class = by_class
         self.evidence = Evidence(shape.input, shape.n)
@@ -192,6 +194,12 @@ class Scores:
                 elsewhere=lambda: self._loader.labels_elsewhere(self.targets),
             )
         )
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What tells these predictions from others."""
+        codes = self.predicted if self.input == "labels" and self.n <= _EXAMINED else self.evidence.codes
+        return Fingerprint(self.name, self.input, self._dtype, self.digest, codes)
 
     def signature(self, *losses: str, reduction: str = "mean") -> Signature:
         """Return the signature of these losses, all of them in one."""
@@ -311,7 +319,8 @@ def score(
         by_class = targets.t.ndim == 1 if by_class is None else by_class
         scores = Scores(
             predictions, shape, targets, data, kernels,
-            keep=keep, top=top, by_class=by_class, sum_tolerance=tolerance, loader=loader,
+            keep=keep, top=top, by_class=by_class, sum_tolerance=tolerance, dtype=source.dtype,
+            loader=loader,
         )  # fmt: skip
         digest = hashlib.sha256()
         for block in _blocks(source, shape, targets, None if data.allow_unnormalized else tolerance, digest):

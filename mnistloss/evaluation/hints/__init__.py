@@ -6,17 +6,30 @@ docstring bounds how often it is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mnistloss.evaluation.hints import order, places, unfilled
 from mnistloss.evaluation.hints.evidence import (
     Evidence,
+    Fingerprint,
     Hint,
     HintInputs,
     Place,
     hint_lines,
     softmax_twice_bound,
 )
+from mnistloss.formatting import shown
 
-__all__ = ["Evidence", "Hint", "HintInputs", "Place", "find_hints", "hint_lines"]
+__all__ = [
+    "Evidence",
+    "Fingerprint",
+    "Hint",
+    "HintInputs",
+    "Place",
+    "find_hints",
+    "hint_lines",
+    "identical_predictions",
+]
 
 _Z = 6.0
 
@@ -113,3 +126,14 @@ def worse_than_prior(inputs: HintInputs) -> Hint | None:
                 " which classes are predicted for which",
             )
     return None
+
+
+def identical_predictions(files: Sequence[Fingerprint]) -> list[tuple[Hint, ...]]:
+    """Return for each file the hint that an earlier one has the same numbers; none if there is no such file."""
+    hints: list[tuple[Hint, ...]] = []
+    for place, file in enumerate(files):
+        earlier = next((other for other in files[:place] if file.equals(other)), None)
+        evidence = earlier and f"every row has the same numbers as in {shown(earlier.name)}"
+        advice = "check that each file holds the predictions of its own model"
+        hints.append((Hint("identical-predictions", evidence, advice),) if evidence else ())
+    return hints

@@ -170,6 +170,26 @@ def softmax_twice_bound(classes: int) -> float:
     return math.e / (math.e + classes - 1)
 
 
+class Fingerprint(NamedTuple):
+    """What tells predictions apart, in whatever dtype they are: a number for each row, None for very many rows."""
+
+    name: str
+    input: str
+    dtype: np.dtype[Any]
+    digest: str
+    codes: Array | None
+
+    def equals(self, other: Fingerprint) -> bool:
+        """Whether all rows have the same numbers, up to the rounding of the coarser of two dtypes."""
+        if self.input != other.input or self.dtype == other.dtype:
+            return (self.input, self.digest) == (other.input, other.digest)
+        if self.codes is None or other.codes is None or self.codes.shape != other.codes.shape:
+            return False
+        dtypes = [dtype for dtype in (self.dtype, other.dtype) if dtype.kind == "f"]
+        eps = max((float(np.finfo(dtype).eps) for dtype in dtypes), default=0.0)
+        return bool(np.abs(self.codes - other.codes).max() <= eps * np.abs(self.codes).max())
+
+
 class Place(NamedTuple):
     """Labels of a whole split, and the options that name it where the predictions are scored elsewhere."""
 
