@@ -254,9 +254,9 @@ def _advice(inputs: HintInputs) -> str:
 def _is_shuffled(counts: Array, confidence: float | None) -> bool:
     """Whether a confident model is right by chance though it predicts each class as often as it occurs.
 
-    A less confident one must in addition predict classes that are independent of the labels, with so many examples that
-    a model whose classes depend on the labels, if only by Cramér's V = 0.12 (untrained networks do by more), looks
-    independent with a probability below 0.002.
+    Its classes must be independent of the labels: those of an untrained network, however sure, are not. A less
+    confident one needs so many examples that a model whose classes depend on the labels, if only by Cramér's V = 0.12,
+    looks independent with a probability below 0.002.
     """
     n, k = int(counts.sum()), len(counts)
     t, y = counts.sum(axis=1) / n, counts.sum(axis=0) / n
@@ -276,9 +276,10 @@ def _is_shuffled(counts: Array, confidence: float | None) -> bool:
         chi2_uniform = float(n * k * ((y - 1 / k) ** 2).sum())
         return off <= width and chi2_uniform - chi2_labels >= _MIN_CHI2
     excess = (confidence - 1 / k) / (1 - 1 / k)
-    if excess >= _MIN_CONFIDENCE and off <= width:
-        return True
-    return excess >= _MIN_WEAK_CONFIDENCE and _is_independent(counts)
+    independent, evident = _independence(counts)
+    return independent and (
+        (excess >= _MIN_CONFIDENCE and off <= width) or (excess >= _MIN_WEAK_CONFIDENCE and evident)
+    )
 
 
 def _chance_width(counts: Array) -> float:
@@ -286,16 +287,15 @@ def _chance_width(counts: Array) -> float:
     return _CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / counts.sum())
 
 
-def _is_independent(counts: Array) -> bool:
-    """Whether predicted classes and labels are independent by Pearson's chi-squared, and dependence would be seen."""
+def _independence(counts: Array) -> tuple[bool, bool]:
+    """Whether labels and predicted classes are independent by Pearson's chi-squared, and dependence would be seen."""
     counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
     n, freedom = counts.sum(), (counts.shape[0] - 1) * (counts.shape[1] - 1)
-    if freedom == 0:
-        return False
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
     chi2, width = float(((counts - expected) ** 2 / expected).sum()), math.sqrt(2 * freedom)
     dependent = _MIN_DEPENDENCE**2 * n * (min(counts.shape) - 1)
-    return chi2 <= freedom + 2 * width and dependent >= 2 * width + 3 * math.sqrt(2 * freedom + 4 * dependent)
+    evident = dependent >= 2 * width + 3 * math.sqrt(2 * freedom + 4 * dependent)
+    return freedom > 0 and chi2 <= freedom + 2.5 * width, bool(evident and chi2 <= freedom + 2 * width)
 
 
 def _is_shuffled_part(inputs: HintInputs, labels: Array, predicted: Array, rows: slice) -> bool:
