@@ -333,3 +333,13 @@ def test_identical_predictions(tmp_path: Any) -> None:
 def test_baselines_of_the_embedded_digits_get_no_hint() -> None:
     """Predictions for the training digits get no hint either."""
     assert evaluate(baseline("softmax", dataset="mnist-5k", split="train", epochs=2), dataset="mnist-5k").hints == ()
+
+
+def test_predicted_classes_that_are_guesses() -> None:
+    """Guessed classes are not shuffled ones, and where the classes are even they cannot be told; uneven ones can."""
+    rng = np.random.default_rng(6)
+    even, uneven = np.arange(4000) % 10, rng.choice(10, 4000, p=np.linspace(0.08, 0.12, 10))
+    for t, guess in ((even, lambda: rng.integers(0, 10, 4000)), (uneven, lambda: rng.integers(0, 10, 4000))):
+        assert all(evaluate(guess(), targets=t).hints == () for _ in range(20))
+    shuffled = [evaluate(rng.permutation(uneven), targets=uneven).hints for _ in range(10)]
+    assert sum("rows-shuffled" in [hint.name for hint in hints] for hints in shuffled) >= 7
