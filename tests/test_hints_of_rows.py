@@ -339,7 +339,7 @@ def test_predicted_classes_that_are_guesses() -> None:
     """Guessed classes are not shuffled ones, and where the classes are even they cannot be told; uneven ones can."""
     rng = np.random.default_rng(6)
     even, uneven = np.arange(4000) % 10, rng.choice(10, 4000, p=np.linspace(0.08, 0.12, 10))
-    for t, guess in ((even, lambda: rng.integers(0, 10, 4000)), (uneven, lambda: rng.integers(0, 10, 4000))):
-        assert all(evaluate(guess(), targets=t).hints == () for _ in range(20))
-    shuffled = [evaluate(rng.permutation(uneven), targets=uneven).hints for _ in range(10)]
+    for t in (even, uneven):
+        assert all(evaluate(rng.integers(0, 10, 4000), targets=t, input="labels").hints == () for _ in range(20))
+    shuffled = [evaluate(rng.permutation(uneven), targets=uneven, input="labels").hints for _ in range(10)]
     assert sum("rows-shuffled" in [hint.name for hint in hints] for hints in shuffled) >= 7
