@@ -4,6 +4,7 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,3 +224,21 @@ def test_compare_reads_standard_input(cli: Cli, preds: Path, better: np.ndarray)
     np.save(stream, better)
     result = cli("compare", preds, "-", *ON_5K, "--flips", 9, "--bootstrap", 9, input=stream.getvalue())
     assert (result.exit_code, "below zero is better" in result.stdout) == (0, True)
+
+
+def test_an_input_for_each_file(cli: Cli, preds: Path, probs: np.ndarray, tmp_path: Path) -> None:
+    """Each file is read as its own input says: one for all, or one for each, in the library and on the command line."""
+    logs = tmp_path / "logs.npy"
+    np.save(logs, np.log(probs.astype(np.float64)))
+    rest: dict[str, Any] = {"dataset": "mnist-5k", "flips": 9, "bootstrap": 9, "delta": 0.0}
+    (difference,) = compare(preds, logs, input=["probs", "logprobs"], **rest).differences
+    assert abs(difference.mean) < 1e-6
+    assert compare(logs, logs, input="logprobs", **rest).differences[0].mean == 0
+    with pytest.raises(ArgumentError, match="3 inputs for 2 predictions; expected one, or one for each"):
+        compare(preds, logs, input=["probs"] * 3, **rest)
+    common = ("compare", preds, logs, *ON_5K, "--flips", 9, "--bootstrap", 9, "--delta", 0)
+    result = cli(*common, "--input", "probs", "--input", "logprobs", "--format", "json")
+    files = json.loads(result.stdout)["comparison"]["files"]
+    inputs = {file["predictions"]: file["signature"].split("|")[4] for file in files}
+    assert inputs == {str(preds): "input:probs", str(logs): "input:logprobs"}
+    assert cli(*common, "--input", "probs", "--input", "probs", "--input", "probs").exit_code != 0

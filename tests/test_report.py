@@ -79,15 +79,15 @@ by class
 """
 
 CSV = """\
-predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share,interval,draws,seed
-runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,normal,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,normal,,
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,mean,,,,,,,,,,0.114,,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,mean,,,,,,,,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,
-runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,"""
+predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share,interval,draws,seed,hints
+runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,normal,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,normal,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,mean,,,,,,,,,,0.114,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,mean,,,,,,,,,,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,,something is odd; look at it"""  # noqa: E501 - as it is written
 
 MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
 |---|---|---:|---|---:|---:|---:|---:|---:|---|
@@ -200,7 +200,7 @@ def test_bootstrap_in_the_table() -> None:
     assert text.startswith(BOOTSTRAP)
     assert "\nBootstrap: percentiles of 2,000 samples, seed 1\ncee|" in text
     rows = (formats.to_csv([replace(PLAIN, losses=losses)]), formats.to_markdown([replace(PLAIN, losses=losses)]))
-    assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1")
+    assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1,")
     assert rows[1].splitlines()[2].endswith("| bootstrap of 2,000, seed 1 |")
 
 

@@ -164,3 +164,30 @@ def test_verify_command(cli: Cli, preds: Path) -> None:
     document = json.loads(cli("verify", wrong, preds, "--format", "json").stdout)
     assert (document["schema"], document["verification"]["verified"]) == (1, False)
     assert cli("verify", "nonsense", preds).exit_code == 2
+
+
+def test_numbers_in_other_conventions(preds: Path, probs: np.ndarray) -> None:
+    """A number of another convention does not verify; the verdict names the convention, by loops over the examples."""
+    p = probs[np.arange(1000), LABELS].astype(np.float64)
+    squares = ((probs - np.eye(10)[LABELS]) ** 2).sum(axis=1)
+    cee = -np.log(p + 1e-7)
+    means = [cee[start : start + 64].mean() for start in range(0, 1000, 64)]
+    eps = np.finfo(np.float32).eps
+    for loss, number, name in (
+        ("cee", sum(means) / len(means), "the mean of batch means (batches of 64)"),
+        ("cee", sum(means) / 1000, "the sum of batch means divided by N (batches of 64)"),
+        ("cee", cee.mean() / math.log(2), "cee in bits instead of nats"),
+        ("cee", cee.sum(), "cee, the sum over the examples"),
+        ("cee", -np.log(p + 1e-12).mean(), "cee with delta=1e-12"),
+        ("nll", -np.log(np.clip(p, eps, 1 - eps)).mean(), "clipped to the eps of float32"),
+        ("mse", squares.mean() / 10, "2/K of mse"),
+        ("brier", squares.mean() / 10, "1/K of brier"),
+    ):
+        signature = evaluate(preds, dataset="mnist-5k", losses=[loss]).losses[loss].signature
+        result = verify(signature, preds, value=f"{number:.12g}")
+        assert (result.verified, result.agreeing) == (False, ())
+        assert any(name in convention for convention in result.conventions)
+        (verdict,) = (part for part in result.parts() if isinstance(part, Lines))
+        assert name in str(verdict)
+        assert result.as_dict()["conventions"] == list(result.conventions)
+    assert verify(signature, preds, value="0.999").conventions == ()

@@ -15,8 +15,8 @@ from mnistloss import formatting
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
-from mnistloss.errors import InputError
-from mnistloss.evaluation.hints import Hint, hint_lines
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.evaluation.hints import Hint, hint_lines, identical_predictions
 from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader
@@ -251,7 +251,7 @@ def compare(
     indices: Source | None = None,
     dataset: str = "mnist",
     split: str = "auto",
-    input: str = "probs",
+    input: str | Sequence[str] = "probs",
     delta: float | None = None,
     flips: int = 10_000,
     bootstrap: int = 10_000,
@@ -265,6 +265,7 @@ def compare(
 
     a: the baseline; b, more: what is compared with it. Each is an array, a .npy path or a binary stream, of the
         same examples; see `evaluate`, also for targets, indices, dataset, split, input, delta and the rest.
+    input: one for all, or a sequence of one for each of the predictions.
     loss: a name of the registry LOSSES, of which paired differences are taken: theirs minus the baseline's.
     flips: random sign patterns of the randomisation test; with few differences all patterns are tried.
     bootstrap: number of samples of the percentile interval.
@@ -282,17 +283,28 @@ def compare(
     """
     find_loss(loss)
     options = ComparisonOptions(confidence, flips, bootstrap, seed)
-    data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download)
-    loader = TargetLoader(data)
-    keep = (loss, "error", "predicted")
-    return compare_scores([score(source, data, keep=keep, loader=loader) for source in (a, b, *more)], loss, options)
+    sources = (a, b, *more)
+    inputs = [input] if isinstance(input, str) else list(input)
+    inputs = inputs * len(sources) if len(inputs) == 1 else inputs
+    if len(inputs) != len(sources):
+        raise ArgumentError(f"{len(inputs)} inputs for {len(sources)} predictions; expected one, or one for each")
+    data = [
+        DataOptions(targets, indices, dataset, split, one, delta, allow_unnormalized, cache_dir, download)
+        for one in inputs
+    ]
+    loader, keep = TargetLoader(data[0]), (loss, "error", "predicted")
+    scores = [score(source, one, keep=keep, loader=loader) for source, one in zip(sources, data, strict=True)]
+    return compare_scores(scores, loss, options)
 
 
 def compare_scores(scores: Sequence[Scores], loss: str, options: ComparisonOptions) -> Comparison:
     """Compare scored predictions with the first of them; see `compare`."""
     first = scores[0]
     names = _distinct_names([one.name for one in scores])
-    baseline, *others = (_file(one, name, loss, first) for one, name in zip(scores, names, strict=True))
+    identical = identical_predictions([s.fingerprint._replace(name=n) for s, n in zip(scores, names, strict=True)])
+    baseline, *others = (
+        _file(one, name, loss, first, hints) for one, name, hints in zip(scores, names, identical, strict=True)
+    )
     rank = attrgetter("loss", "predictions")
     others.sort(key=rank)
     return Comparison(
@@ -312,7 +324,7 @@ def _distinct_names(names: Sequence[str]) -> list[str]:
     return distinct if len(set(distinct)) == len(distinct) else numbered
 
 
-def _file(scores: Scores, name: str, loss: str, first: Scores) -> File:
+def _file(scores: Scores, name: str, loss: str, first: Scores, hints: tuple[Hint, ...]) -> File:
     """Return the losses of a file; other examples than those of the first file, or an infinite loss, are refused."""
     if (first.split, first.n) != (scores.split, scores.n):
         files = [f"{shown(s.name)} is {f'{s.split}, ' if s.split else ''}{s.n:,} examples" for s in (first, scores)]
@@ -320,7 +332,7 @@ def _file(scores: Scores, name: str, loss: str, first: Scores) -> File:
     losses, errors = scores.losses(loss), scores.losses("error")
     moments, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
     check_finite(scores.name, loss, moments.infinite)
-    return File(name, moments.mean, accuracy, scores.signature(loss), scores.hints, losses, errors)
+    return File(name, moments.mean, accuracy, scores.signature(loss), scores.hints + hints, losses, errors)
 
 
 def _difference(baseline: File, other: File, scores: Scores, options: ComparisonOptions) -> Difference:

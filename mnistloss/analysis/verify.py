@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from mnistloss.analysis.conventions import conventions
 from mnistloss.arrays.npy import CHANGED, Source
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.evaluate import ScoreOptions, evaluate_many
+from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.predictions import name_of
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import Predictions
+from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions
 from mnistloss.formatting import shown
+
+_MIN_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Verification:
 
     found: the evaluation of the file; None where it cannot be scored as the signature says, and the one difference
     says why. value: the quoted number, if there is one. agreeing: the names of the signature's numbers that equal it
-    to its last digit.
+    to its last digit. conventions: where none does, other conventions in which the file gives the quoted digits.
     """
 
     claimed: Signature
@@ -36,6 +39,7 @@ class Verification:
     differences: tuple[tuple[str, str, str], ...]
     value: str | None = None
     agreeing: tuple[str, ...] = ()
+    conventions: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
@@ -45,7 +49,9 @@ class Verification:
 
     def as_dict(self) -> dict[str, Any]:
         rows = [dict(zip(("field", "signature", "file"), row, strict=True)) for row in self.differences]
-        claim = {"signature": str(self.claimed), "value": self.value, "agreeing": list(self.agreeing)}
+        claim: dict[str, Any] = {"signature": str(self.claimed), "value": self.value, "agreeing": list(self.agreeing)}
+        if self.conventions:
+            claim["conventions"] = list(self.conventions)
         return {
             "verified": self.verified,
             **claim,
@@ -71,7 +77,8 @@ class Verification:
             number = "it is of every example's loss" if self.claimed.reduction == "none" else f"the number is {values}"
             return f"matches this signature; {number}"
         if self.value is not None and not self.agreeing:
-            return f"does not give this number, {self.value}, but {values}"
+            which = f"; {self.value} is {', or '.join(self.conventions)}" if self.conventions else ""
+            return f"does not give this number, {self.value}, but {values}{which}"
         return "does not give this number: the signature is of something else"
 
 
@@ -109,17 +116,29 @@ def verify(
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
     quoted, options, name = _parse_number(value), _score_options(claimed), name_of(predictions)
     try:
-        (evaluation,) = evaluate_many([predictions], data, options)
+        names = options.loss_names(data.input)
+        keep = (*names, "label_probability") if quoted is not None or options.needs_columns else ()
+        scores = score(predictions, data, losses=names, keep=keep, top=options.top)
     except InputError as error:
         of_predictions = str(error).startswith(f"{shown(name)}: ") and CHANGED not in str(error)
         if isinstance(error.__cause__, OSError) or not of_predictions:
             raise
         expected = f"{claimed.input}, n = {claimed.n:,}"
         return Verification(claimed, name, None, (("predictions", expected, str(error)),), value)
+    evaluation = summarize(scores, options)
     ours, theirs = asdict(replace(evaluation.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
     agreeing = _agreeing(_numbers(evaluation, claimed), quoted)
-    return Verification(claimed, evaluation.predictions, evaluation, differences, value, agreeing)
+    others = () if agreeing or quoted is None else _other_conventions(scores, names, claimed.reduction, quoted)
+    return Verification(claimed, evaluation.predictions, evaluation, differences, value, agreeing, others)
+
+
+def _other_conventions(scores: Scores, losses: Sequence[str], reduction: str, quoted: Decimal) -> tuple[str, ...]:
+    """Return the conventions that give the quoted number; two digits or fewer would fit too many of them."""
+    if len(quoted.as_tuple().digits) < _MIN_DIGITS:
+        return ()
+    pairs = (pair for loss in losses for pair in conventions(scores, loss, reduction))
+    return tuple(name for name, number in pairs if _agrees(number, quoted))
 
 
 def _dataset_and_split(claimed: Signature, targets: Source | None, indices: Source | None) -> tuple[str, str]:

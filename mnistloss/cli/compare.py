@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("compare")
 @options.predictions("A.npy B.npy...", nargs=-1)
 @click.option("--loss", type=options.LOSS, default="cee", help="Loss to compare.")
-@options.data
+@options.data_by_file
 @click.option(
     "--flips",
     type=options.FROM_ONE,

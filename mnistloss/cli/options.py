@@ -129,15 +129,17 @@ cache = _group(
 )
 """The keywords `cache_dir` and `download`."""
 
-reading = _group(
-    click.option("--input", type=INPUT, default="probs", help="Kind of numbers that the predictions are."),
+_rest = _group(
     click.option("--delta", type=float, help="Number added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
     click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
     cache,
 )
+reading = _group(
+    click.option("--input", type=INPUT, default="probs", help="Kind of numbers that the predictions are."), _rest
+)
 """How predictions are read; with `dataset`, the keywords of `ReadKeywords`."""
 
-data = _group(
+_examples = _group(
     dataset,
     click.option(
         "--split",
@@ -147,9 +149,22 @@ data = _group(
     ),
     targets,
     indices,
-    reading,
 )
+data = _group(_examples, reading)
 """What predictions are of and how they are read: the keywords of `DataKeywords`."""
+
+data_by_file = _group(
+    _examples,
+    click.option(
+        "--input",
+        multiple=True,
+        type=INPUT,
+        default=["probs"],
+        help="Kind of numbers that the predictions are: once for all files, or repeated, once for each file in order.",
+    ),
+    _rest,
+)
+"""As `data`, with an input for each file."""
 
 form = _group(
     click.option(

@@ -12,6 +12,7 @@ import numpy as np
 from mnistloss.arrays.checks import whole
 from mnistloss.arrays.npy import Source
 from mnistloss.errors import ArgumentError
+from mnistloss.evaluation.hints import identical_predictions
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.evaluation.scoring import Predictions, Progress, Scores, default_losses, score
 from mnistloss.evaluation.targets import DataOptions, TargetLoader
@@ -128,7 +129,7 @@ def evaluate_many(
     progress: called with what is done and all there is: rows of a single one, else predictions. Raises as `evaluate`.
     """
     options, loader, several = options or ScoreOptions(), TargetLoader(data), len(predictions) > 1
-    evaluations = []
+    evaluations, fingerprints = [], []
     for source in predictions:
         names = options.loss_names(data.input)
         scores = score(
@@ -142,9 +143,11 @@ def evaluate_many(
             progress=None if several else progress,
         )
         evaluations.append(summarize(scores, options))
+        fingerprints += [scores.fingerprint] if several else []
         if several and progress is not None:
             progress(len(evaluations), len(predictions))
-    return evaluations
+    identical = identical_predictions(fingerprints)
+    return [replace(e, hints=e.hints + more) for e, more in zip(evaluations, identical or [()], strict=True)]
 
 
 def summarize(scores: Scores, options: ScoreOptions) -> Evaluation:

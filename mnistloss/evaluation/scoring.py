@@ -24,7 +24,7 @@ from mnistloss.arrays.checks import (
 )
 from mnistloss.document import Lines, Part, Pictures
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
-from mnistloss.evaluation.hints import Evidence, Hint, HintInputs, find_hints
+from mnistloss.evaluation.hints import Evidence, Fingerprint, Hint, HintInputs, find_hints
 from mnistloss.evaluation.predictions import (
     PredictionShape,
     Rows,
@@ -99,6 +99,7 @@ class Scores:
         top: Sequence[int],
         by_class: bool,
         sum_tolerance: float,
+        dtype: np.dtype[Any],
         loader: TargetLoader,
     ) -> None:
         self.name = name_of(predictions)
@@ -111,9 +112,10 @@ class Scores:
         self.hits = dict.fromkeys(top, 0)
         self._allow_unnormalized = data.allow_unnormalized and shape.input in ("probs", "logprobs")
         self._sum_tolerance = sum_tolerance
+        self._dtype = dtype
         self._loader = loader
         self._by_class = by_class
-        self._evidence = Evidence(shape.input)
+        self.evidence = Evidence(shape.input, shape.n)
         self._losses = {loss.name: loss for loss in (*losses, LOSSES["error"])}
         self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
         self._class_sums: dict[str, list[Floats]] = {name: [] for name in self._losses}
@@ -130,7 +132,7 @@ class Scores:
     def update(self, block: Block) -> None:
         """Add the next block of rows."""
         self.rows_done = block.rows.stop
-        self._evidence.update(block.outputs)
+        self.evidence.update(block.outputs)
         for k in self.hits:
             self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
         for name, loss in self._losses.items():
@@ -183,12 +185,21 @@ class Scores:
                 accuracy=self.correct / self.n,
                 losses=self.moments,
                 references={name: self.references(name) for name in self.moments},
-                evidence=self._evidence,
+                evidence=self.evidence,
                 labels=self.targets.t if examined else None,
                 predicted=self.predicted if examined else None,
+                dataset=self.dataset,
+                split=self.split,
+                chosen=self.targets.indices is not None,
                 elsewhere=lambda: self._loader.labels_elsewhere(self.targets),
             )
         )
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What tells these predictions from others."""
+        codes = self.predicted if self.input == "labels" and self.n <= _EXAMINED else self.evidence.codes
+        return Fingerprint(self.name, self.input, self._dtype, self.digest, codes)
 
     def signature(self, *losses: str, reduction: str = "mean") -> Signature:
         """Return the signature of these losses, all of them in one."""
@@ -308,7 +319,8 @@ def score(
         by_class = targets.t.ndim == 1 if by_class is None else by_class
         scores = Scores(
             predictions, shape, targets, data, kernels,
-            keep=keep, top=top, by_class=by_class, sum_tolerance=tolerance, loader=loader,
+            keep=keep, top=top, by_class=by_class, sum_tolerance=tolerance, dtype=source.dtype,
+            loader=loader,
         )  # fmt: skip
         digest = hashlib.sha256()
         for block in _blocks(source, shape, targets, None if data.allow_unnormalized else tolerance, digest):

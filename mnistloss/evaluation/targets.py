@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypedDict
@@ -22,7 +22,8 @@ from mnistloss.datasets.cache import State
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import decode_labels, fetch_split_file
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.errors import ArgumentError, DataError, IdxError, InputError
+from mnistloss.errors import ArgumentError, DataError, IdxError, InputError, UnavailableError
+from mnistloss.evaluation.hints import Place
 from mnistloss.evaluation.predictions import PredictionShape, Rows
 from mnistloss.evaluation.refusals import Part, count_error, shape_error
 from mnistloss.formatting import shown
@@ -209,7 +210,7 @@ class TargetLoader:
         self.classes = catalog.find(data.dataset).classes if data.targets is None else None
         self._targets: dict[PredictionShape, Targets] = {}
         self._images: dict[tuple[str, str], Array] = {}
-        self._elsewhere: dict[tuple[str | None, str | None, int], dict[str, Array]] = {}
+        self._elsewhere: dict[tuple[str, str, int | None], tuple[Place, ...]] = {}
 
     def load(self, shape: PredictionShape, predictions: Rows) -> Targets:
         """Return the targets of predictions of this shape; raises as `evaluate` does."""
@@ -239,13 +240,16 @@ class TargetLoader:
             self._images[dataset, split] = idx.decode(file.content)
         return self._images[dataset, split]
 
-    def labels_elsewhere(self, targets: Targets) -> dict[str, Array]:
-        """Return the labels of the same split of other data sets that are cached and have as many examples."""
-        if targets.split is None or targets.indices is not None:
-            return {}
-        key = targets.dataset, targets.split, len(targets.t)
+    def labels_elsewhere(self, targets: Targets) -> tuple[Place, ...]:
+        """Return labels that are on this machine: of the other split and, if indices name examples, of the same.
+
+        Without indices, also of the same split of the other data sets that have as many examples.
+        """
+        if targets.split is None or targets.dataset is None:
+            return ()
+        key = targets.dataset, targets.split, len(targets.t) if targets.indices is None else None
         if key not in self._elsewhere:
-            self._elsewhere[key] = _labels_elsewhere(targets, self._data.cache_options)
+            self._elsewhere[key] = tuple(_labels_elsewhere(*key, self._data.cache_options))
         return self._elsewhere[key]
 
 
@@ -278,16 +282,19 @@ def _load_labels(dataset: str, split: str, options: CacheOptions) -> tuple[cache
     return file, decode_labels(file)
 
 
-def _labels_elsewhere(targets: Targets, options: CacheOptions) -> dict[str, Array]:
-    labels = {}
-    for other in catalog.DATASETS.values():
-        if targets.split is None or other.name == targets.dataset or other.embedded:
-            continue
-        entry = cache.read_entry(other, other.files[targets.split]["labels"], options.cache_dir)
-        if entry.state is State.VERIFIED and other.examples(targets.split) == len(targets.t):
-            with contextlib.suppress(IdxError):
-                labels[other.name] = decode_labels(entry).astype(np.intp)
-    return labels
+def _labels_elsewhere(dataset: str, split: str, n: int | None, options: CacheOptions) -> Iterator[Place]:
+    own = catalog.find(dataset)
+    places = [(own, name) for name in catalog.SPLITS if name != split or n is None]
+    others = (other for other in catalog.DATASETS.values() if other is not own and not other.embedded)
+    places += [(other, split) for other in others if other.examples(split) == n]
+    for place, name in places:
+        with contextlib.suppress(IdxError, UnavailableError):
+            if place.embedded:
+                yield Place(place.name, name, _load_labels(place.name, name, options)[1].astype(np.intp))
+                continue
+            entry = cache.read_entry(place, place.files[name]["labels"], options.cache_dir)
+            if entry.state is State.VERIFIED:
+                yield Place(place.name, name, decode_labels(entry).astype(np.intp))
 
 
 def _digest(array: Array, integers: str = "<i8") -> str:

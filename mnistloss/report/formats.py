@@ -16,7 +16,7 @@ from mnistloss.report.details import details, summary
 _COLUMNS = (
     "predictions", "dataset", "split", "input", "measure", "class", "batch", "n", "value", "reduction", "stderr",
     "ci_low", "ci_high", "confidence", "infinite", "signature", "uniform", "prior", "skill", "share", "interval",
-    "draws", "seed",
+    "draws", "seed", "hints",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def to_csv(evaluations: Sequence[Evaluation]) -> str:
     rows = []
     for evaluation in evaluations:
         common = {key: getattr(evaluation, key) for key in ("predictions", "dataset", "split", "input", "n")}
+        common["hints"] = " | ".join(map(str, evaluation.hints))
         rows += [{**common, **row} for row in _rows(evaluation)]
     return _csv(_COLUMNS, ([row.get(column, "") for column in _COLUMNS] for row in rows))
 

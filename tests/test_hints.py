@@ -1,4 +1,4 @@
-"""The doctor: each mistake, planted in real predictions, is recognised; honest files get no hint."""
+"""Hints: each mistake, planted in real predictions, is recognised; honest files get no hint."""
 
 import itertools
 import re
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mnistloss import baseline, evaluate, one_hot, softmax
 from mnistloss.datasets.load import load_split
-from mnistloss.evaluation.hints import Evidence, HintInputs, _assignment
+from mnistloss.evaluation.hints import Evidence, HintInputs
+from mnistloss.evaluation.hints.places import _assignment
 from mnistloss.models.baselines import BASELINES, fit_baseline
 from mnistloss.models.softmax_regression import TrainingOptions
 from mnistloss.stats import Moments
@@ -75,8 +76,8 @@ def advised(advice: str, y: np.ndarray) -> tuple[np.ndarray, dict[str, object]]:
     code = re.search(r"save (.*?)(, and|, or| of y|$)", advice)
     if code and not code[1].startswith("the model"):
         y = eval(code[1], names)
-    options = dict(re.findall(r"--(input|loss|dataset) ([\w-]+)", advice))
-    return y, {"losses": [options.pop("loss")], **options} if "loss" in options else options
+    options = dict(re.findall(r"(input|losses|dataset)=\"([\w-]+)\"", advice))
+    return y, {"losses": [options.pop("losses")], **options} if "losses" in options else options
 
 
 @pytest.mark.parametrize(("plant", "input", "name"), MENDED.values(), ids=MENDED)
@@ -110,7 +111,7 @@ def test_shuffled_rows(book: np.ndarray, plant: Planted, input: str) -> None:
     shuffled = plant(book)[SHUFFLED]
     result = evaluate(shuffled, input=input)
     (advice,) = (hint.advice for hint in result.hints if hint.name == "rows-shuffled")
-    assert "--indices ORDER.npy" in advice
+    assert "indices=FILE, the example of each row" in advice
     mended = evaluate(shuffled, input=input, split="test", indices=SHUFFLED)
     assert "rows-shuffled" not in [hint.name for hint in mended.hints]
     assert mended.accuracy.value == 0.9352
@@ -292,7 +293,14 @@ def test_confusions_of_many_classes_are_counted(k: int) -> None:
     small = np.min_scalar_type(k - 1)
     error = {"error": Moments.over((labels != predicted).astype(float))}
     facts = HintInputs(
-        "labels", k, 0.0, error, {}, Evidence("labels"), labels=labels.astype(small), predicted=predicted.astype(small)
+        "labels",
+        k,
+        0.0,
+        error,
+        {},
+        Evidence("labels", 20_000),
+        labels=labels.astype(small),
+        predicted=predicted.astype(small),
     )
     expected = np.zeros((k, k), int)
     np.add.at(expected, (labels, predicted), 1)
