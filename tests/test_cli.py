@@ -413,6 +413,29 @@ def test_narrow_encodings(preds: Path) -> None:
         assert process(*arguments, env=environment).returncode == 0
 
 
+COMMANDS_WITH_FILES = (
+    "report y.npy y.npy --dataset mnist-5k -o page.html",
+    "inspect histogram y.npy --dataset mnist-5k --plot chart.svg --format json",
+    "eval y.npy --dataset mnist-5k --format csv",
+    "sample --dataset mnist-5k --out batch.npz --picture digits.png",
+    "fetch mnist-5k --export arrays.npz",
+    "cache",
+)
+
+
+def test_text_files_are_utf8(preds: Path, tmp_path: Path) -> None:
+    """No command reads or writes a text file in the encoding of the locale, such as EUC-KR in Korea."""
+    (tmp_path / "y.npy").write_bytes(preds.read_bytes())
+    code = (
+        "import shlex, sys; from mnistloss.cli import main;"
+        "[main(shlex.split(words), standalone_mode=False) for words in sys.argv[1:]]"
+    )
+    command = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-c", code]
+    done = subprocess.run([*command, *COMMANDS_WITH_FILES], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stderr.count("Warning")) == (0, 0), done.stderr
+    assert "Σ" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_version_and_help(cli: Cli) -> None:
     """The version, and a help text for every command and every option."""
     assert cli("--version").stdout == f"mnistloss {__version__}\n"

@@ -177,7 +177,7 @@ def store(path: Path, file: File, content: bytes) -> None:
     _prepare_folder(path.parent)
     if file.sha256 is None:
         with replacing(_digest_path(path)) as temporary:
-            temporary.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
+            temporary.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n", "utf-8")
     with replacing(path) as temporary:
         with temporary.open("xb") as stream:
             stream.write(content)

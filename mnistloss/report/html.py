@@ -73,8 +73,8 @@ def render(overview: Overview, *, title: str | None = None, note: str | None = N
     A package that is not installed raises MissingExtraError.
     """
     check_installed()
-    style = (_TEMPLATES / "page.css").read_text() + charts.STYLE
-    script = (_TEMPLATES / "page.js").read_text()
+    style = (_TEMPLATES / "page.css").read_text("utf-8") + charts.STYLE
+    script = (_TEMPLATES / "page.js").read_text("utf-8")
     names = [shown(file.evaluation.predictions) for file in overview.files]
     together: dict[str, list[Part]] = {}
     if overview.comparison is not None:
