@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from mnistloss.errors import InputError, OutputError
-from mnistloss.formatting import shown
+from mnistloss.formatting import as_options, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,11 +49,14 @@ def show(*renderables: RenderableType) -> None:
 
 def show_parts(parts: Sequence[Part]) -> None:
     """Print the parts of a document; pictures only on a terminal."""
+    from mnistloss.document import Lines
     from mnistloss.report.terminal import render
 
     out = console()
     colour = has_colour(out)
     for part in parts:
+        if isinstance(part, Lines):
+            part = Lines(tuple(map(as_options, part.lines)))
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
 
 
@@ -62,9 +65,18 @@ def show_result(name: str, result: Result, format_: str, where: Mapping[str, Any
     if format_ == "json":
         from mnistloss.report import formats
 
-        write(formats.document(**(where or {}), **{name: result.as_dict()}))
+        write(formats.document(**with_options({**(where or {}), name: result.as_dict()})))
     else:
         show_parts(result.parts())
+
+
+def with_options(value: Any) -> Any:
+    """Return data for JSON with texts that name options as the command line does."""
+    if isinstance(value, dict):
+        return {key: with_options(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(with_options, value))
+    return as_options(value) if isinstance(value, str) else value
 
 
 def save_plot(path: Path | None, parts: Sequence[Part]) -> None:

@@ -15,7 +15,7 @@ from mnistloss import errors
 from mnistloss.analysis.overview import FileReport, Overview
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Part, Pictures
-from mnistloss.formatting import shown
+from mnistloss.formatting import as_options, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.report import charts, details
 from mnistloss.version import __version__
@@ -126,7 +126,7 @@ def _environment() -> Environment:
     )
     chart_ids = itertools.count(1)
     environment.tests["a"] = lambda part, kind: type(part).__name__ == kind
-    environment.filters["shown"] = shown
+    environment.filters |= {"shown": shown, "options": as_options}
     environment.filters["png"] = lambda image: f"data:image/png;base64,{_base64(charts.digit_png(image))}"
     environment.filters["level"] = lambda shade: round(_SHADES * shade)
     environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))
