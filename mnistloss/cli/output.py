@@ -49,14 +49,11 @@ def show(*renderables: RenderableType) -> None:
 
 def show_parts(parts: Sequence[Part]) -> None:
     """Print the parts of a document; pictures only on a terminal."""
-    from mnistloss.document import Lines
     from mnistloss.report.terminal import render
 
     out = console()
     colour = has_colour(out)
     for part in parts:
-        if isinstance(part, Lines):
-            part = Lines(tuple(map(as_options, part.lines)))
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
 
 

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Heading, Lines, Part, Pictures, Table
-from mnistloss.formatting import decimals
+from mnistloss.formatting import as_options, decimals
 
 _RULE_WIDTH = 80
 _COLUMN_GAP, _MIN_NAME, _MAX_LINES = 2, 16, 500
@@ -68,8 +68,11 @@ def heading(text: str) -> RenderableType:
 
 
 def sentences(*texts: str, style: str = "") -> Iterator[RenderableType]:
-    """Return lines that are wrapped between words; a longer word, such as a signature, stays in one piece."""
-    return (_Sentence(text, style) for text in texts)
+    """Return lines that are wrapped between words; a longer word, such as a signature, stays in one piece.
+
+    Options are named as the command line does.
+    """
+    return (_Sentence(as_options(text), style) for text in texts)
 
 
 class _Sentence(NamedTuple):
@@ -110,9 +113,8 @@ class _Grid(NamedTuple):
                 groups.append([0])
             groups[-1].append(column)
         if len(groups) > 1 and len(groups) * len(self.rows) > _MAX_LINES:
-            text = f"{len(least):,} columns are too wide for this terminal; --format json prints them"
-            groups = []
-            yield from sentences(text)
+            yield from sentences(f"{len(least):,} columns are too wide for this terminal; --format json prints them")
+            return
         for group in groups:
             if _total_width(least, group) > options.max_width:
                 yield from sentences(*self._lines(group))
@@ -129,12 +131,10 @@ class _Grid(NamedTuple):
 
     def _widths(self, group: Sequence[int], least: Sequence[int], most: int) -> dict[int, int]:
         """Return the widths of the columns of a group: the widest are narrowed first."""
-        widths = {
-            column: max(
-                cell_len(self.columns[column].removeprefix(">")), *(cell_len(row[column][0]) for row in self.rows), 0
-            )
-            for column in group
-        }
+        widths = {}
+        for column in group:
+            cells = [self.columns[column].removeprefix(">"), *(row[column][0] for row in self.rows)]
+            widths[column] = max(map(cell_len, cells))
         while _total_width(widths, group) > most:
             widths[max((c for c in group if widths[c] > least[c]), key=widths.__getitem__)] -= 1
         return widths
@@ -194,7 +194,7 @@ def _render_bars(bars: Bars, width: int) -> RenderableType:
         (label, *(["█" * round(length * value / top)] if length else []), note)
         for label, value, note in zip(bars.labels, bars.values, bars.notes, strict=True)
     )
-    return render_table(Table(bars.title, (">", "", "")[: len(rows[0])] if rows else (">",), rows))
+    return render_table(Table(bars.title, (">", "", "") if length else (">", ""), rows))
 
 
 def render_digits(images: NDArray[np.uint8], captions: Sequence[str], width: int, *, colour: bool) -> Text:
