@@ -109,7 +109,7 @@ def shown(name: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
 
 
-_OPTIONS = {"losses": "--loss", "allow_unnormalized": "--allow-unnormalized"} | {
+_OPTIONS = {"losses": "--loss", "allow_unnormalized": "--allow-unnormalized", "cache_dir": "--cache-dir"} | {
     name: f"--{name}"
     for name in ("input", "split", "dataset", "targets", "indices", "delta", "loss", "array", "reduction")
 }
