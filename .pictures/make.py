@@ -24,7 +24,7 @@ PLOTS = {
 }
 
 console = Console(
-    record=True, width=80, force_terminal=True, color_system="truecolor", file=io.StringIO(), highlight=False
+    record=True, width=100, force_terminal=True, color_system="truecolor", file=io.StringIO(), highlight=False
 )
 output.console = lambda *, stderr=False: console
 here = Path(__file__).resolve().parent

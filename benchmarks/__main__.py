@@ -49,21 +49,21 @@ def main(only: tuple[str, ...], quick: bool) -> None:
     if failures := [name for name in names if not measurements[name]]:
         sys.exit(f"these failed, so nothing is written: {', '.join(failures)}")
     if not only and not quick:
-        RESULTS.write_text(report.to_json())
-        README.write_text(insert(README.read_text(), report.markdown()))
+        RESULTS.write_text(report.to_json(), "utf-8")
+        README.write_text(insert(README.read_text("utf-8"), report.markdown()), "utf-8")
 
 
 def measure(name: str, folder: str, quick: bool) -> Any:
     """Measure the pairs of a figure or the points of a curve in a separate process; return None where it fails."""
     click.echo(f"{name} ...", err=True)
     words = (sys.executable, "-m", "benchmarks.worker", name, folder, "quick" if quick else "full")
-    process = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent)
+    process = subprocess.run(words, stdout=subprocess.PIPE, encoding="utf-8", cwd=FOLDER.parent)
     return None if process.returncode else json.loads(process.stdout)
 
 
 def machine() -> str:
     """Return processor model, number of usable processors, memory and system."""
-    model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     processor = model[0] if model else platform.machine()
     return f"{processor}, {PROCESSORS} processors, {gigabytes:.0f} GB, {platform.system()}"

@@ -131,5 +131,5 @@ def process(*words: str | Path, **variables: str) -> Call:
 
 def peak_memory() -> float:
     """The most memory that this process has held so far, in MB, as Linux says it."""
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     return int(kilobytes) * 1024 / 1e6

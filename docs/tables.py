@@ -16,5 +16,7 @@ def losses() -> str:
 
 
 if __name__ == "__main__":
-    text = REFERENCE.read_text()
-    REFERENCE.write_text(re.sub(r"<!-- losses -->.*<!-- /losses -->", lambda _: losses(), text, flags=re.DOTALL))
+    text = REFERENCE.read_text("utf-8")
+    REFERENCE.write_text(
+        re.sub(r"<!-- losses -->.*<!-- /losses -->", lambda _: losses(), text, flags=re.DOTALL), "utf-8"
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,6 +107,30 @@ def shown(name: object) -> str:
     runs/[v2]/p\x1b.npy
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+
+
+_OPTIONS = {"losses": "--loss", "allow_unnormalized": "--allow-unnormalized", "cache_dir": "--cache-dir"} | {
+    name: f"--{name}"
+    for name in ("input", "split", "dataset", "targets", "indices", "delta", "loss", "array", "reduction")
+}
+_KEYWORD = re.compile(
+    rf"""(?<![^\s(])({"|".join(_OPTIONS)})=(?:True|"([^"]*)"|([A-Z]+(?:\.npy)?|\d[\d.e-]*))(?=[,;:.)]*(?:\s|$))"""
+)
+
+
+def as_options(text: str) -> str:
+    """A message of the library, with the options that it names by keyword as the command line has them.
+
+    >>> as_options('score these with split="train" and indices=FILE, or add allow_unnormalized=True')
+    'score these with --split train and --indices FILE, or add --allow-unnormalized'
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, quoted, bare = match.groups()
+        value = bare if quoted is None else shlex.quote(quoted)
+        return f"{_OPTIONS[name]} {value}" if value else _OPTIONS[name]
+
+    return _KEYWORD.sub(option, text)
 
 
 def finite(value: Any) -> Any:

@@ -28,6 +28,11 @@ _FLIP_STREAM, _BOOTSTRAP_STREAM = 1, 2
 _TIE_TOLERANCE = 1e-12
 
 
+def without_huge(losses: Floats) -> Floats:
+    """Return per-example losses with infinity for those of HUGE or more."""
+    return np.where(losses < HUGE, losses, np.inf) if losses.max(initial=0.0) >= HUGE else losses
+
+
 @dataclass(frozen=True)
 class Moments:
     """Count, sum and sum of squared deviations of the finite values, and the number of infinite ones."""

@@ -133,8 +133,8 @@ def test_json_and_back() -> None:
 
 def test_readme_shows_the_results() -> None:
     """benchmarks/README.md shows between its markers what results.json holds, of every figure and both curves."""
-    report = Report.from_json(RESULTS.read_text())
-    readme = README.read_text()
+    report = Report.from_json(RESULTS.read_text("utf-8"))
+    readme = README.read_text("utf-8")
     assert insert(readme, report.markdown()) == readme
     assert [result.name for result in report.figures] == list(PROMISED)
     assert [curve.what for curve in report.growth] == ["rows", "files"]

@@ -44,7 +44,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     hinted = replace(found.files[0].evaluation, hints=(Hint("a-hint", "something is odd", "look at it"),))
     one = Overview((replace(found.files[0], evaluation=hinted),))
     for name, page in zip(PAGES, (html.render(one, note="A note."), html.render(found)), strict=True):
-        (folder / f"{name}.html").write_text(page)
+        (folder / f"{name}.html").write_text(page, "utf-8")
     return {name: folder / f"{name}.html" for name in PAGES}
 
 
@@ -117,7 +117,7 @@ def test_from_a_server(name: str, chromium: webdriver.Chrome, pages: dict[str, P
 def test_policy_is_in_force(chromium: webdriver.Chrome, pages: dict[str, Path], mirror: Mirror) -> None:
     """A page to which someone adds a script, a style or a foreign picture runs, shows and requests none of it."""
     added = f'<script>document.title = "run"</script><p id="x" style="color: red">x</p><img src="{mirror.url}/x.png">'
-    mirror.answers["/report.html"] = pages["one"].read_text().replace("<main", f"{added}<main").encode()
+    mirror.answers["/report.html"] = pages["one"].read_text("utf-8").replace("<main", f"{added}<main").encode()
     show(chromium, f"{mirror.url}/report.html")
     assert chromium.title != "run"
     assert chromium.find_element(By.ID, "x").value_of_css_property("color") == "rgba(27, 29, 33, 1)"
@@ -191,7 +191,7 @@ def test_accessibility(name: str, width: int, scheme: str, chromium: webdriver.C
     chromium.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
     boxes = "for (const box of document.querySelectorAll('.scroll')) box.style.background = 'none'"
     chromium.execute_script(boxes)  # behind gradients, as at their ends, no contrast is measured
-    chromium.execute_script(AXE.read_text())
+    chromium.execute_script(AXE.read_text("utf-8"))
     found: dict[str, Any] = chromium.execute_async_script("axe.run().then(arguments[0])")
     problems = [
         (rule["id"], node["html"], node["failureSummary"]) for rule in found["violations"] for node in rule["nodes"]

@@ -255,7 +255,9 @@ def test_read_only_cache(distant: Mirror, tmp_path: Path) -> None:
     os.seteuid(65534)
     try:
         assert cache.fetch_file(DISTANT, DISTANT.files["test"]["labels"], cache_options(distant)).origin == "cache"
-        with pytest.raises(OutputError, match=r"(?s)the cache cannot be written: .*Permission denied.*--cache-dir"):
+        with pytest.raises(
+            OutputError, match=r"(?s)the cache cannot be written: .*Permission denied.*cache_dir=FOLDER"
+        ):
             cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
     finally:
         os.seteuid(0)
@@ -267,21 +269,21 @@ def test_cache_path_is_a_file(distant: Mirror, what: str) -> None:
     """A file in the place of a cache folder is refused before a download, and kept."""
     path = cache.folder() if what == "cache" else cache.folder() / "distant"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("not a folder")
+    path.write_text("not a folder", "utf-8")
     with pytest.raises(OutputError, match=f"the cache cannot be written: {path}"):
         cache.fetch_file(DISTANT, IMAGES, cache_options(distant))
-    assert path.read_text() == "not a folder"
+    assert path.read_text("utf-8") == "not a folder"
     assert distant.requests == []
 
 
 def test_planted_symlink(distant: Mirror, tmp_path: Path) -> None:
     """A link that somebody put into a shared cache is replaced; its target is not written."""
     victim = tmp_path / "victim"
-    victim.write_text("precious")
+    victim.write_text("precious", "utf-8")
     cached_images().parent.mkdir(parents=True)
     cached_images().symlink_to(victim)
     assert cache.fetch_file(DISTANT, IMAGES, cache_options(distant)).content == CONTENT
-    assert victim.read_text() == "precious"
+    assert victim.read_text("utf-8") == "precious"
     assert not cached_images().is_symlink()
 
 
@@ -307,7 +309,7 @@ def damage_longer(path: Path) -> None:
 def damage_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
-    (path / "inside").write_text("kept")
+    (path / "inside").write_text("kept", "utf-8")
 
 
 def damage_pipe(path: Path) -> None:
@@ -331,7 +333,7 @@ def test_damaged_cache(distant: Mirror, damage: Callable[[Path], None], caplog: 
     assert cache.fetch_file(DISTANT, IMAGES, cache_options(distant)).origin == "cache"
     if damage is damage_folder:
         (moved,) = cached_images().parent.glob("*.folder-*/inside")
-        assert moved.read_text() == "kept"
+        assert moved.read_text("utf-8") == "kept"
 
 
 def test_command_warns_of_a_damaged_file(distant: Mirror, cli: Cli) -> None:
@@ -344,7 +346,7 @@ def test_command_warns_of_a_damaged_file(distant: Mirror, cli: Cli) -> None:
     )
     command = [sys.executable, "-c", code, "fetch", "distant", "--split", "test", "--mirror", distant.url]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=environment)
     assert f"{cached_images()} is broken (found SHA-256" in done.stderr
     assert "downloading it again" in done.stderr
 
@@ -397,7 +399,7 @@ def test_archive_digest(qmnist_like: catalog.Dataset, mirror: Mirror) -> None:
     """A download is verified by the digest of the archive, later uses by the stored digest of the content."""
     assert load_split("qmnist-like", "test").labels.tolist() == [0, 8, 6, 4, 2]
     path = cache.folder() / "qmnist-like" / "labels"
-    assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_name("labels.sha256").read_text()
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_name("labels.sha256").read_text("utf-8")
     requests = len(mirror.requests)
     load_split("qmnist-like", "test")
     assert len(mirror.requests) == requests
@@ -429,7 +431,7 @@ def test_cache_command(distant: Mirror, cli: Cli) -> None:
     """`cache` lists, verifies and clears the files of the cache, and no others."""
     assert cli("cache").stdout == "nothing is cached\n"
     cli("fetch", "distant", "--split", "test", "--mirror", distant.url)
-    (cached_images().parent / "mine.txt").write_text("mine")
+    (cached_images().parent / "mine.txt").write_text("mine", "utf-8")
     assert "t10k-images-idx3-ubyte  784,016  SHA-256" in cli("cache").stdout
     assert cli("cache", "verify").exit_code == 0
     damage_bit(cached_images())
@@ -448,10 +450,10 @@ def test_clear_keeps_other_files(cli: Cli, tmp_path: Path) -> None:
     """A folder in the place of a file is kept, with a note, and so is a folder with an embedded dataset's name."""
     for name in ("mnist/t10k-labels-idx1-ubyte", "mnist-5k"):
         (cache.folder() / name).mkdir(parents=True)
-    (cache.folder() / "mnist-5k" / IMAGES.name).write_text("mine")
+    (cache.folder() / "mnist-5k" / IMAGES.name).write_text("mine", "utf-8")
     result = cli("cache", "clear")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "kept, because it is not a file" in result.stderr
-    assert (cache.folder() / "mnist-5k" / IMAGES.name).read_text() == "mine"
-    (tmp_path / "file").write_text("")
+    assert (cache.folder() / "mnist-5k" / IMAGES.name).read_text("utf-8") == "mine"
+    (tmp_path / "file").write_text("", "utf-8")
     assert cli("cache", "verify", "--cache-dir", tmp_path / "file").exit_code == 1

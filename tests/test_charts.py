@@ -168,7 +168,7 @@ def test_log_axis() -> None:
 def test_user_settings_change_no_byte(tmp_path: Path) -> None:
     """Neither the user's settings nor a cache folder that cannot be written change a byte or cause a message."""
     (tmp_path / "matplotlibrc").write_text(
-        "axes.facecolor: red\nsvg.fonttype: path\nfigure.dpi: 7\nsavefig.bbox: tight"
+        "axes.facecolor: red\nsvg.fonttype: path\nfigure.dpi: 7\nsavefig.bbox: tight", "utf-8"
     )
     (tmp_path / "file").touch()
     code = (
@@ -180,7 +180,11 @@ def test_user_settings_change_no_byte(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": path, "MATPLOTLIBRC": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "file")}
     there = [tmp_path / "there.svg", tmp_path / "there.png"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *there], env=env, capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", code, *there],
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=Path(__file__).parents[1],
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     for theirs in there:
@@ -210,7 +214,7 @@ def test_save_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The charts of a document are drawn to the file, which a note names; without a file nothing happens."""
     output.save_plot(None, [ONE])
     output.save_plot(tmp_path / "a\n.svg", [Lines(("a line",)), ONE, FOUR])
-    assert (tmp_path / "a\n.svg").read_text() == charts.svg([ONE, FOUR])
+    assert (tmp_path / "a\n.svg").read_text("utf-8") == charts.svg([ONE, FOUR])
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"drawn to {tmp_path}/a\\n.svg\n")
 

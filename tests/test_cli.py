@@ -21,6 +21,8 @@ from rich.console import Console
 from mnistloss import LOSSES, cross_entropy_error, evaluate, one_hot
 from mnistloss.cli import main
 from mnistloss.cli.output import has_colour
+from mnistloss.evaluation import scoring
+from mnistloss.evaluation.hints import Hint
 from mnistloss.evaluation.results import reported_names
 from mnistloss.version import __version__
 
@@ -411,6 +413,49 @@ def test_narrow_encodings(preds: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     for arguments in (("losses",), ("eval", preds, *ON_5K)):
         assert process(*arguments, env=environment).returncode == 0
+
+
+COMMANDS_WITH_FILES = (
+    "report y.npy y.npy --dataset mnist-5k -o page.html",
+    "inspect histogram y.npy --dataset mnist-5k --plot chart.svg --format json",
+    "eval y.npy --dataset mnist-5k --format csv",
+    "sample --dataset mnist-5k --out batch.npz --picture digits.png",
+    "fetch mnist-5k --export arrays.npz",
+    "cache",
+)
+
+
+def test_text_files_are_utf8(preds: Path, tmp_path: Path) -> None:
+    """No command reads or writes a text file in the encoding of the locale, such as EUC-KR in Korea."""
+    (tmp_path / "y.npy").write_bytes(preds.read_bytes())
+    code = (
+        "import shlex, sys; from mnistloss.cli import main;"
+        "[main(shlex.split(words), standalone_mode=False) for words in sys.argv[1:]]"
+    )
+    command = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-c", code]
+    done = subprocess.run([*command, *COMMANDS_WITH_FILES], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stderr.count("Warning")) == (0, 0), done.stderr
+    assert "Σ" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_advice_names_options(cli: Cli, preds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library says with keywords, each command says with options, in every format."""
+    hint = Hint("a-hint", 'these look like input="logits"', 'score them with split="train" and indices=FILE')
+    monkeypatch.setattr(scoring, "find_hints", lambda _: (hint,))
+    page, train = tmp_path / "page.html", tmp_path / "train.npy"
+    np.save(train, np.full((4000, 10), 0.1))
+    texts = [cli("eval", preds, *ON_5K, "--format", f).stdout for f in ("table", "json", "markdown", "latex")]
+    for format_ in ("table", "json"):
+        for words in (("compare", preds, preds), ("gap", train, preds), ("inspect", "worst", preds)):
+            texts.append(cli(*words, *ON_5K, "--format", format_).stdout)
+    cli("report", preds, *ON_5K, "-o", page)
+    texts += [cli("report", preds, *ON_5K, "--format", "json").stdout, page.read_text("utf-8")]
+    for text in texts:
+        assert "like --input logits" in text
+        assert "with --split train and --indices FILE" in text
+        assert not re.search('input=.?.?.?.?"logits', text)
+    refused = cli("eval", preds, *ON_5K, "--input", "logprobs")
+    assert (refused.exit_code, '="' in refused.stderr) == (1, False)
 
 
 def test_version_and_help(cli: Cli) -> None:

@@ -184,7 +184,7 @@ def test_sign_flips_agree_with_scipy(probs: np.ndarray, better: np.ndarray) -> N
 def test_infinite_losses_are_refused(probs: np.ndarray) -> None:
     """A difference of infinities is no number."""
     hard = one_hot((LABELS + 1) % 10).astype(np.float64)
-    with pytest.raises(InputError, match=r"nll of 1,000 examples is infinite, so there.*use --loss cee"):
+    with pytest.raises(InputError, match=r"nll of 1,000 examples is infinite, so there.*use loss=\"cee\""):
         compare(probs, hard, dataset="mnist-5k", loss="nll")
 
 

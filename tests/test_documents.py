@@ -18,7 +18,7 @@ from mnistloss.evaluation.targets import DataOptions
 
 ROOT = Path(mnistloss.__file__).parents[1]
 PATHS = [path for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "data/*/*.md") for path in ROOT.glob(pattern)]
-DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(PATHS)}
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(PATHS)}
 
 
 def matches(pattern: str, flags: int = 0) -> list[tuple[str, ...]]:
@@ -82,7 +82,9 @@ def test_commands(command: str) -> None:
 
 def test_make_targets() -> None:
     """Each make target that a document names exists, and CONTRIBUTING.md names all of them."""
-    lines = subprocess.run(["make", "-C", ROOT, "help"], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        ["make", "-C", ROOT, "help"], capture_output=True, encoding="utf-8", check=True
+    ).stdout.splitlines()
     targets = {line.split()[0] for line in lines if not line.startswith("make")}
     named = matches(r"(?:`|^ {4})make (\w+)", re.MULTILINE)
     assert {target for _, target in named} <= targets
@@ -96,7 +98,7 @@ def test_links() -> None:
     for name, path, anchor in links:
         target = (ROOT / name).parent / path if path else ROOT / name
         assert target.exists(), f"{name} links to {path}"
-        headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE) if anchor else []
+        headings = re.findall(r"^#+ (.*)", target.read_text("utf-8"), re.MULTILINE) if anchor else []
         anchors = [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
         assert not anchor or anchor in anchors, f"{name} links to {path}#{anchor}"
 

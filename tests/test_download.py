@@ -338,7 +338,7 @@ def test_allowed_addresses() -> None:
 
 def test_netrc_is_not_sent(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials in ~/.netrc are not sent; those in the address are sent, and never shown."""
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password mine\n", "utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     credentials: list[str | None] = []
 

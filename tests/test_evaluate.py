@@ -239,3 +239,18 @@ def test_very_many_classes_take_little_memory() -> None:
     assert result.losses["nll"].value == pytest.approx(np.log(1e4))
     assert result.losses["nll"].references == {}
     assert peak < 60e6
+
+
+@pytest.mark.filterwarnings("error")
+def test_huge_losses_are_infinite_everywhere(tmp_path: Path) -> None:
+    """A loss of 1e140 or more is infinite in the total, by class, by batch and of the example alike."""
+    z = np.zeros((6, 2))
+    z[1], z[4] = [1e200, 0], [0, 1e139]
+    options: dict[str, Any] = {"targets": [0, 1, 0, 1, 0, 1], "input": "logits", "losses": "nll"}
+    result = evaluate(z, **options, per_class=True, batch_size=2)
+    assert (result.losses["nll"].value, result.losses["nll"].infinite) == (math.inf, 1)
+    assert [row.losses["nll"] for row in result.per_class or ()] == [pytest.approx(1e139 / 3), math.inf]
+    assert [batch.losses["nll"] for batch in result.batches or ()] == [math.inf, math.log(2), pytest.approx(1e139 / 2)]
+    values = evaluate(z, **options, reduction="none").losses["nll"].values
+    assert values is not None
+    assert [values[1], values[4]] == [math.inf, 1e139]

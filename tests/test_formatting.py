@@ -40,3 +40,20 @@ from mnistloss import formatting
 def test_numbers(text: str, expected: str) -> None:
     """Numbers have the digits that the data support."""
     assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('These look like raw scores: input="logits"', "These look like raw scores: --input logits"),
+        ('losses="error", or split="train".', "--loss error, or --split train."),
+        ("indices=FILE; targets=t-1.npy", "--indices FILE; targets=t-1.npy"),
+        ("(allow_unnormalized=True) delta=1e-7:", "(--allow-unnormalized) --delta 1e-7:"),
+        ('array="it\'s x" dataset="fashion-mnist"', "--array 'it'\"'\"'s x' --dataset fashion-mnist"),
+        ("delta=1e-7.npy runs/split=test/y.npy x,delta=1e-7", "delta=1e-7.npy runs/split=test/y.npy x,delta=1e-7"),
+        ("delta = 1e-7 and input=logits", "delta = 1e-7 and input=logits"),
+    ],
+)
+def test_options(text: str, expected: str) -> None:
+    """Keywords of the library become options, names of files that look alike stay."""
+    assert formatting.as_options(text) == expected

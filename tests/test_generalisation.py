@@ -75,7 +75,7 @@ def test_refusals(model: Split) -> None:
     with pytest.raises(InputError, match=r"1,000 predictions, but mnist-5k has train 4,000.*split=.test"):
         gap(model["test"], model["train"], dataset="mnist-5k")
     hard = one_hot((model["test"].argmax(axis=1) + 1) % 10)
-    with pytest.raises(InputError, match=r"the nll of [\d,]+ examples is infinite.*use --loss cee"):
+    with pytest.raises(InputError, match=r"the nll of [\d,]+ examples is infinite.*use loss=\"cee\""):
         gap(model["train"], hard, dataset="mnist-5k", losses=["cee", "nll"])
 
 

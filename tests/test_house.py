@@ -23,7 +23,7 @@ PACKAGE = Path(mnistloss.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
 LEVELS = {room: int(level) for level, room in re.findall(r"^\| (\d) \| `(\w+)(?:/|\.py)` \|", README, re.MULTILINE)}
 """The rooms with their levels, from the README. A room imports only from rooms on lower levels, and from itself."""
 HOMES = {
@@ -40,7 +40,7 @@ HOMES = {
 def imports(path: Path) -> set[str]:
     """Return the modules that a file imports, anywhere in it."""
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -95,7 +95,7 @@ def test_way_of_eval(cli: Cli, preds: Path) -> None:
     named = [set(re.findall(r"`([\w./]+)`", step)) for step in steps]
     assert {name for names in named for name in names if name.endswith(".py")} == entered
     for names in named:
-        source = "\n".join((PACKAGE / path).read_text() for path in names & entered)
+        source = "\n".join((PACKAGE / path).read_text("utf-8") for path in names & entered)
         for name in names - entered:
             assert re.search(rf"^( {{4}})?(def |class )?{name}\b|import .*\b{name}\b", source, re.MULTILINE), name
 
@@ -105,7 +105,7 @@ def test_only_the_command_line_prints_or_exits() -> None:
     for path in MODULES:
         if path.is_relative_to(PACKAGE / "cli"):
             continue
-        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
         names = {ast.unparse(call) for call in calls}
         assert not names & {"print", "exit", "sys.exit", "quit"}, path
 
@@ -121,7 +121,7 @@ def test_public_names() -> None:
 
 def test_changelog_has_the_version() -> None:
     """The newest entry of the changelog is this version."""
-    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert versions[0] == mnistloss.__version__
 
 
@@ -130,7 +130,7 @@ def imported_by(arguments: Sequence[object], setup: str = "") -> set[str]:
     code = f"{setup}import sys; from mnistloss.cli import main; main(sys.argv[1:], standalone_mode=False);"
     code += "print(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    modules = set(subprocess.run(command, capture_output=True, text=True, check=True).stderr.split())
+    modules = set(subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stderr.split())
     assert "click" in modules
     return modules
 
@@ -184,7 +184,7 @@ def test_completion_imports_nothing_but_click() -> None:
     code = "import sys; from mnistloss.cli import main; main(prog_name='mnistloss', standalone_mode=False)"
     words = {"_MNISTLOSS_COMPLETE": "bash_complete", "COMP_WORDS": "mnistloss ", "COMP_CWORD": "1"}
     command = [sys.executable, "-X", "importtime", "-c", code]
-    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **words})
+    process = subprocess.run(command, capture_output=True, encoding="utf-8", env={**os.environ, **words})
     assert [line.split(",")[1] for line in process.stdout.split()] == main.list_commands(None)  # type: ignore[arg-type]
     imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
     assert "click" in imported

@@ -197,7 +197,7 @@ def test_report_command(tmp_path: Path, preds: Path, cli: Cli) -> None:
     options = ("--dataset", "mnist-5k", "--confidence", 0.9, "--title", "T", "--note", "N", "-o", out)
     result = cli("report", preds, *options)
     assert (result.stdout, result.stderr) == ("", f"written to {out}\n")
-    text = out.read_text()
+    text = out.read_text("utf-8")
     assert text == html.render(build_report([preds], **OWN, confidence=0.9), title="T", note="N")
     assert "90 % interval" in text
 

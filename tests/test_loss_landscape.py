@@ -226,7 +226,7 @@ def test_plot(cli: Cli, weights: Path, tmp_path: Path) -> None:
     result = cli(*arguments, "--plot", tmp_path / "a.svg")
     assert result.stderr == f"drawn to {tmp_path}/a.svg\n"
     assert result.stdout == cli(*arguments).stdout
-    assert "share of correct predictions</text>" in (tmp_path / "a.svg").read_text()
+    assert "share of correct predictions</text>" in (tmp_path / "a.svg").read_text("utf-8")
     assert len([part for part in PATH.parts() if isinstance(part, Chart)]) == 2
 
 

@@ -125,6 +125,37 @@ def test_fifty_digits_where_the_sum_is_near_one(delta: float) -> None:
         assert abs(cross_entropy_error(row, 0, delta=delta) - expected) <= 1e-13 * abs(expected), p
 
 
+@pytest.mark.parametrize("input", ["logits", "logprobs"])
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("delta", [1e-7, 0.3, 0.5, 0.9])
+def test_fifty_digits_of_log_outputs_where_the_sum_is_near_one(input: str, soft: bool, delta: float) -> None:
+    """log(p + delta) keeps its digits from logits and log-probabilities too, where p is beside 1 - delta."""
+    for offset in (0.0, 1e-15, -1e-12, 1e-8, -1e-4, 1e-3, -0.1):
+        log_p = math.log(1 - delta) + offset * delta
+        rest = -math.expm1(log_p)
+        row = [log_p, math.log(0.7 * rest), math.log(0.3 * rest)]
+        expected = oracle.exact("cee", row, [1.0, 0.0, 0.0], delta, input)
+        targets = np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]]) if soft else np.array([0, 1])
+        result = evaluate([row, row], targets=targets, losses="cee", input=input, delta=delta, reduction="none")
+        assert result.losses["cee"].values is not None
+        assert abs(result.losses["cee"].values[0] - expected) <= 1e-13 * abs(expected), offset
+
+
+@pytest.mark.parametrize("input", ["logits", "logprobs"])
+@pytest.mark.parametrize("name", ["mse", "brier"])
+def test_fifty_digits_of_a_one_hot_row_among_soft_ones(name: str, input: str) -> None:
+    """A one-hot row among soft targets costs what its label does, to the digit, however sure the model is."""
+    targets = np.array([[1.0, 0.0, 0.0], [0.4, 0.3, 0.3]])
+    for score in (1.0, 5.0, 10.0, 20.0, 30.0):
+        z = np.array([score, 0.5, -0.5])
+        row = z if input == "logits" else z - math.log1p(math.exp(0.5 - score) + math.exp(-0.5 - score)) - score
+        result = evaluate([row, row], targets=targets, losses=name, input=input, reduction="none")
+        expected = oracle.exact(name, row.tolist(), [1.0, 0.0, 0.0], 0.0, input)
+        values = result.losses[name].values
+        assert values is not None
+        assert abs(values[0] - expected) <= 1e-13 * abs(expected), score
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_fifty_digits_of_a_mean(name: str) -> None:
     """The mean over several blocks agrees with fifty digits to 1e-13, for soft targets too."""

@@ -1,5 +1,6 @@
 """Tables and formats of evaluations, each against a literal text on one shared fixture."""
 
+import csv
 import io
 from dataclasses import replace
 from types import MappingProxyType
@@ -59,8 +60,7 @@ runs/[v2]/p|.npy on mnist test, n = 10,000
  class prior              2.3008474  2.3008474
  skill against the prior      0.902          -
 
-cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
-s:0.1.0
+cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
 
 Hint: something is odd; look at it
 
@@ -157,11 +157,9 @@ mnist test, n = 10,000
 
 ± is the standard error; intervals and references: --format json or csv
 runs/[v2]/p|.npy:
-cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
-s:0.1.0
+cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
 b\\x1b.npy:
-cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistlos
-s:0.1.0
+cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
 Hint: runs/[v2]/p|.npy: something is odd; look at it
 
 runs/[v2]/p|.npy
@@ -183,7 +181,7 @@ by class
 
 def printed(renderable: RenderableType, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(renderable)
+    console.print(renderable, crop=False)
     text = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
     return "".join(f"{line.rstrip()}\n" for line in text.rstrip("\n").split("\n"))
 
@@ -218,6 +216,26 @@ def test_several_files_of_several_splits() -> None:
 def test_csv() -> None:
     """One evaluation as CSV."""
     assert formats.to_csv([RESULT]) == CSV
+
+
+def test_names_in_csv() -> None:
+    """A name comes back from CSV as it is, whatever line ends it has, but with ' before what would run as a formula."""
+    names = ["a\rb\n.npy", '",\r\n', "=1+1.npy", "+1", "-1", "@SUM(A1)", "\t=1", "a=1.npy"]
+    text = formats.to_csv([replace(PLAIN, predictions=name) for name in names])
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert list(dict.fromkeys(row["predictions"] for row in rows)) == [
+        *names[:2], "'=1+1.npy", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=1.npy",
+    ]  # fmt: skip
+    assert formats.columns_csv({"x": [-1.5, None]}) == 'x\n-1.5\n""'
+
+
+def test_escapes_in_hints() -> None:
+    """Escape characters of a hint or a name reach neither Markdown nor LaTeX."""
+    hint = Hint("a-hint", "\x1b[31m is odd", "look\nat it")
+    for to_text in (formats.to_markdown, formats.to_latex):
+        text = to_text([replace(PLAIN, predictions="p\x1b.npy", hints=(hint,))])
+        assert "\x1b" not in text
+        assert text.count("look") == 1
 
 
 def test_latex() -> None:

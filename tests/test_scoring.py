@@ -178,7 +178,7 @@ def test_interrupted(tmp_path: Path) -> None:
             [sys.executable, "-c", code, *(command + extra).split()],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,
         )
         time.sleep(0.7)
@@ -198,7 +198,9 @@ def test_terminated(how: signal.Signals, tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
     command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --reduction none --out {tmp_path}/o.npz"
     code = "from mnistloss.cli import run; run()"
-    with subprocess.Popen([sys.executable, "-c", code, *command.split()], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *command.split()], stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
         assert process.stderr is not None
         while process.poll() is None and not list(tmp_path.glob(".o.npz.*.tmp")):
             time.sleep(0.001)
@@ -212,12 +214,12 @@ def test_terminated(how: signal.Signals, tmp_path: Path) -> None:
 
 def test_interrupted_at_the_start(tmp_path: Path) -> None:
     """Ctrl-C while the program is still being imported leaves no traceback either."""
-    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "utf-8")
     found = subprocess.run(
         [sys.executable, "-m", "mnistloss", "--version"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import Cli
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,33 @@ def test_not_a_signature(text: str) -> None:
     """Another text is refused."""
     with pytest.raises(ArgumentError, match="is not a signature such as"):
         Signature.parse(text)
+
+
+@given(signatures, st.data())
+def test_white_space(signature: Signature, data: st.DataObject) -> None:
+    """White space, such as the line breaks of a mail, does not matter."""
+    text = str(signature)
+    place = data.draw(st.integers(0, len(text)))
+    assert Signature.parse(f" {text[:place]}\r\n  {text[place:]}\n") == signature
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cee|mnist:test@ff7bcfd4|n:{'9' * 5000}|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0",
+        f"top-{'9' * 5000}|mnist:test@ff7bcfd4|n:10|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0",
+        f"cee|mnist:test@ff7bcfd4|n:10|y:3fa1c0de|input:probs|delta:0.{'0' * 5000}1|mean|mnistloss:0.1.0",
+    ],
+)
+def test_thousands_of_digits(text: str, cli: Cli) -> None:
+    """Numbers that no signature has are refused in a short message, by the command too."""
+    with pytest.raises(
+        ArgumentError, match=r"9{20}.*\.\.\. is not a signature|0{20}.*\.\.\. is not a signature"
+    ) as info:
+        Signature.parse(text)
+    assert len(str(info.value)) < 400
+    result = cli("verify", text, "y.npy")
+    assert (result.exit_code, result.stderr) == (2, f"Error: {info.value}\n")
 
 
 def test_delta_must_be_a_number() -> None:

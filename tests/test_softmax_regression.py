@@ -106,7 +106,7 @@ def test_bad_weights(arrays: dict[str, np.ndarray], message: str, tmp_path: Path
 def test_no_archive(tmp_path: Path) -> None:
     """A .npy file, a text and no file at all are refused."""
     np.save(tmp_path / "w.npy", np.zeros((4, 3)))
-    (tmp_path / "text").write_text("W b")
+    (tmp_path / "text").write_text("W b", "utf-8")
     for name, message in (("w.npy", "not a readable"), ("text", "not a readable"), ("none", "No such file")):
         with pytest.raises(InputError, match=message):
             SoftmaxRegression.load(tmp_path / name, 4, 3)

@@ -77,7 +77,7 @@ def test_plot_draws_the_chart(tmp_path: Path, cli: Cli, preds: Path) -> None:
     """`inspect VIEW --plot` draws the chart of the bars, with labelled axes."""
     result = cli("inspect", "histogram", preds, "--dataset", "mnist-5k", "--plot", tmp_path / "h.svg")
     assert result.stderr == f"drawn to {tmp_path / 'h.svg'}\n"
-    assert "cee of an example, in nats" in (tmp_path / "h.svg").read_text()
+    assert "cee of an example, in nats" in (tmp_path / "h.svg").read_text("utf-8")
 
 
 def test_book_network(real: Path, realdata: Path) -> None:

@@ -20,7 +20,7 @@ BOOK = "predictions/book-network-probs.npy"
 
 def test_table_is_the_published_one(realdata: Path) -> None:
     """The list of errors equals the published reviews, field by field."""
-    published = json.loads((realdata / "mnist-label-errors.json").read_text())["errors"]
+    published = json.loads((realdata / "mnist-label-errors.json").read_text("utf-8"))["errors"]
     ours = [(e.index, e.label, e.suggestion, *e.votes) for e in MNIST_TEST_ERRORS]
     assert ours == [(e["index"], e["label"], e["suggested"], *e["votes"].values()) for e in published]
 

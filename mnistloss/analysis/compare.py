@@ -229,7 +229,7 @@ def check_finite(predictions: str, loss: str, infinite: int) -> None:
         count = formatting.counted(infinite, "example", "examples")
         raise InputError(
             f"{shown(predictions)}: the {loss} of {count} is infinite, so there is no difference;"
-            " use --loss cee with a --delta above 0, such as 1e-7"
+            ' use loss="cee" with a delta above 0, such as delta=1e-7'
         )
 
 

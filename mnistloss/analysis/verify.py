@@ -146,11 +146,11 @@ def _dataset_and_split(claimed: Signature, targets: Source | None, indices: Sour
     where = claimed.targets.partition("@")[0]
     if (where == "targets") != (targets is not None):
         own = "is of targets of the user's own: name them" if targets is None else f"is of {where}, not of own targets"
-        raise ArgumentError(f"the signature {own} (--targets)")
+        raise ArgumentError(f"the signature {own} (targets=FILE)")
     if (claimed.indices is None) != (indices is None):
         raise ArgumentError(
             f"the signature is of {'all' if claimed.indices is None else 'chosen'} examples:"
-            f" {'leave out' if claimed.indices is None else 'name'} the indices (--indices)"
+            f" {'leave out' if claimed.indices is None else 'name'} the indices (indices=FILE)"
         )
     dataset, _, split = where.partition(":")
     return ("mnist", "auto") if targets is not None else (dataset, split)

@@ -16,6 +16,7 @@ import click
 
 from mnistloss.cli import output
 from mnistloss.errors import ArgumentError, MnistLossError
+from mnistloss.formatting import as_options
 from mnistloss.version import __version__
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except MnistLossError as error:
-            output.note(f"Error: {error}")
+            output.note(f"Error: {as_options(str(error))}")
             ctx.exit(2 if isinstance(error, ArgumentError) else 1)
         except MemoryError as error:
             output.note(f"Error: there is not enough memory ({error})")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnistloss.cli import options, output
-from mnistloss.formatting import shown
+from mnistloss.formatting import as_options, shown
 
 if TYPE_CHECKING:
     from mnistloss.evaluation.gates import Gate
+    from mnistloss.evaluation.hints import Hint
     from mnistloss.evaluation.results import Evaluation
 
 
@@ -98,7 +100,8 @@ def command(
     ctx.exit(3 if messages else 0)
 
 
-def _print(results: list[Evaluation], format_: str) -> None:
+def _print(evaluations: list[Evaluation], format_: str) -> None:
+    results = [replace(one, hints=tuple(map(_with_options, one.hints))) for one in evaluations]
     if format_ == "table":
         from mnistloss.report import tables
 
@@ -107,3 +110,7 @@ def _print(results: list[Evaluation], format_: str) -> None:
         from mnistloss.report import formats
 
         output.write(formats.FORMATS[format_](results))
+
+
+def _with_options(hint: Hint) -> Hint:
+    return hint._replace(evidence=as_options(hint.evidence), advice=as_options(hint.advice))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from mnistloss.errors import InputError, OutputError
-from mnistloss.formatting import shown
+from mnistloss.formatting import as_options, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from mnistloss.document import Part, Result
 
-_WIDE = 500
+_NARROW, _USUAL, _WIDE = 20, 80, 500
 _SOON = 1.0
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a rich console; it does not cut lines where the output is no terminal."""
+    """Return a rich console of the width of COLUMNS, of the terminal, or wide where the output is neither."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    columns = shutil.get_terminal_size((_USUAL if stream.isatty() else _WIDE, 25)).columns
     # rich believes a width for TERM=dumb only where it is given a height too
-    return Console(stderr=stderr, width=wide, height=wide and 25, highlight=False, markup=False, emoji=False)
+    return Console(stderr=stderr, width=max(_NARROW, columns), height=25, highlight=False, markup=False, emoji=False)
 
 
 def has_colour(console: Console) -> bool:
@@ -44,7 +44,7 @@ def has_colour(console: Console) -> bool:
 def show(*renderables: RenderableType) -> None:
     """Print results; characters that the encoding of stdout lacks are replaced."""
     with _printing("replace"):
-        console().print(*renderables, sep="\n")
+        console().print(*renderables, sep="\n", crop=False)
 
 
 def show_parts(parts: Sequence[Part]) -> None:
@@ -62,9 +62,18 @@ def show_result(name: str, result: Result, format_: str, where: Mapping[str, Any
     if format_ == "json":
         from mnistloss.report import formats
 
-        write(formats.document(**(where or {}), **{name: result.as_dict()}))
+        write(formats.document(**with_options({**(where or {}), name: result.as_dict()})))
     else:
         show_parts(result.parts())
+
+
+def with_options(value: Any) -> Any:
+    """Return data for JSON with texts that name options as the command line does."""
+    if isinstance(value, dict):
+        return {key: with_options(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(with_options, value))
+    return as_options(value) if isinstance(value, str) else value
 
 
 def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
@@ -88,8 +97,10 @@ def source(predictions: str) -> str | BinaryIO:
 
 
 def write(text: str) -> None:
-    """Print text of a machine format unchanged, with bytes of file names that are not valid text."""
+    """Print text of a machine format: unchanged, bytes that are no valid text too, but safe to show on a terminal."""
     with _printing("surrogateescape"):
+        if sys.stdout.isatty():
+            text = "\n".join(map(shown, text.split("\n")))
         click.echo(text, color=True)  # else click takes escapes out of a file name
 
 

@@ -39,4 +39,4 @@ def command(
         html.save(report, out, title=title, note=note)
         output.note(f"written to {shown(out)}")
     else:
-        output.write(formats.document(report=report.as_dict()))
+        output.write(formats.document(report=output.with_options(report.as_dict())))

@@ -168,7 +168,7 @@ def _advice(dataset: Dataset) -> str:
         "What you can do:\n"
         f"  mnistloss fetch {dataset.name} --from PATH    imports files from this machine\n"
         f"  mnistloss fetch {dataset.name} --mirror URL   downloads from another mirror\n"
-        "  --dataset mnist-5k, in other commands, uses another dataset: 5,000 digits that come with mnistloss"
+        '  dataset="mnist-5k", in other commands, uses another dataset: 5,000 digits that come with mnistloss'
     )
 
 
@@ -177,7 +177,7 @@ def store(path: Path, file: File, content: bytes) -> None:
     _prepare_folder(path.parent)
     if file.sha256 is None:
         with replacing(_digest_path(path)) as temporary:
-            temporary.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
+            temporary.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n", "utf-8")
     with replacing(path) as temporary:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -196,7 +196,7 @@ def _prepare_folder(path: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"the cache cannot be written: {shown(error.filename)}: {error.strerror}\n"
-            f"Name another folder with --cache-dir or the variable {FOLDER_VARIABLE}"
+            f"Name another folder with cache_dir=FOLDER or the variable {FOLDER_VARIABLE}"
         ) from error
 
 

@@ -205,5 +205,5 @@ def save_losses(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
     elif Path(path).suffix == ".npz":
         save_arrays(path, values)
     else:
-        expected = ".npy or .npz" if len(values) == 1 else ".npz, or one --loss and .npy"
+        expected = ".npy or .npz" if len(values) == 1 else ".npz, or one loss and .npy"
         raise ArgumentError(f"{shown(path)} for {' and '.join(values)}: expected {expected}")

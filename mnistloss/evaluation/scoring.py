@@ -40,7 +40,7 @@ from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import DELTA, LOSSES, Loss, check_delta, find_loss
 from mnistloss.losses.outputs import OUTPUTS, Classes
-from mnistloss.stats import Moments
+from mnistloss.stats import Moments, without_huge
 from mnistloss.version import __version__
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
@@ -136,7 +136,7 @@ class Scores:
         for k in self.hits:
             self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
         for name, loss in self._losses.items():
-            values = loss(block.outputs, block.t, self.delta)
+            values = without_huge(loss(block.outputs, block.t, self.delta))
             self._moments[name].append(Moments.of(values))
             if name in self._columns:
                 self._columns[name].append(values)
@@ -254,7 +254,7 @@ class Scores:
         if delta is None and name in self.columns:
             return self.columns[name]
         targets = block_targets(self.t, slice(0, self.n))
-        return LOSSES[name](self.outputs, targets, self.delta if delta is None else delta)
+        return without_huge(LOSSES[name](self.outputs, targets, self.delta if delta is None else delta))
 
     @property
     def unnormalized(self) -> bool:

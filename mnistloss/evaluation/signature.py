@@ -9,18 +9,20 @@ from typing import Any
 
 from mnistloss.errors import ArgumentError
 
-_NAME = r"[a-z]+(-[1-9][0-9]*)?"
+_COUNT = r"[1-9][0-9]{,17}"
+_NAME = rf"[a-z]+(-{_COUNT})?"
 _PATTERN = (
     rf"(?P<loss>{_NAME}(\+{_NAME})*)"
     r"\|(?P<targets>[\w:-]+@[0-9a-f]{8})"
     r"(\|indices:(?P<indices>[0-9a-f]{8}))?"
-    r"\|n:(?P<n>[1-9][0-9]*)"
+    rf"\|n:(?P<n>{_COUNT})"
     r"\|y:(?P<predictions>[0-9a-f]{8})"
     r"\|input:(?P<input>probs|logits|logprobs|labels)(?P<unnormalized>,unnormalized)?"
-    r"(\|delta:(?P<delta>[^|]+))?"
+    r"(\|delta:(?P<delta>[^|]{1,30}))?"
     r"\|(?P<reduction>mean|sum|none)"
     r"\|mnistloss:(?P<version>[^|\s]+)"
 )
+_MAX_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Signature:
 
     @classmethod
     def parse(cls, text: str) -> Signature:
-        """Return the signature that prints as `text`; any other text raises ArgumentError."""
-        match = re.fullmatch(_PATTERN, str(text).strip())
+        """Return the signature that prints as `text`, white space aside; any other text raises ArgumentError."""
+        match = re.fullmatch(_PATTERN, "".join(str(text).split()))
         try:
             if match is None:
                 raise ValueError
@@ -71,6 +73,7 @@ class Signature:
             if delta is not None and not 0 <= delta < math.inf:
                 raise ValueError
         except ValueError:
-            raise ArgumentError(f"{text!r} is not a signature such as cee|mnist:test@ff7bcfd4|n:10000|...") from None
+            start = repr(text) if len(repr(text)) <= _MAX_SHOWN else f"{repr(text)[:_MAX_SHOWN]}..."
+            raise ArgumentError(f"{start} is not a signature such as cee|mnist:test@ff7bcfd4|n:10000|...") from None
         exact = {"n": int(fields["n"]), "delta": delta, "unnormalized": bool(fields["unnormalized"])}
         return cls(**(fields | exact))

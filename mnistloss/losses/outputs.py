@@ -8,12 +8,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistloss.arrays.checks import Array, Floats
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+_CANCELLED = 1e-2
+"""Where |log(p + delta)| is below this part of |p log p|, the rounding of log p would cost it more than 14 digits."""
 
 
 class Outputs(ABC):
@@ -134,7 +140,24 @@ class LogProbabilities(Outputs):
         if delta == 0:
             return log_p
         p = np.exp(log_p)
-        return _log_sum(p, delta, np.where(p > 0.5, np.expm1(log_p) - (p - 1.0), 0.0))
+        log = _log_sum(p, delta, np.where(p > 0.5, np.expm1(log_p) - (p - 1.0), 0.0))
+        with np.errstate(invalid="ignore"):
+            is_cancelled = np.abs(log) < -_CANCELLED * p * log_p
+        for place in np.argwhere(is_cancelled):
+            class_, example = (t[place[0]], place[0]) if t is not None and t.ndim == 1 else place
+            log[tuple(place)] = self._decimal_log(int(class_), int(example), delta)
+        return log
+
+    def _decimal_log(self, class_: int, example: int, delta: float) -> float:
+        """log(p + delta) of one number, with 40 digits: where p + delta is near 1, the rounding of p would show."""
+        import decimal
+
+        with decimal.localcontext(decimal.Context(prec=40)):
+            p = self._decimal_p(class_, [decimal.Decimal(score) for score in self.scores[:, example].tolist()])
+            return float((p + decimal.Decimal(delta)).ln())
+
+    def _decimal_p(self, class_: int, scores: list[Decimal]) -> Decimal:
+        return scores[class_].exp()
 
     def _log(self, t: Array | None) -> Floats:
         return self._pick(t)
@@ -159,6 +182,9 @@ class Logits(LogProbabilities):
     def _shifted(self, scores: Floats) -> Floats:
         with np.errstate(over="ignore"):
             return scores - self.max_score
+
+    def _decimal_p(self, class_: int, scores: list[Decimal]) -> Decimal:
+        return 1 / sum(((score - scores[class_]).exp() for score in scores), 0 * scores[class_])
 
     def _log(self, t: Array | None) -> Floats:
         return self._shifted(self._pick(t)) - np.log1p(self._others)

@@ -179,6 +179,6 @@ class LearningCurve:
         else:
             trend = (
                 f"At the end the test loss is {nats(last.test - last.train)} above the train loss, but it did not rise"
-                " by more than chance allows: no overfitting yet. Use fewer --examples or more --epochs to see it."
+                " by more than chance allows: no overfitting yet. Use fewer examples or more epochs to see it."
             )
         return noise, trend

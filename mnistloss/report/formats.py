@@ -50,14 +50,21 @@ def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows that end in a newline; with csv's own line end, a carriage return in a field is quoted too."""
     import csv
     import io
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().removesuffix("\n")
+    lines = []
+    for row in (header, *rows):
+        text = io.StringIO()
+        csv.writer(text).writerow(map(_without_formula, row))
+        lines.append(text.getvalue().removesuffix("\r\n"))
+    return "\n".join(lines)
+
+
+def _without_formula(field: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
+    return f"'{field}" if isinstance(field, str) and field.startswith(("=", "+", "-", "@", "\t", "\r")) else field
 
 
 def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
@@ -107,7 +114,7 @@ def _markdown(text: str) -> str:
 def to_latex(evaluations: Sequence[Evaluation]) -> str:
     """Return a tabular of all evaluations, the other tables of each, and the hints and signatures as comments."""
     tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
-    hints = [f"% {shown(evaluation.predictions)}: {hint}" for evaluation, hint in _hints(evaluations)]
+    hints = [f"% {shown(f'{evaluation.predictions}: {hint}')}" for evaluation, hint in _hints(evaluations)]
     signatures = [f"% {shown(name)}{signature}" for name, signature in _signatures(evaluations)]
     return "\n".join([*tables, *hints, *signatures])
 

@@ -15,7 +15,7 @@ from mnistloss import errors
 from mnistloss.analysis.overview import FileReport, Overview
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Part, Pictures
-from mnistloss.formatting import shown
+from mnistloss.formatting import as_options, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.report import charts, details
 from mnistloss.version import __version__
@@ -73,8 +73,8 @@ def render(overview: Overview, *, title: str | None = None, note: str | None = N
     A package that is not installed raises MissingExtraError.
     """
     check_installed()
-    style = (_TEMPLATES / "page.css").read_text() + charts.STYLE
-    script = (_TEMPLATES / "page.js").read_text()
+    style = (_TEMPLATES / "page.css").read_text("utf-8") + charts.STYLE
+    script = (_TEMPLATES / "page.js").read_text("utf-8")
     names = [shown(file.evaluation.predictions) for file in overview.files]
     together: dict[str, list[Part]] = {}
     if overview.comparison is not None:
@@ -126,7 +126,7 @@ def _environment() -> Environment:
     )
     chart_ids = itertools.count(1)
     environment.tests["a"] = lambda part, kind: type(part).__name__ == kind
-    environment.filters["shown"] = shown
+    environment.filters |= {"shown": shown, "options": as_options}
     environment.filters["png"] = lambda image: f"data:image/png;base64,{_base64(charts.digit_png(image))}"
     environment.filters["level"] = lambda shade: round(_SHADES * shade)
     environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))

@@ -17,7 +17,7 @@ from mnistloss.evaluation.results import Evaluation
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.report import details, terminal
-from mnistloss.report.terminal import grid, heading, render_table, sentences
+from mnistloss.report.terminal import heading, render_table, sentences
 
 if TYPE_CHECKING:  # so that eval imports no models and no sampling
     from pathlib import Path
@@ -37,7 +37,7 @@ def evaluation(result: Evaluation) -> RenderableType:
     parts = [render_table(details.measures(result), stderrs, bold=True)]
     parts += map(render_table, details.references(result))
     parts += sentences(*filter(None, [details.bootstrap(result)]), str(result.signature))
-    parts += [Text(f"\nHint: {hint}", style="yellow", overflow="fold") for hint in result.hints]
+    parts += sentences(*(f"\nHint: {hint}" for hint in result.hints), style="yellow")
     return Group(*parts, *_breakdowns(result))
 
 
@@ -104,56 +104,64 @@ def views(registry: Sequence[View]) -> RenderableType:
 
 def fetch_result(result: FetchResult) -> RenderableType:
     """Show the files of a dataset and their folder, and the files that an import could not use."""
-    table = grid("file", ">bytes", "shape", "dtype", "verified", "from")
-    for item in result.files:
-        dtype = "uint8" if item.file.itemsize == 1 else "int32"
-        table.add_row(item.file.name, f"{len(item.content):,}", str(item.file.shape), dtype, "SHA-256", item.origin)
+    rows = tuple(
+        (
+            item.file.name,
+            f"{len(item.content):,}",
+            str(item.file.shape),
+            "uint8" if item.file.itemsize == 1 else "int32",
+            "SHA-256",
+            item.origin,
+        )
+        for item in result.files
+    )
+    columns = ("file", ">bytes", "shape", "dtype", "verified", "from")
     folder = shown(result.files[0].path.parent)
     unusable = (f"not used: {item.location}: {item.reason}" for item in result.unusable)
-    return Group(heading(result.files[0].dataset.title), table, *sentences(folder, *unusable))
+    return Group(render_table(Table(result.files[0].dataset.title, columns, rows)), *sentences(folder, *unusable))
 
 
 def cache_entries(entries: Sequence[Entry]) -> RenderableType:
     """Show the files in the cache, and whether each is verified or broken."""
     if not entries:
         return Text("nothing is cached")
-    table = grid("dataset", "file", ">bytes", "verified")
+    rows = []
     for entry in entries:
         verified = entry.state is State.VERIFIED
-        verdict = Text("SHA-256") if verified else Text(f"broken: {entry.reason}", style="bold red")
-        size = f"{entry.file.size:,}" if verified else ""
-        table.add_row(entry.dataset.name, entry.file.name, size, verdict)
-    return Group(table, *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
+        size, verdict = (f"{entry.file.size:,}", "SHA-256") if verified else ("", f"broken: {entry.reason}")
+        rows.append((entry.dataset.name, entry.file.name, size, verdict))
+    table = Table("", ("dataset", "file", ">bytes", "verified"), tuple(rows))
+    return Group(render_table(table), *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
 
 
 def datasets(catalog: Sequence[Dataset]) -> RenderableType:
     """Show the catalog of datasets."""
-    table = grid("name", "title", ">train", ">test", ">classes", "licence")
+    rows = []
     for dataset in catalog:
         counts = (f"{dataset.examples(split):,}" for split in SPLITS)
-        table.add_row(Text(dataset.name, style="bold"), dataset.title, *counts, str(dataset.classes), dataset.licence)
-    return Group(table, *sentences("Citations: mnistloss datasets --cite NAME"))
+        rows.append((dataset.name, dataset.title, *counts, str(dataset.classes), dataset.licence))
+    table = Table("", ("name", "title", ">train", ">test", ">classes", "licence"), tuple(rows))
+    return Group(render_table(table, bold=True), *sentences("Citations: mnistloss datasets --cite NAME"))
 
 
 def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
     """Show the arrays that were written to a file or folder."""
-    table = grid("array", "shape", "dtype")
-    for name, array in arrays.items():
-        table.add_row(name, str(array.shape), str(array.dtype))
-    return Group(heading(f"written to {shown(path)}"), table)
+    rows = tuple((name, str(array.shape), str(array.dtype)) for name, array in arrays.items())
+    return render_table(Table(f"written to {shown(path)}", ("array", "shape", "dtype"), rows))
 
 
 def sample(batch: Batch, limit: int, seed: int | None) -> RenderableType:
     """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes."""
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
-    table = grid(">position", ">index", "label")
-    for position, index in enumerate(batch.indices[:limit]):
-        table.add_row(str(position), str(index), _label(batch, position))
+    rows = [
+        (str(position), str(index), _label(batch, position)) for position, index in enumerate(batch.indices[:limit])
+    ]
     if len(batch) > limit:
-        table.add_row("...", "", f"and {len(batch) - limit:,} more")
+        rows.append(("...", "", f"and {len(batch) - limit:,} more"))
+    table = render_table(Table(title, (">position", ">index", "label"), tuple(rows)))
     lines = (*(f"{name}_batch {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
-    return Group(heading(title), table, *sentences(*lines))
+    return Group(table, *sentences(*lines))
 
 
 def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableType:
@@ -166,16 +174,15 @@ def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableT
 def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
     """Show how many batches a partition has, and their sizes."""
     split, last = batches[0].split, batches[-1]
-    table = grid("", ">")
-    table.show_header = False
-    table.add_row("examples", f"{len(split):,}")
-    table.add_row("batches", f"{len(batches):,}")
-    table.add_row("examples in a batch", f"{len(batches[0]):,}")
-    table.add_row("examples in the last batch", f"{len(last):,}")
-    table.add_row("examples covered, each once", f"{sum(map(len, batches)):,}")
-    if seed is not None:
-        table.add_row("seed of the shuffle", str(seed))
-    return Group(heading(f"{split.dataset.name} {split.name} in disjoint batches"), table)
+    rows = [
+        ("examples", f"{len(split):,}"),
+        ("batches", f"{len(batches):,}"),
+        ("examples in a batch", f"{len(batches[0]):,}"),
+        ("examples in the last batch", f"{len(last):,}"),
+        ("examples covered, each once", f"{sum(map(len, batches)):,}"),
+        *([] if seed is None else [("seed of the shuffle", str(seed))]),
+    ]
+    return render_table(Table(f"{split.dataset.name} {split.name} in disjoint batches", ("", ">"), tuple(rows)))
 
 
 def _label(batch: Batch, position: int) -> str:

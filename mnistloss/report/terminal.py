@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
+from rich.cells import cell_len
 from rich.color import Color
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType
 from rich.constrain import Constrain
 from rich.rule import Rule
 from rich.style import Style
@@ -20,9 +24,11 @@ from rich.text import Text
 
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Heading, Lines, Part, Pictures, Table
-from mnistloss.formatting import decimals
+from mnistloss.formatting import as_options, decimals
 
 _RULE_WIDTH = 80
+_COLUMN_GAP, _MIN_NAME, _MAX_LINES = 2, 16, 500
+_NUMBER = re.compile(r"\W*[\d.,:e+-]*\d\W*")
 _BAR_LENGTH, _MIN_BAR_LENGTH = 30, 10
 _DIGIT_WIDTH, _DIGIT_GAP = 14, 2
 _SHADES = " .:-=+*#%@"
@@ -40,10 +46,12 @@ def render(part: Part, width: int, *, pictures: bool, colour: bool) -> Renderabl
     """Render one part at a width in columns; digits only if pictures is set."""
     match part:
         case Heading():
+            if cell_len(part.text) + 2 > min(width, _RULE_WIDTH):  # where a rule would cut it
+                return Group(Text(), heading(part.text))
             rule = Rule(Text(part.text, style="bold"), align="left", style="dim")
             return Group(Text(), Constrain(rule, min(width, _RULE_WIDTH)))
         case Table():
-            return render_table(part) if _least_width(part) <= width else _too_wide(part)
+            return render_table(part)
         case Lines():
             return Group(*sentences(*part.lines))
         case Bars():
@@ -54,39 +62,121 @@ def render(part: Part, width: int, *, pictures: bool, colour: bool) -> Renderabl
             return render_chart(part, width)
 
 
-def heading(text: str) -> Text:
+def heading(text: str) -> RenderableType:
     """Return the title of a table."""
-    return Text(text, style="bold", overflow="fold")
+    return _Sentence(text, "bold")
 
 
-def sentences(*texts: str) -> Iterator[Text]:
-    """Return lines that are wrapped, never cut."""
-    return (Text(text, overflow="fold") for text in texts)
+def sentences(*texts: str, style: str = "") -> Iterator[RenderableType]:
+    """Return lines that are wrapped between words; a longer word, such as a signature, stays in one piece.
+
+    Options are named as the command line does.
+    """
+    return (_Sentence(as_options(text), style) for text in texts)
 
 
-def grid(*columns: str) -> Grid:
-    """Return a table without rows; a column of numbers has a heading that starts with >."""
-    table = Grid(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for text in columns:
-        right = text.startswith(">")
-        table.add_column(
-            Text(text.removeprefix(">")), justify="right" if right else "left", no_wrap=right, overflow="fold"
-        )
-    return table
+class _Sentence(NamedTuple):
+    text: str
+    style: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        for line in self.text.split("\n"):
+            wrapped = textwrap.wrap(line, options.max_width, break_long_words=False, break_on_hyphens=False)
+            yield from (Text(part, self.style, no_wrap=True, overflow="ignore") for part in wrapped or [""])
 
 
 def render_table(table: Table, stderrs: Sequence[Sequence[float | None]] = (), *, bold: bool = False) -> RenderableType:
-    """Render a table under its title; bold: the first column is.
+    """Render a table under its title, at any width with whole numbers; bold: the first column is.
 
     stderrs: the standard errors of the cells, row by row; digits of a cell beyond two of its error are dim.
     """
-    lines = grid(*table.columns)
-    for row, errors in zip_longest(table.rows, stderrs, fillvalue=()):
-        cells = [_cell(text, stderr) for text, stderr in zip_longest(row, errors)]
-        if bold:
-            cells[0].stylize("bold")
-        lines.add_row(*cells)
-    return Group(*([heading(table.title)] if table.title else []), lines)
+    rows = [tuple(zip_longest(row, errors)) for row, errors in zip_longest(table.rows, stderrs, fillvalue=())]
+    return Group(*([heading(table.title)] if table.title else []), _Grid(table.columns, rows, bold))
+
+
+class _Grid(NamedTuple):
+    """Rows of cells with their standard errors.
+
+    Columns of text are wrapped between words, and names shortened, where the width asks for it. Columns that do not
+    fit beside each other follow below, each time after the first column.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[tuple[str, float | None]]]
+    bold: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        least = [self._least_width(column) for column in range(len(self.columns))]
+        groups = [[0]]
+        for column in range(1, len(least)):
+            if len(groups[-1]) > 1 and _total_width(least, [*groups[-1], column]) > options.max_width:
+                groups.append([0])
+            groups[-1].append(column)
+        if len(groups) > 1 and len(groups) * len(self.rows) > _MAX_LINES:
+            yield from sentences(f"{len(least):,} columns are too wide for this terminal; --format json prints them")
+            return
+        for group in groups:
+            if _total_width(least, group) > options.max_width:
+                yield from sentences(*self._lines(group))
+            else:
+                yield self._grid(group, self._widths(group, least, options.max_width))
+
+    def _least_width(self, column: int) -> int:
+        """Return the width of a column of numbers, or of the longest word of one of text, a name shortened."""
+        head, cells = self.columns[column], [row[column][0] for row in self.rows]
+        if head.startswith(">"):
+            return max(map(cell_len, [*head[1:].split(), *cells]), default=0)
+        words = [word for text in (head, *cells) for word in text.split()]
+        return max((cell_len(w) if _NUMBER.fullmatch(w) else min(cell_len(w), _MIN_NAME) for w in words), default=0)
+
+    def _widths(self, group: Sequence[int], least: Sequence[int], most: int) -> dict[int, int]:
+        """Return the widths of the columns of a group: the widest are narrowed first."""
+        widths = {}
+        for column in group:
+            cells = [self.columns[column].removeprefix(">"), *(row[column][0] for row in self.rows)]
+            widths[column] = max(map(cell_len, cells))
+        while _total_width(widths, group) > most:
+            widths[max((c for c in group if widths[c] > least[c]), key=widths.__getitem__)] -= 1
+        return widths
+
+    def _grid(self, group: Sequence[int], widths: Mapping[int, int]) -> Grid:
+        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        grid.show_header = any(self.columns[column].strip(">") for column in group)
+        for column in group:
+            justify: JustifyMethod = "right" if self.columns[column].startswith(">") else "left"
+            head = _shorten_words(self.columns[column].removeprefix(">"), widths[column])
+            grid.add_column(Text(head), justify=justify, width=widths[column])
+        for row in self.rows:
+            cells = [_cell(_shorten_words(row[column][0], widths[column]), row[column][1]) for column in group]
+            if self.bold:
+                cells[0].stylize("bold")
+            grid.add_row(*cells)
+        return grid
+
+    def _lines(self, group: Sequence[int]) -> Iterator[str]:
+        """Say in a line for each row what the table cannot show at this width."""
+        for row in self.rows:
+            parts = [f"{self.columns[c].removeprefix('>')} {row[c][0]}".strip() for c in group[1:] if row[c][0]]
+            yield ": ".join((row[0][0], *parts))
+
+
+def _total_width(widths: Mapping[int, int] | Sequence[int], group: Sequence[int]) -> int:
+    return sum(widths[column] + _COLUMN_GAP for column in group)
+
+
+def _shorten_words(text: str, width: int) -> str:
+    """Shorten the words of a cell that are wider than its column."""
+    if all(cell_len(word) <= width for word in text.split()):
+        return text
+    return " ".join(_shorten(word, width) for word in text.split())
+
+
+def _shorten(name: str, width: int) -> str:
+    """Replace the middle of a name that is too wide by an ellipsis."""
+    head, tail = name[: len(name) // 2], name[len(name) // 2 :]
+    while cell_len(head) + cell_len(tail) + 1 > width and (head or tail):
+        head, tail = (head[:-1], tail) if cell_len(head) > cell_len(tail) else (head, tail[1:])
+    return name if cell_len(name) <= width else f"{head}…{tail}"
 
 
 def _cell(value: str, stderr: float | None) -> Text:
@@ -96,26 +186,15 @@ def _cell(value: str, stderr: float | None) -> Text:
     return text
 
 
-def _least_width(table: Table) -> int:
-    """Return the width of the columns of numbers, which are not wrapped, with one character of each other column."""
-    columns = zip(table.columns, *table.rows, strict=True)
-    return sum(2 + (max(map(len, column)) - 1 if column[0].startswith(">") else 1) for column in columns)
-
-
-def _too_wide(table: Table) -> RenderableType:
-    text = f"{len(table.columns):,} columns are too wide for this terminal; --format json prints them"
-    return Group(heading(table.title), *sentences(text))
-
-
 def _render_bars(bars: Bars, width: int) -> RenderableType:
-    room = width - max(map(len, bars.labels)) - max(map(len, bars.notes)) - 6
-    length = max(_MIN_BAR_LENGTH, min(_BAR_LENGTH, room))
+    room = width - max(map(len, bars.labels)) - max(map(len, bars.notes)) - 3 * _COLUMN_GAP
+    length = min(_BAR_LENGTH, room) if room >= _MIN_BAR_LENGTH else 0
     top = max(bars.values, default=0.0) or 1.0
-    lines = grid(">", "", "")
-    lines.show_header = False
-    for label, value, note in zip(bars.labels, bars.values, bars.notes, strict=True):
-        lines.add_row(Text(label), Text("█" * round(length * value / top)), Text(note))
-    return Group(heading(bars.title), lines)
+    rows = tuple(
+        (label, *(["█" * round(length * value / top)] if length else []), note)
+        for label, value, note in zip(bars.labels, bars.values, bars.notes, strict=True)
+    )
+    return render_table(Table(bars.title, (">", "", "") if length else (">", ""), rows))
 
 
 def render_digits(images: NDArray[np.uint8], captions: Sequence[str], width: int, *, colour: bool) -> Text:
@@ -126,7 +205,9 @@ def render_digits(images: NDArray[np.uint8], captions: Sequence[str], width: int
     text = Text(no_wrap=True)
     for start in range(0, len(small), across):
         row = [draw(image) for image in small[start : start + across]]
-        heads = [Text(caption[:_DIGIT_WIDTH].ljust(_DIGIT_WIDTH)) for caption in captions[start : start + across]]
+        heads = [
+            Text(_shorten(caption, _DIGIT_WIDTH).ljust(_DIGIT_WIDTH)) for caption in captions[start : start + across]
+        ]
         for cells in (heads, *zip(*row, strict=True)):
             text.append_text(Text(" " * _DIGIT_GAP).join(cells)).append("\n")
     text.rstrip()
@@ -161,7 +242,10 @@ def render_chart(chart: Chart, width: int) -> Group:
     y = _Scale.over(chart.y, [curve.y for curve in chart.curves])
     bottom, top = y.ends()
     margin = max(len(bottom), len(top))
-    columns = max(_MIN_CHART_WIDTH, min(width, _CHART_WIDTH) - margin - 2)
+    columns = min(width, _CHART_WIDTH) - margin - 2
+    if columns < _MIN_CHART_WIDTH:
+        ranges = f"{y.label}: {bottom} to {top}", f"{x.label}: {' to '.join(x.ends())}"
+        return Group(heading(chart.title), *sentences(*ranges, "a wider terminal shows the chart"), Text())
     curves = [
         _dots(x.positions(curve.x, 2 * columns), y.positions(curve.y, 4 * _CHART_HEIGHT), curve.style, dashes)
         for curve, dashes in _with_dashes(chart.curves)
@@ -223,7 +307,7 @@ def _x_labels(x: _Scale, columns: int) -> list[str]:
     room = columns - len(low) - len(high)
     if len(x.label) + 2 <= room:
         return [f"{low}{x.label:^{room}}{high}"]
-    return [f"{low}{high:>{columns - len(low)}}", x.label]
+    return [f"{low}{high:>{columns - len(low)}}", *textwrap.wrap(x.label, columns)]
 
 
 def _with_dashes(curves: tuple[Curve, ...]) -> Iterator[tuple[Curve, str]]:
