@@ -260,6 +260,7 @@ def compare(
     allow_unnormalized: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    array: str | None = None,
 ) -> Comparison:
     """Compare predictions with those of a baseline, example by example.
 
@@ -282,7 +283,7 @@ def compare(
     """
     find_loss(loss)
     options = ComparisonOptions(confidence, flips, bootstrap, seed)
-    data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download)
+    data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download, array)
     loader = TargetLoader(data)
     keep = (loss, "error", "predicted")
     return compare_scores([score(source, data, keep=keep, loader=loader) for source in (a, b, *more)], loss, options)
@@ -317,6 +318,11 @@ def _file(scores: Scores, name: str, loss: str, first: Scores) -> File:
     if (first.split, first.n) != (scores.split, scores.n):
         files = [f"{shown(s.name)} is {f'{s.split}, ' if s.split else ''}{s.n:,} examples" for s in (first, scores)]
         raise InputError(f"{' and '.join(files)}; paired differences need predictions of the same examples")
+    if first.targets.indices_digest != scores.targets.indices_digest:
+        names = f"{shown(first.name)} and {shown(scores.name)}"
+        raise InputError(
+            f"{names} have other examples, or another order: paired differences need the same index in both"
+        )
     losses, errors = scores.losses(loss), scores.losses("error")
     moments, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
     check_finite(scores.name, loss, moments.infinite)

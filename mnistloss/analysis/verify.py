@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mnistloss.arrays.npy import CHANGED, Source
+from mnistloss.arrays.files import CHANGED
+from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.evaluate import ScoreOptions, evaluate_many
