@@ -78,7 +78,7 @@ def identify(start: bytes, size: int | None = None) -> FileKind | None:
     None where nothing fits; a file that may be read as text has no kind either.
     """
     if not start:
-        return FileKind("the file is empty (0 bytes), as a failed np.save leaves it", "save the predictions again")
+        return FileKind("the file is empty (0 bytes)", "a failed np.save leaves it so: save the predictions again")
     if start.startswith(b"PK\x03\x04"):
         name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
         return next((kind for end, kind in _ZIPPED.items() if name.endswith(end)), FileKind("a zip archive"))
