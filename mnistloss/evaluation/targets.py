@@ -271,7 +271,9 @@ def _indexed_targets(shape: PredictionShape, predictions: Rows, indices: Array, 
     return split_targets(shape, predictions, data, SavedIndices(f"{predictions.name}: the first column", indices))
 
 
-def split_targets(shape: PredictionShape, predictions: Rows, data: DataOptions, batch: SavedIndices | None = None) -> Targets:
+def split_targets(
+    shape: PredictionShape, predictions: Rows, data: DataOptions, batch: SavedIndices | None = None
+) -> Targets:
     """Load the labels of a split, which "auto" chooses by N, or of the examples of it that the indices name."""
     dataset = catalog.find(data.dataset)
     if data.indices is not None:

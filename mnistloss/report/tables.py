@@ -143,8 +143,11 @@ def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
     return Group(heading(f"written to {shown(path)}"), table)
 
 
-def sample(batch: Batch, limit: int, seed: int | None) -> RenderableType:
-    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes."""
+def sample(batch: Batch, limit: int, seed: int | None, *, saved: bool = False) -> RenderableType:
+    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes.
+
+    saved: name the arrays as a saved batch does.
+    """
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
     table = grid(">position", ">index", "label")
@@ -152,7 +155,8 @@ def sample(batch: Batch, limit: int, seed: int | None) -> RenderableType:
         table.add_row(str(position), str(index), _label(batch, position))
     if len(batch) > limit:
         table.add_row("...", "", f"and {len(batch) - limit:,} more")
-    lines = (*(f"{name}_batch {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
+    suffix = "" if saved else "_batch"
+    lines = (*(f"{name}{suffix} {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
     return Group(heading(title), table, *sentences(*lines))
 
 
