@@ -192,12 +192,15 @@ def test_large_tables_are_refused(tmp_path: Path) -> None:
         stream.write(b"0.1,0.9\n")
         stream.truncate(10**9)
     (tmp_path / "z.csv").write_bytes(b"0.1,0.9\n" + b"1" * 50_000_000)
+    (tmp_path / "digits.csv").write_bytes(b"0.1,0.9\n0.1," + b"1" * 60_000 + b"x\n")
     began = time.monotonic()
     tracemalloc.start()
     with pytest.raises(InputError, match="1,000,000,000 bytes; expected at most 67,108,864"):
         read_csv(tmp_path / "y.csv")
     with pytest.raises(InputError, match="line 2 is longer"):
         read_csv(tmp_path / "z.csv")
+    with pytest.raises(InputError, match="line 2, field 2 is 1111"):
+        read_csv(tmp_path / "digits.csv")
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
     assert time.monotonic() - began < 1

@@ -26,7 +26,7 @@ from mnistloss.formatting import shown
 _LARGEST_FILE = 1 << 26
 _LONGEST_LINE = 1 << 16
 _LARGEST_WHOLE = 2.0**53
-_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?|[+-]?nan", re.IGNORECASE)
+_NUMBER = re.compile(rb"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?|[+-]?nan", re.IGNORECASE)
 _INDEX_NAMES = (b"", b"index", b"id", b"imageid", b"image_id", b"row", b"example", b"unnamed: 0")
 
 Line = tuple[int, list[bytes]]
