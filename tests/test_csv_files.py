@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from planted import honest
 
 from mnistloss import compare, evaluate
+from mnistloss.analysis.verify import verify
 from mnistloss.arrays import npy
 from mnistloss.arrays.csv_files import read_csv
 from mnistloss.errors import ArgumentError, InputError, MnistLossError
@@ -122,6 +123,19 @@ def test_no_index_is_scored_as_a_class(
         return
     assert index == list(range(len(index)))
     assert losses == evaluate(probs, targets=targets).losses
+
+
+def test_signatures_of_indexed_and_named_files_are_verified(tmp_path: Path) -> None:
+    """A file that says its own indices, and one of several arrays, give what their signatures say."""
+    order = np.arange(1000)[::-1]
+    path = written(tmp_path / "y.csv", honest().probs[order], order)
+    result = evaluate(path, dataset="mnist-5k", split="test", losses="cee")
+    assert verify(result.losses["cee"].signature, path).verified
+    other = written(tmp_path / "z.csv", honest().probs)
+    assert not verify(result.losses["cee"].signature, other).verified
+    np.savez(tmp_path / "two.npz", a=honest().probs, b=honest().labels)
+    named = evaluate(honest().probs, dataset="mnist-5k", losses="cee").losses["cee"].signature
+    assert verify(named, tmp_path / "two.npz", array="a").verified
 
 
 def test_other_orders_are_not_compared(tmp_path: Path) -> None:
