@@ -140,6 +140,8 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         data = self._stream.read(int(min(len(buffer), self._left)))
+        if not data and 0 < self._left < math.inf:
+            raise EOFError("the archive ends early")
         self._budget.spend(len(data))
         self._left -= len(data)
         buffer[: len(data)] = data
