@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mnistloss.cli import options, output
+
+if TYPE_CHECKING:
+    from mnistloss.arrays.checks import Array
 
 
 @click.command("fetch")
@@ -80,7 +84,7 @@ def command(
             result = fetch(name, splits=splits, source=source, cache_options=cache_options)
         output.show(tables.fetch_result(result))
     if export:
-        arrays = {}
+        arrays: dict[str, Array] = {}
         for name in splits:
             examples = load_split(datasets[0], name, CacheOptions(cache_dir, download=False))
             x_and_t = examples.take(slice(None), chosen_form)
