@@ -10,7 +10,7 @@ from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.settings import CacheOptions, Timeouts
 
 OFFLINE = CacheOptions(download=False)
-SHORT_TIMEOUTS = Timeouts(connect=2, read=0.5, total=3, attempts=2, backoff=0.01)
+SHORT_TIMEOUTS = Timeouts(timeout=0.5, deadline=3, attempts=2, backoff=0.01)
 
 SMALL_ARRAYS: dict[str, dict[catalog.Kind, np.ndarray]] = {
     split: {"images": np.full((4, 28, 28), number, np.uint8), "labels": np.arange(4, dtype=np.uint8) + np.uint8(number)}

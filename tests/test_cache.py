@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from small_datasets import (
     put_up,
 )
 
+from mnistloss.arrays.save import save_array
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.cache import Action, State, decide
 from mnistloss.datasets.fetch import fetch
@@ -457,3 +459,22 @@ def test_clear_keeps_other_files(cli: Cli, tmp_path: Path) -> None:
     assert (cache.folder() / "mnist-5k" / IMAGES.name).read_text("utf-8") == "mine"
     (tmp_path / "file").write_text("", "utf-8")
     assert cli("cache", "verify", "--cache-dir", tmp_path / "file").exit_code == 1
+
+
+def test_two_clear_at_once() -> None:
+    """Of several that clear the cache at once, one reports each file, and none fails."""
+    for _ in range(20):
+        paths = [cache.folder() / "mnist" / file.name for file in catalog.MNIST.select()]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        with ThreadPoolExecutor(4) as pool:
+            removed = [path for paths, _ in pool.map(cache.clear, [["mnist"]] * 4) for path in paths]
+        assert sorted(removed) == sorted(paths)
+
+
+@pytest.mark.parametrize("name", ["a" * 240 + ".npy", "숫자" * 41 + ".npy"])
+def test_long_names_are_written(name: str, tmp_path: Path) -> None:
+    """A name of up to 255 bytes is written, though the temporary name is made from it."""
+    save_array(tmp_path / name, np.zeros(3))
+    assert [path.name for path in tmp_path.iterdir()] == [name]

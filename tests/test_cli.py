@@ -244,6 +244,15 @@ def test_sample_table(cli: Cli) -> None:
     assert cli("sample", *ON_5K).stdout != cli("sample", *ON_5K).stdout
 
 
+def test_sample_names_the_arrays_of_its_file(cli: Cli, tmp_path: Path) -> None:
+    """With --out the names are those that the file has."""
+    result = cli("sample", *ON_5K, "--out", tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as saved:
+        assert f"with the arrays {', '.join(saved)}" in result.stderr
+    assert "\nx (10, 784)\nt (10,)\n" in result.stdout
+    assert "x_batch" not in result.stdout
+
+
 def test_sample_choices(cli: Cli, tmp_path: Path) -> None:
     """--no-replacement, --stratified, --batches and the form change what is drawn as they say."""
     out = tmp_path / "b.npz"

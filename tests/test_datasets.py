@@ -235,3 +235,27 @@ def test_datasets_command(cli: Cli) -> None:
     assert [entry["name"] for entry in listed] == list(catalog.DATASETS)
     assert listed[0]["files"][0]["sha256"] == catalog.MNIST.files["train"]["images"].sha256
     assert "arXiv:1905.10498" in cli("datasets", "--cite", "qmnist").stdout
+
+
+def test_export_for_the_book(cli: Cli, tmp_path: Path) -> None:
+    """The steps of the book's dataset/mnist.py run on the pickle of --layout book, offline."""
+    path = tmp_path / "mnist.pkl"
+    assert cli("fetch", "mnist-5k", "--export", path, "--layout", "book", "--offline").exit_code == 0
+    with path.open("rb") as stream:
+        dataset = pickle.load(stream)
+    assert list(dataset) == ["train_img", "train_label", "test_img", "test_label"]
+    assert (dataset["train_img"].shape, dataset["train_img"].dtype) == ((4000, 784), np.uint8)
+    for key in ("train_img", "test_img"):
+        dataset[key] = dataset[key].astype(np.float32)
+        dataset[key] /= 255.0
+    one_hot_rows = np.zeros((dataset["test_label"].size, 10))
+    for row, label in zip(one_hot_rows, dataset["test_label"], strict=True):
+        row[label] = 1
+    (x_train, t_train), (x_test, t_test) = load_mnist(one_hot_label=True, dataset="mnist-5k")
+    np.testing.assert_array_equal(dataset["train_img"], x_train)
+    np.testing.assert_array_equal(dataset["test_img"].reshape(-1, 1, 28, 28)[:, 0].reshape(-1, 784), x_test)
+    np.testing.assert_array_equal(dataset["train_label"], t_train.argmax(axis=1))
+    np.testing.assert_array_equal(one_hot_rows, t_test)
+    for extra in (("--one-hot",), ("--images",)):
+        assert cli("fetch", "mnist-5k", "--export", path, "--layout", "book", *extra).exit_code == 2
+    assert cli("fetch", "mnist-5k", "--layout", "book").exit_code == 2

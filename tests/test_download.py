@@ -116,8 +116,8 @@ FAULTS: dict[str, tuple[Answer, str, int]] = {
     "Content-Length too small": (length_too_small, "delivered too little", 2),
     "reset half-way": (reset_half_way, "the connection broke|delivered too little", 2),
     "silence after the headers": (silence, "silent for 0.5 s", 2),
-    "drip of bytes": (drip, "too slow: the file was not complete after 3 s", 1),
-    "drip of headers": (drip_of_headers, "too slow: the file was not complete after 3 s", 1),
+    "drip of bytes": (drip, "too slow: less than 1,000 bytes/s over 0.5 s", 1),
+    "drip of headers": (drip_of_headers, "too slow: no complete answer within 1.5 s", 1),
     "endless body": (endless, "the file is longer than 784,016 bytes of content can make it", 1),
     "endless gzip members": (endless_empty_members, "the file is longer than 784,016 bytes of content can make it", 1),
     "long body": (CONTENT + b"x", "the content is longer than the 784,016 bytes expected", 1),
@@ -144,12 +144,37 @@ def test_fault(mirror: Mirror, fault: Answer, reason: str, requests: int) -> Non
     tracemalloc.start()
     start = time.monotonic()
     message = failure(mirror.url)
-    assert time.monotonic() - start < SHORT_TIMEOUTS.total + 1
+    assert time.monotonic() - start < SHORT_TIMEOUTS.deadline + 1
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000_000
     assert re.search(reason, message), message
     assert len(mirror.requests) == requests
+
+
+def test_a_dripping_mirror_is_left_for_the_next(mirror: Mirror) -> None:
+    """A mirror that never falls silent is left after the timeout, long before the deadline."""
+    mirror.answers[f"/slow{PATH}"] = drip
+    mirror.answers[PATH] = BODY
+    began = time.monotonic()
+    timeouts = Timeouts(timeout=1, deadline=60)
+    assert download(IMAGES, [f"{mirror.url}/slow", mirror.url], CacheOptions(timeouts=timeouts)) == CONTENT
+    assert time.monotonic() - began < 5
+
+
+def test_a_deadline_holds_while_bytes_come(mirror: Mirror) -> None:
+    """A mirror that is fast enough is left at the deadline all the same."""
+
+    def steady(request: Request) -> None:
+        send(request, b"", Content_Length=len(BODY))
+        with contextlib.suppress(OSError):
+            for start in range(0, len(BODY), 2000):
+                request.wfile.write(BODY[start : start + 2000])
+                time.sleep(0.1)
+
+    mirror.answers[PATH] = steady
+    message = failure(mirror.url, timeouts=Timeouts(timeout=0.5, deadline=1.2, attempts=1))
+    assert "too slow: the file was not complete after 1.2 s" in message
 
 
 @pytest.mark.parametrize("status", range(400, 600))
@@ -319,6 +344,12 @@ def test_redirects(tls: Mirror, mirror: Mirror) -> None:
         ("mnist", "is not the address of a mirror"),
         ("https://", "is not the address of a mirror"),
         ("http://127.0.0.1.example.org/", "is plain http"),
+        ("http://127.0.0.2:80\\@127.0.0.1/", "it contains '.*'"),
+        ("https://example.org/a b", "it contains ' '"),
+        ("https://example.org\t/", "it contains '.t'"),
+        ("https:/user:secret@example.org", "https:/example.org is not the address of a mirror"),
+        ("user:secret@example.org/mnist", "^example.org/mnist is not the address of a mirror"),
+        ("http://example.org/?token=secret", r"http://example.org/\?\.\.\. is plain http"),
     ],
 )
 def test_addresses(url: str, message: str, cli: Cli) -> None:

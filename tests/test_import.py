@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import lzma
 import os
+import pickle
 import shutil
 import tarfile
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Cli
+from hypothesis import given
+from hypothesis import strategies as st
 from small_datasets import OFFLINE, SMALL, SMALL_ARRAYS
 
 from mnistloss import load_mnist
@@ -157,12 +161,12 @@ def test_import_of_csv(heading: bool, tmp_path: Path, raw: dict[str, bytes]) -> 
     ("name", "content", "reason"),
     [
         ("mnist.csv", b"label,pixel0\n3,0\n", "2 columns; expected a label and 784 pixels"),
-        ("mnist.csv", b",".join([b"300"] * 785), "mnist.csv: .*300"),
-        ("mnist.csv", b",".join([b"3"] * 785) + b"\n3\n", "mnist.csv: .*columns"),
-        ("mnist.csv", b"", "1 columns; expected a label"),
-        ("mnist.zip", b"PK\x03\x04rubbish", "mnist.zip: File is not a zip file"),
-        ("mnist.tar.gz", b"\x1f\x8brubbish", "mnist.tar.gz: "),
-        ("mnist.npz", b"rubbish", "mnist.npz: File is not a zip file"),
+        ("mnist.csv", b",".join([b"300"] * 785), "\n  .*300"),
+        ("mnist.csv", b",".join([b"3"] * 785) + b"\n3\n", "\n  .*columns"),
+        ("mnist.csv", b"", "the file is empty"),
+        ("mnist.zip", b"PK\x03\x04rubbish", "\n  File is not a zip file"),
+        ("mnist.tar.gz", b"\x1f\x8brubbish", "\n  "),
+        ("mnist.npz", b"rubbish", "\n  File is not a zip file"),
         ("train-images", b"\x1f\x8b\x08\x00", "the gzip data ends early"),
         ("train-images", gzip.compress(bytes(10_000_000)), "the content is longer than"),
     ],
@@ -197,12 +201,198 @@ def test_import_is_bounded(tmp_path: Path) -> None:
         "more than 5,000 gzip members",
         "3,000 arrays",
         "columns; expected",
-        "far more than the files",
+        "a header of the archive claims 200,000,000 bytes",
         "the file is longer",
     ):
         assert reason in str(caught.value)
     assert time.monotonic() - start < 5
     assert peak < 30_000_000
+
+
+def make_tar_xz(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:xz", preset=0) as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(f"{'long/' * 30}{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def as_csv(label: int) -> dict[str, bytes]:
+    """The two splits of mnist-5k as CSV, with the label in the column before this one."""
+    files = {}
+    for split in catalog.SPLITS:
+        examples = load_split("mnist-5k", split)
+        table = np.insert(examples.images.reshape(len(examples), -1), label, examples.labels, axis=1)
+        np.savetxt(stream := io.BytesIO(), table, "%d", delimiter=",")
+        files[f"mnist_{split}.csv"] = stream.getvalue()
+    return files
+
+
+def as_npz(shape: tuple[int, ...], dtype: str) -> dict[str, bytes]:
+    """Both splits in one .npz, with images of this shape and labels of this dtype."""
+    arrays = {}
+    for split in catalog.SPLITS:
+        examples = load_split("mnist-5k", split)
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = examples.images.reshape(shape), examples.labels.astype(dtype)
+    np.savez(stream := io.BytesIO(), **arrays)  # type: ignore[arg-type]  # arrays by name
+    return {"mnist.npz": stream.getvalue()}
+
+
+FORMS: dict[str, Callable[[], dict[str, bytes]]] = {
+    "label first": lambda: as_csv(0),
+    "label last": lambda: as_csv(784),
+    "flat": lambda: as_npz((-1, 784), "int64"),
+    "channels last": lambda: as_npz((-1, 28, 28, 1), "u2"),
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "container"),
+    [
+        ("label first", "mnist.zip"),
+        ("label last", "mnist.tar.xz"),
+        ("flat", "in"),
+        ("flat", "mnist.zip"),
+        ("channels last", "mnist.tar.xz"),
+    ],
+)
+def test_import_of_other_forms(form: str, container: str, raw: dict[str, bytes], tmp_path: Path) -> None:
+    """CSV and .npz in any form with the published content are taken, from a folder and from archives."""
+    source = tmp_path / container
+    if container == "mnist.zip":
+        with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in FORMS[form]().items():
+                archive.writestr(name, content)
+    elif container == "mnist.tar.xz":
+        make_tar_xz(source, FORMS[form]())
+    else:
+        source.mkdir()
+        for name, content in FORMS[form]().items():
+            (source / name).write_bytes(content)
+    assert {item.file.name: item.content for item in fetch("distant", source=source).files} == raw
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("mnist.pkl", pickle.dumps({"train_img": 1}), "a pickle, and pickles are never loaded"),
+        ("mnist.pkl.gz", gzip.compress(pickle.dumps([1] * 99)), "a pickle, and pickles are never loaded"),
+        ("training.pt", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + bytes(99), "a file of torch.save"),
+        ("train-00000-of-00001.parquet", b"PAR1" + bytes(99), "a Parquet file"),
+        ("train-images-idx3-ubyte.gz", b"\n<!DOCTYPE html>", "an HTML or XML page"),
+        ("train-images-idx3-ubyte.gz", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("mnist.csv", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (
+            "train.csv",
+            b"\n".join(b",".join([b"%d" % (i % 10)] * 785) for i in range(42)),
+            "42 examples, .*Kaggle's train",
+        ),
+    ],
+)
+@pytest.mark.parametrize("from_folder", [True, False])
+def test_files_of_other_kinds_are_named(
+    name: str, content: bytes, reason: str, from_folder: bool, tmp_path: Path
+) -> None:
+    """What no dataset file is is named, and no path is printed twice."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_bytes(content)
+    source = tmp_path / "in" if from_folder else tmp_path / "in" / name
+    with pytest.raises(UnavailableError, match=f"(?s)does not hold .*{reason}") as caught:
+        fetch("distant", source=source)
+    assert str(caught.value).count(str(tmp_path)) == 1
+
+
+def test_a_split_that_is_complete_is_named(tmp_path: Path) -> None:
+    """Where only the test half is there, the way on is to ask for it alone."""
+    (tmp_path / "mnist_test.csv").write_bytes(as_csv(0)["mnist_test.csv"])
+    with pytest.raises(UnavailableError, match=r'the test split is there .*: for it alone add split="test"'):
+        fetch("distant", source=tmp_path)
+    assert len(fetch("distant", splits=["test"], source=tmp_path).files) == 2
+
+
+def tar_header(kind: bytes, size: int, name: str = "train-images") -> bytes:
+    """A header of a member that claims this size."""
+    header = tarfile.TarInfo(name)
+    header.type, header.size = kind, size
+    return header.tobuf(tarfile.GNU_FORMAT)
+
+
+def overlapping_zip(members: int, size: int) -> bytes:
+    """A zip archive whose many members are all the same deflated bytes."""
+    with zipfile.ZipFile(stream := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train-images-00000", bytes(size))
+    content = stream.getvalue()
+    start, end = content.index(b"PK\1\2"), content.index(b"PK\5\6")
+    entries = b"".join(
+        content[start:end].replace(b"train-images-00000", b"train-images-%05d" % i) for i in range(members)
+    )
+    count = members.to_bytes(2, "little")
+    sizes = len(entries).to_bytes(4, "little") + start.to_bytes(4, "little")
+    return content[:start] + entries + b"PK\5\6" + bytes(4) + count * 2 + sizes + bytes(2)
+
+
+def many_members(members: int, content: bytes) -> bytes:
+    with zipfile.ZipFile(stream := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(members):
+            archive.writestr(f"train-images-{number}", content)
+    return stream.getvalue()
+
+
+HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "member of 2**60 bytes": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, 2**60)),
+    "other member of 2**60 bytes": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, 2**60, "readme")),
+    "negative member": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, 0).replace(b"0" * 11, b"\xff" * 11, 1)),
+    "pax header of 2 MB": (
+        "mnist.tar.gz",
+        lambda: gzip.compress(tar_header(tarfile.XHDTYPE, 2_000_000) + b"9" * 2_000_000 + bytes(1024)),
+    ),
+    "pax header of 60 kB": (
+        "mnist.tar.gz",
+        lambda: gzip.compress(tar_header(tarfile.XHDTYPE, 60_928) + b"9" * 60_928 + bytes(1024)),
+    ),
+    "global header of zeros": (
+        "mnist.tar.gz",
+        lambda: gzip.compress(tar_header(tarfile.XGLTYPE, 10**9) + bytes(60_000_000)),
+    ),
+    "empty members": ("mnist.tar.gz", lambda: gzip.compress(tar_header(tarfile.REGTYPE, 0, "a") * 50_000)),
+    "xz of zeros": (
+        "mnist.tar.xz",
+        lambda: lzma.compress(tar_header(tarfile.REGTYPE, 10**9) + bytes(60_000_000), preset=0),
+    ),
+    "overlapping members": ("mnist.zip", lambda: overlapping_zip(3000, 3_000_000)),
+    "200 members": ("mnist.zip", lambda: many_members(200, bytes(2_000_000))),
+    "200 gzipped members": ("mnist.zip", lambda: many_members(200, gzip.compress(bytes(3_000_000)))),
+    "200 members that burst": ("mnist.zip", lambda: many_members(200, gzip.compress(bytes(30_000_000)))),
+    "one line of CSV": ("mnist.csv", lambda: b"1" + b",1" * 784 + b"\n" + b"1," * 20_000_000),
+    "long heading of CSV": ("mnist.csv", lambda: b"a," * 20_000_000),
+    "gzipped npz": ("mnist.zip", lambda: many_members(3, b"PK\3\4" + bytes(99))),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_archives(case: str, tmp_path: Path) -> None:
+    """Archives that claim, repeat or burst are left after as many bytes as a dataset can have."""
+    name, make = HOSTILE[case]
+    (tmp_path / name).write_bytes(make())
+    began = time.monotonic()
+    tracemalloc.start()
+    with pytest.raises(UnavailableError, match="does not hold") as caught:
+        fetch("distant", source=tmp_path / name)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ("ends early" in str(caught.value)) == case.endswith("of 2**60 bytes")
+    assert peak < 40_000_000
+    assert time.monotonic() - began < 10
+
+
+@given(content=st.binary(max_size=600), suffix=st.sampled_from(["zip", "tar", "tar.gz", "tar.xz", "npz", "csv"]))
+def test_any_bytes_are_refused_in_words(content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No bytes under any suffix give anything but an UnavailableError."""
+    path = tmp_path_factory.mktemp("in") / f"mnist.{suffix}"
+    for start in (b"", tar_header(tarfile.XHDTYPE, len(content)), b"PK\3\4", b"\x1f\x8b\x08", b"\xfd7zXZ\0"):
+        path.write_bytes(start + content)
+        with pytest.raises(UnavailableError, match="does not hold"):
+            fetch("mnist", source=path, cache_options=CacheOptions(path.parent / "cache"))
 
 
 def test_import_of_unreadable_files(tmp_path: Path, cli: Cli) -> None:

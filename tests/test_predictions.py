@@ -220,7 +220,7 @@ def test_odd_files(tmp_path: Path) -> None:
     """A gzipped file named .npy is refused; tests of the reader hold the other odd files."""
     path = tmp_path / "y.npy"
     path.write_bytes(gzip.compress(b"x"))
-    assert f"{path}: it starts with" in refused(path)
+    assert f"{path}: gzip data" in refused(path)
 
 
 def test_lying_streams_are_not_believed() -> None:
@@ -241,3 +241,19 @@ def test_rows_that_are_fine_at_the_second_reading(probs: np.ndarray) -> None:
     for kind, sums_within in (("probs", 1e-3), ("probs", None), ("logits", None)):
         error = refuse(InMemory(probs), PredictionShape(1000, 10, kind), sums_within)
         assert "was changed while it was read" in str(error)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Can't call numpy() on Tensor that requires grad"), TypeError("cuda:0")]
+)
+def test_tensors_that_do_not_become_arrays(error: Exception) -> None:
+    """They are refused in words, as predictions and as targets, with one traceback."""
+
+    class Tensor:
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            raise error
+
+    for arguments in ((Tensor(), None), (np.full((2, 3), 1 / 3), Tensor())):
+        with pytest.raises(InputError, match=r"Tensor does not become an array \(.*detach\(\)\.cpu\(\)") as caught:
+            evaluate(arguments[0], targets=arguments[1])
+        assert caught.value.__suppress_context__

@@ -134,7 +134,7 @@ def test_hostile_batches(probs: np.ndarray, tmp_path: Path) -> None:
     assert "not a regular file" in refused(probs[:4], indices=tmp_path / "pipe", split="test")
     path = tmp_path / "batch.npz"
     np.savez_compressed(path, indices=np.zeros(10**7, np.int64))
-    assert "10,000,000 elements; expected 4 at the most" in refused(probs[:4], indices=path, split="test")
+    assert "10,000,000 elements; expected 1,000,000 at the most" in refused(probs[:4], indices=path, split="test")
     np.savez(path, indices=np.arange(4), dataset=np.array("\x1b[31mred"), split=np.array("train"))
     assert "\x1b" not in refused(probs[:4], indices=path)
     np.savez(path, indices=np.arange(4), dataset=np.frombuffer(b"\xff" * 4, "<U1"), split=np.array("train"))

@@ -260,6 +260,7 @@ def compare(
     allow_unnormalized: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    array: str | None = None,
 ) -> Comparison:
     """Compare predictions with those of a baseline, example by example.
 
@@ -289,7 +290,7 @@ def compare(
     if len(inputs) != len(sources):
         raise ArgumentError(f"{len(inputs)} inputs for {len(sources)} predictions; expected one, or one for each")
     data = [
-        DataOptions(targets, indices, dataset, split, one, delta, allow_unnormalized, cache_dir, download)
+        DataOptions(targets, indices, dataset, split, one, delta, allow_unnormalized, cache_dir, download, array)
         for one in inputs
     ]
     loader, keep = TargetLoader(data[0]), (loss, "error", "predicted")
@@ -329,6 +330,11 @@ def _file(scores: Scores, name: str, loss: str, first: Scores, hints: tuple[Hint
     if (first.split, first.n) != (scores.split, scores.n):
         files = [f"{shown(s.name)} is {f'{s.split}, ' if s.split else ''}{s.n:,} examples" for s in (first, scores)]
         raise InputError(f"{' and '.join(files)}; paired differences need predictions of the same examples")
+    if first.targets.indices_digest != scores.targets.indices_digest:
+        names = f"{shown(first.name)} and {shown(scores.name)}"
+        raise InputError(
+            f"{names} have other examples, or another order: paired differences need the same index in both"
+        )
     losses, errors = scores.losses(loss), scores.losses("error")
     moments, accuracy = Moments.over(losses), 1 - Moments.over(errors).mean
     check_finite(scores.name, loss, moments.infinite)

@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mnistloss.analysis.conventions import conventions
-from mnistloss.arrays.npy import CHANGED, Source
+from mnistloss.arrays.files import CHANGED, is_csv
+from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
@@ -91,16 +92,19 @@ def verify(
     indices: Source | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    array: str | None = None,
 ) -> Verification:
     """Score predictions as a signature says, and compare everything in the signature with the result.
 
     value: the number that was quoted with the signature, as it was written: it must agree to its last digit.
     targets, indices: the user's own, where the signature is of such. cache_dir, download: as in `load_mnist`.
+    array: as in `evaluate`.
     Raises ArgumentError for a text that is no signature, InputError for a file that cannot be opened, and otherwise as
     `evaluate` does.
     """
     claimed = Signature.parse(signature) if isinstance(signature, str) else signature
-    dataset, split = _dataset_and_split(claimed, targets, indices)
+    may_have_index = isinstance(predictions, (str, os.PathLike)) and is_csv(predictions)
+    dataset, split = _dataset_and_split(claimed, targets, indices, may_have_index=may_have_index)
     data = DataOptions(
         targets=targets,
         indices=indices,
@@ -111,6 +115,7 @@ def verify(
         allow_unnormalized=claimed.unnormalized,
         cache_dir=cache_dir,
         download=download,
+        array=array,
     )
     if value is not None and claimed.reduction == "none":
         raise ArgumentError("the signature is of every example's loss, reduction none: there is no number to compare")
@@ -141,13 +146,15 @@ def _other_conventions(scores: Scores, losses: Sequence[str], reduction: str, qu
     return tuple(name for name, number in pairs if _agrees(number, quoted))
 
 
-def _dataset_and_split(claimed: Signature, targets: Source | None, indices: Source | None) -> tuple[str, str]:
+def _dataset_and_split(
+    claimed: Signature, targets: Source | None, indices: Source | None, *, may_have_index: bool
+) -> tuple[str, str]:
     """Return the data set and split of a signature; targets or indices that do not go with it raise ArgumentError."""
     where = claimed.targets.partition("@")[0]
     if (where == "targets") != (targets is not None):
         own = "is of targets of the user's own: name them" if targets is None else f"is of {where}, not of own targets"
         raise ArgumentError(f"the signature {own} (targets=FILE)")
-    if (claimed.indices is None) != (indices is None):
+    if (claimed.indices is None) != (indices is None) and not (indices is None and may_have_index):
         raise ArgumentError(
             f"the signature is of {'all' if claimed.indices is None else 'chosen'} examples:"
             f" {'leave out' if claimed.indices is None else 'name'} the indices (indices=FILE)"

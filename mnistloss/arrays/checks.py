@@ -81,7 +81,10 @@ def as_real(values: ArrayLike, what: str) -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise InputError(f"{what}: not a rectangular array ({error})") from error
+        raise InputError(f"{what}: not a rectangular array ({error})") from None
+    except (RuntimeError, TypeError) as error:
+        detached = "; of a torch tensor give y.detach().cpu().float().numpy()"
+        raise InputError(f"{what}: {type(values).__name__} does not become an array ({error}){detached}") from None
     check_dtype(array.dtype, what, shape=array.shape)
     return array
 

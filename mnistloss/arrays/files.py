@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnistloss.errors import ArgumentError, OutputError
+from mnistloss.errors import ArgumentError, InputError, OutputError
 from mnistloss.formatting import shown
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
@@ -29,13 +29,45 @@ def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
     return io.FileIO(descriptor, "rb")
 
 
+def is_csv(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is named as text of numbers: .csv, .tsv or .txt."""
+    return os.fspath(path).lower().endswith((".csv", ".tsv", ".txt"))
+
+
+CHANGED = "the file was changed while it was read; try again when it is written"
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[io.FileIO]:
+    """Open a regular file; any other one, and one that changes in size or time meanwhile, raises InputError."""
+    try:
+        stream = open_regular(path)
+    except (OSError, ValueError) as error:
+        hint = "; to read from a pipe, name it -" if "a pipe" in str(error) else ""
+        raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{hint}") from error
+    with stream:
+        before = os.fstat(stream.fileno())
+        try:
+            yield stream
+        except InputError:
+            _check_unchanged(before, stream, path)
+            raise
+        _check_unchanged(before, stream, path)
+
+
+def _check_unchanged(before: os.stat_result, stream: io.FileIO, path: str | os.PathLike[str]) -> None:
+    now = os.fstat(stream.fileno())
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise InputError(f"{shown(path)}: {CHANGED}")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, which is renamed to `path` if the block succeeds and removed if not.
 
     Readers see the old file or the new one, never a part. An OSError becomes an OutputError.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+    temporary = path.with_name(f".{path.name[:50]}.{os.urandom(8).hex()}.tmp")  # within 255 bytes in UTF-8
     try:
         try:
             yield temporary

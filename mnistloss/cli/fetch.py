@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mnistloss.cli import options, output
+
+if TYPE_CHECKING:
+    from mnistloss.arrays.checks import Array
 
 
 @click.command("fetch")
@@ -18,13 +22,23 @@ from mnistloss.cli import options, output
 @click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the content is verified in any case.")
 @click.option("--split", type=options.SPLIT, help="Fetch only this split.")
 @click.option("--force", is_flag=True, help="Download files again that are in the cache.")
-@click.option("--connect-timeout", type=options.POSITIVE, default=10, help="Seconds to wait for a connection.")
-@click.option("--read-timeout", type=options.POSITIVE, default=30, help="Seconds to wait for the next bytes.")
+@click.option(
+    "--timeout",
+    type=options.POSITIVE,
+    default=10,
+    help="Seconds after which a mirror is left that does not connect, is silent, or sends less than 1 kB/s.",
+)
 @click.option("--deadline", type=options.POSITIVE, default=600, help="Seconds to wait for a complete file.")
 @click.option(
     "--export",
     type=options.Destination(".npz", ".pkl", ""),
     help="Also write the arrays to a .npz, a .pkl, or a new folder of .npy.",
+)
+@click.option(
+    "--layout",
+    type=options.OneOf("mnistloss.datasets.load", "LAYOUTS"),
+    default="plain",
+    help="Names in the export: plain is x_train, t_train, ...; book is train_img, train_label, ... as raw bytes.",
 )
 @options.form
 @options.cache
@@ -35,10 +49,10 @@ def command(
     insecure_http: bool,
     split: str | None,
     force: bool,
-    connect_timeout: float,
-    read_timeout: float,
+    timeout: float,
     deadline: float,
     export: Path | None,
+    layout: str,
     cache_dir: Path | None,
     download: bool,
     **form: bool,
@@ -50,7 +64,7 @@ def command(
     from mnistloss.arrays.save import save_arrays
     from mnistloss.datasets.catalog import SPLITS
     from mnistloss.datasets.fetch import fetch
-    from mnistloss.datasets.load import Form, load_split
+    from mnistloss.datasets.load import LAYOUTS, Form, load_split
     from mnistloss.datasets.settings import CacheOptions, Timeouts
     from mnistloss.report import tables
 
@@ -59,17 +73,21 @@ def command(
         raise click.UsageError("--export writes the arrays of one dataset; name only one")
     if source and (mirrors or force):
         raise click.UsageError("--from imports files from this machine; leave out --mirror and --force")
+    if layout == "book" and (export is None or form["one_hot_label"] or not form["flatten"]):
+        raise click.UsageError("--layout book is of --export; it fixes the form, so leave out --one-hot and --images")
+    chosen_form = Form(**form) if layout == "plain" else Form(normalize=False)
     splits = (split,) if split else SPLITS
-    timeouts = Timeouts(connect_timeout, read_timeout, deadline)
+    timeouts = Timeouts(timeout, deadline)
     for name in datasets:
         with output.download_progress() as progress:
             cache_options = CacheOptions(cache_dir, download, force, mirrors, insecure_http, timeouts, progress)
             result = fetch(name, splits=splits, source=source, cache_options=cache_options)
         output.show(tables.fetch_result(result))
     if export:
-        arrays = {}
+        arrays: dict[str, Array] = {}
         for name in splits:
             examples = load_split(datasets[0], name, CacheOptions(cache_dir, download=False))
-            arrays[f"x_{name}"], arrays[f"t_{name}"] = examples.take(slice(None), Form(**form))
+            x_and_t = examples.take(slice(None), chosen_form)
+            arrays |= {key.format(name): array for key, array in zip(LAYOUTS[layout], x_and_t, strict=True)}
         save_arrays(export, arrays)
         output.show(tables.saved_arrays(export, arrays))

@@ -99,6 +99,9 @@ targets = click.option("--targets", type=FILE, help="Targets of your own: a .npy
 indices = click.option(
     "--indices", type=FILE, help="Examples that the predictions are of: a .npy file of indices, or a saved batch."
 )
+array = click.option(
+    "--array", metavar="NAME", help="Name of the predictions in a .npz file that holds several arrays."
+)
 losses = click.option(
     "--loss", "losses", multiple=True, type=LOSS, help="Loss to compute; repeatable.  [default: cee and mse]"
 )
@@ -130,6 +133,7 @@ cache = _group(
 """The keywords `cache_dir` and `download`."""
 
 _rest = _group(
+    array,
     click.option("--delta", type=float, help="Number added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
     click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
     cache,

@@ -79,7 +79,7 @@ def command(
             examples, batch_size, Form(**form), seed, count=count, replacement=replacement, stratified=stratified
         )
     _save(batches, out, picture)
-    _show(batches, seed, partition=partition)
+    _show(batches, seed, partition=partition, saved=out is not None)
 
 
 def _save(batches: list[Batch], out: Path | None, picture: Path | None) -> None:
@@ -97,10 +97,11 @@ def _save(batches: list[Batch], out: Path | None, picture: Path | None) -> None:
 
         with output.step_progress("saving", len(batches)) as progress:
             save_batches(out, batches, lambda count: progress(count, ""))
-        output.note(f"saved {counted(len(batches), 'batch', 'batches')} to {shown(out)}")
+        number = counted(len(batches), "batch", "batches")
+        output.note(f"saved {number} to {shown(out)}, with the arrays x, t, indices, dataset, split")
 
 
-def _show(batches: list[Batch], seed: int | None, *, partition: bool) -> None:
+def _show(batches: list[Batch], seed: int | None, *, partition: bool, saved: bool) -> None:
     from mnistloss.report import tables
 
     if partition:
@@ -108,6 +109,6 @@ def _show(batches: list[Batch], seed: int | None, *, partition: bool) -> None:
         return
     console = output.console()
     for batch in batches:
-        output.show(tables.sample(batch, _MAX_ROWS, seed))
+        output.show(tables.sample(batch, _MAX_ROWS, seed, saved=saved))
         if console.is_terminal:
             output.show("", tables.digits(batch, _MAX_ROWS, console.width, colour=output.has_colour(console)))

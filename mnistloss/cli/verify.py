@@ -15,6 +15,7 @@ from mnistloss.cli import options, output
 @click.option("--value", help="Number that was quoted with the signature; it must agree to its last digit.")
 @options.targets
 @options.indices
+@options.array
 @options.format_("table", "json")
 @options.cache
 @click.pass_context

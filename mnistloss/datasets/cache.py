@@ -240,8 +240,9 @@ def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = No
             for file in dataset.select():
                 for path in (dataset_folder / file.name, _digest_path(dataset_folder / file.name)):
                     if path.is_file() or path.is_symlink():
-                        path.unlink(missing_ok=True)
-                        removed_paths.append(path)
+                        with contextlib.suppress(FileNotFoundError):  # another process removed it first
+                            path.unlink()
+                            removed_paths.append(path)
                     elif path.exists():
                         other_paths.append(path)
             with contextlib.suppress(OSError):

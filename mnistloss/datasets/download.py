@@ -7,6 +7,7 @@ After any other failure, such as 404, an unknown host or wrong content, the next
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import queue
 import random
@@ -22,7 +23,7 @@ import requests
 import urllib3
 
 from mnistloss.datasets.catalog import File
-from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions, Timeouts
+from mnistloss.datasets.settings import CACHE_DEFAULTS, MIN_BYTES, CacheOptions, Timeouts
 from mnistloss.datasets.verify import TruncatedError, check_digest, inflate, max_file_size, verify
 from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError
 from mnistloss.formatting import shown
@@ -30,6 +31,9 @@ from mnistloss.version import __version__
 
 _CHUNK = 1 << 16
 _MAX_REDIRECTS = 5
+_ANSWER_TIMEOUTS = 3
+"""How many timeouts the headers of an answer may take; a host with several addresses may be connected to in turn."""
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -48,8 +52,10 @@ def check_mirror(url: str, *, insecure_http: bool = False) -> str:
     """
     try:
         parts = urlsplit(url)
+        if odd := re.search(r"[^!-~]|[\\\\\"<>^`{|}]", url):  # which libraries read in different ways
+            raise ValueError(f"it contains {odd[0]!r}")
     except ValueError as error:
-        raise ArgumentError(f"{redact_credentials(url)} is not the address of a mirror: {error}") from error
+        raise ArgumentError(f"{redact_credentials(url)} is not the address of a mirror: {error}") from None
     if parts.scheme == "https" and parts.hostname:
         return url
     if parts.scheme == "http" and parts.hostname and (insecure_http or parts.hostname in _LOOPBACK):
@@ -62,10 +68,10 @@ def check_mirror(url: str, *, insecure_http: bool = False) -> str:
 def download(file: File, mirrors: Iterable[str], cache_options: CacheOptions = CACHE_DEFAULTS) -> bytes:
     """Return the verified content of `file` from the first mirror that delivers it.
 
-    Takes no more bytes than the published size allows, and no longer than `cache_options.timeouts.total` seconds.
+    Takes no more bytes than the published size allows, and no longer than `cache_options.timeouts.deadline` seconds.
     Raises UnavailableError, with the reason for each mirror, if none delivers.
     """
-    deadline = time.monotonic() + cache_options.timeouts.total
+    deadline = time.monotonic() + cache_options.timeouts.deadline
     reasons = []
     urls = [f"{mirror.rstrip('/')}/{file.archive}" for mirror in mirrors]
     for url in [check_mirror(url, insecure_http=cache_options.insecure_http) for url in urls]:
@@ -91,21 +97,26 @@ def _try_mirror(request: _Request) -> bytes:
             attempt += 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
-    """A request for one file from one mirror; may be run several times."""
+    """A request for one file from one mirror; may be run several times.
+
+    answered_at: when the attempt began, or the last answer came.
+    """
 
     url: str
     file: File
     cache_options: CacheOptions
     deadline: float
+    answered_at: float = 0.0
 
     def seconds_left(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
 
     def run_before_deadline(self) -> bytes:
-        """Run in a thread and raise DownloadError at the deadline, even while a name server or header is awaited."""
+        """Run in a thread, and raise DownloadError at the deadline and where no answer is complete in time."""
         outcome: queue.Queue[bytes | BaseException] = queue.Queue()
+        self.answered_at, timeout = time.monotonic(), self.cache_options.timeouts.timeout
 
         def work() -> None:
             try:
@@ -114,10 +125,17 @@ class _Request:
                 outcome.put(error)
 
         threading.Thread(target=work, daemon=True).start()
-        try:
-            result = outcome.get(timeout=self.seconds_left())
-        except queue.Empty:
-            raise self._too_slow() from None
+        while True:
+            try:
+                result = outcome.get(timeout=min(self.seconds_left(), timeout))
+                break
+            except queue.Empty:
+                if not self.seconds_left():
+                    raise self._too_slow() from None
+                if time.monotonic() - self.answered_at > _ANSWER_TIMEOUTS * timeout:
+                    raise DownloadError(
+                        f"too slow: no complete answer within {_ANSWER_TIMEOUTS * timeout:g} s"
+                    ) from None
         if isinstance(result, BaseException):
             raise result
         return result
@@ -146,10 +164,11 @@ class _Request:
                 url,
                 stream=True,
                 allow_redirects=False,
-                timeout=(timeouts.connect, timeouts.read),
+                timeout=timeouts.timeout,
                 proxies=requests.utils.get_environ_proxies(url, no_proxy=None),
                 verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
             )
+            self.answered_at = math.inf if not response.is_redirect else time.monotonic()
             if not response.is_redirect:
                 return response
             response.close()
@@ -166,7 +185,8 @@ class _Request:
         """Return the verified content, from the bytes as sent: compression is recognised without Content-Encoding."""
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        chunks, received = [], 0
+        chunks, received, timeout = [], 0, self.cache_options.timeouts.timeout
+        window_end, window_received = time.monotonic() + timeout, 0
         read = getattr(response.raw, "read1", response.raw.read)
         while received <= max_file_size(self.file.size) and (chunk := read(_CHUNK, decode_content=False)):
             chunks.append(chunk)
@@ -175,6 +195,10 @@ class _Request:
                 self.cache_options.progress(self.file.name, received, total)
             if not self.seconds_left():
                 raise self._too_slow()
+            if time.monotonic() > window_end:
+                if received - window_received < MIN_BYTES * timeout:
+                    raise DownloadError(f"too slow: less than {MIN_BYTES:,} bytes/s over {timeout:g} s")
+                window_end, window_received = time.monotonic() + timeout, received
         body = b"".join(chunks)
         content = inflate(body, self.file.size)
         if self.file.archive_sha256 is not None:
@@ -183,7 +207,7 @@ class _Request:
         return content
 
     def _too_slow(self) -> DownloadError:
-        return DownloadError(f"too slow: the file was not complete after {self.cache_options.timeouts.total:g} s")
+        return DownloadError(f"too slow: the file was not complete after {self.cache_options.timeouts.deadline:g} s")
 
 
 def _check_status(response: requests.Response) -> None:
@@ -201,9 +225,9 @@ def _download_error(error: Any, timeouts: Timeouts) -> DownloadError:
     """Say in one line what went wrong, without the nested messages of the libraries."""
     match error:
         case requests.ConnectTimeout():
-            return TransientError(f"no connection within {timeouts.connect:g} s")
+            return TransientError(f"no connection within {timeouts.timeout:g} s")
         case requests.Timeout() | urllib3.exceptions.ReadTimeoutError():
-            return TransientError(f"silent for {timeouts.read:g} s")
+            return TransientError(f"silent for {timeouts.timeout:g} s")
         case requests.exceptions.SSLError():
             return DownloadError(f"the TLS certificate was refused: {_root_cause(error)}")
         case requests.ConnectionError() if _never_connected(error):
@@ -231,5 +255,6 @@ def _root_cause(error: BaseException) -> str:
 
 
 def redact_credentials(text: str) -> str:
-    """Return a text without the user names and passwords in its addresses."""
-    return shown(re.sub(r"//\S*@", "//", text))
+    """Return a text without the user names, passwords and queries in its addresses."""
+    text = re.sub(r"(\bhttps?:/*)?\S*@", lambda match: match[1] or "", text)
+    return shown(re.sub(r"\?[^\s'\")]+", "?...", text))

@@ -6,17 +6,18 @@ the catalog gives.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mnistloss.arrays.files import expand_user
-from mnistloss.datasets import cache, catalog
+from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
 from mnistloss.datasets.local_files import LocalFile, UnusableFile, is_folder, search
 from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
-from mnistloss.errors import ArgumentError, UnavailableError
+from mnistloss.errors import ArgumentError, IdxError, UnavailableError
 from mnistloss.formatting import shown
 
 _MAX_LISTED = 10
@@ -63,7 +64,7 @@ def import_files(
     Otherwise raises UnavailableError, which lists what is missing and what could not be used.
     """
     source, files = expand_user(source), list(files)
-    limit = max(file.size for file in files)
+    limit = max(file.size for file in dataset.select())
     imported: dict[File, cache.CachedFile] = {}
     unusable = []
     in_folder = is_folder(source)
@@ -75,21 +76,32 @@ def import_files(
         if isinstance(item, UnusableFile):
             unusable.append(item)
         elif (file := _match(item, files)) is None:
-            unusable.append(UnusableFile(item.location, _identify(item, files)))
+            unusable.append(UnusableFile(item.location, _identify(item, dataset, files)))
         elif file not in imported:
             path = cache.folder(cache_dir) / dataset.name / file.name
             cache.store(path, file, item.content)
             imported[file] = cache.CachedFile(dataset, file, item.content, "disk", path)
     missing = [file.name for file in files if file not in imported]
     if missing and not (single_file and imported):
-        lines = [f"{shown(source)} does not hold {', '.join(missing)} of {dataset.name}"]
-        lines += [f"  {item.location}: {item.reason}" for item in unusable[:_MAX_LISTED]]
-        if len(unusable) > _MAX_LISTED:
-            lines.append(f"  and {len(unusable) - _MAX_LISTED:,} more that could not be used")
-        if not unusable and not imported:
-            lines.append("  no file in it has a name like train-images-idx3-ubyte.gz; to try any file, give its path")
-        raise UnavailableError("\n".join(lines))
+        raise UnavailableError("\n".join(_describe_missing(shown(source), dataset, missing, imported, unusable)))
     return FetchResult(tuple(imported.values()), tuple(unusable))
+
+
+def _describe_missing(
+    source: str, dataset: Dataset, missing: list[str], imported: Collection[File], unusable: list[UnusableFile]
+) -> Iterator[str]:
+    """Yield the lines of the error about files that `source` does not hold; locations are relative to it."""
+    yield f"{source} does not hold {', '.join(missing)} of {dataset.name}"
+    for item in unusable[:_MAX_LISTED]:
+        location = item.location.removeprefix(source).lstrip(os.sep)
+        yield f"  {location}: {item.reason}" if location else f"  {item.reason}"
+    if len(unusable) > _MAX_LISTED:
+        yield f"  and {len(unusable) - _MAX_LISTED:,} more that could not be used"
+    if not unusable and not imported:
+        yield "  no file in it has a name like train-images-idx3-ubyte.gz; to try any file, give its path"
+    for split in catalog.SPLITS:
+        if all(file in imported for file in dataset.select((split,))):
+            yield f'  the {split} split is there and was imported: for it alone add split="{split}"'
 
 
 def _match(item: LocalFile, files: list[File]) -> File | None:
@@ -101,13 +113,19 @@ def _match(item: LocalFile, files: list[File]) -> File | None:
     return None
 
 
-def _identify(item: LocalFile, files: list[File]) -> str:
+def _identify(item: LocalFile, dataset: Dataset, files: list[File]) -> str:
     """Say what a file is that is none of `files`."""
     digest = hashlib.sha256(item.content).hexdigest()
-    for dataset in DATASETS.values():
-        for file in dataset.select():
+    for other in DATASETS.values():
+        for file in other.select():
             if file.sha256 == digest:
-                return f"{file.name} of {dataset.name}"
+                return f"{file.name} of {other.name}"
+    with contextlib.suppress(IdxError):
+        array, sizes = idx.decode(item.content), [dataset.examples(split) for split in catalog.SPLITS]
+        if array.ndim and len(array) not in sizes:
+            kaggle = "train.csv[" in item.location
+            order = "; Kaggle's train.csv holds 42,000 of the 70,000 in another order" if kaggle else ""
+            return f"{len(array):,} examples, where a split has {' or '.join(f'{n:,}' for n in sizes)}{order}"
     if any(file.sha256 is None for file in files):
         return f"not the published .gz file (its SHA-256 is {item.archive_sha256})"
     return f"not a published file (SHA-256 of its content: {digest})"

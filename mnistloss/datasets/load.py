@@ -111,3 +111,7 @@ def load_mnist(
     cache_options = CacheOptions(cache_dir, download)
     train, test = (load_split(dataset, split, cache_options).take(slice(None), form) for split in catalog.SPLITS)
     return train, test
+
+
+LAYOUTS = {"plain": ("x_{}", "t_{}"), "book": ("{}_img", "{}_label")}
+"""Names of the arrays of a split in an export; "book": those of the pickle that the book's dataset/mnist.py reads."""

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from mnistloss.errors import ArgumentError
 
 OFFLINE_VARIABLE = "MNISTLOSS_OFFLINE"
+MIN_BYTES = 1000
+"""The least bytes per second, on average over the timeout, that a mirror must deliver."""
+
 _DAY = 86_400
 
 Progress = Callable[[str, int, int | None], None]
@@ -20,23 +23,23 @@ Progress = Callable[[str, int, int | None], None]
 class Timeouts:
     """Time limits and retries of a download, in seconds.
 
-    connect: for a connection. read: for the next bytes. total: for one file, all mirrors and attempts together.
-    attempts: how often each mirror is asked. backoff: the wait before the second attempt, with jitter, doubled
-    before each further attempt. retry_after: the longest Retry-After of a server that is waited for.
+    timeout: for a connection, for the next bytes, and for `MIN_BYTES` per second of them. deadline: for one file, all
+    mirrors and attempts together. attempts: how often each mirror is asked. backoff: the wait before the second
+    attempt, with jitter, doubled before each further attempt. retry_after: the longest Retry-After of a server that is
+    waited for.
     """
 
-    connect: float = 10.0
-    read: float = 30.0
-    total: float = 600.0
+    timeout: float = 10.0
+    deadline: float = 600.0
     attempts: int = 3
     backoff: float = 0.5
     retry_after: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("connect", "read", "total"):
+        for name in ("timeout", "deadline"):
             seconds = getattr(self, name)
             if not 0 < seconds <= _DAY:
-                raise ArgumentError(f"the {name} time is {seconds:g} s; expected more than 0 and at most {_DAY:,} s")
+                raise ArgumentError(f"{name}={seconds:g} (seconds): expected more than 0 and at most {_DAY:,}")
 
 
 class CacheOptions(NamedTuple):

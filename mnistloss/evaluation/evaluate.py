@@ -85,11 +85,12 @@ def evaluate(
     allow_unnormalized: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    array: str | None = None,
 ) -> Evaluation:
     """Compute the losses of predictions: every row checked, in float64, in one pass.
 
-    predictions: (N, K), row i is what a model says of example i; an array, the path of a .npy file, or a
-        binary stream of one. Predicted classes, integers (N,), have the loss "error" only.
+    predictions: (N, K), row i is what a model says of example i; an array, the path of a .npy, .npz,
+        .csv or .txt file, or a binary stream of .npy. Predicted classes, integers (N,), have the loss "error" only.
     targets: the user's own, labels (N,) or one-hot or soft rows (N, K), as an array or a .npy path; else
         the labels of `split` of `dataset`. "auto" chooses the split by N.
     indices: which examples of the split the predictions are of, as an array, a .npy path or a saved batch.
@@ -105,6 +106,7 @@ def evaluate(
     seed: seed of the bootstrap.
     allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
     cache_dir, download: as in `load_mnist`.
+    array: the name of the predictions in a .npz file that holds several arrays.
 
     Raises InputError for predictions, targets or indices that are refused, ArgumentError for other
     arguments (both ValueErrors), UnavailableError where the labels are not available.
@@ -113,7 +115,7 @@ def evaluate(
     >>> round(result.losses["nll"].value, 12), result.split
     (2.302585092994, 'test')
     """
-    data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download)
+    data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download, array)
     options = ScoreOptions(losses, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
     return evaluate_many([predictions], data, options)[0]
 

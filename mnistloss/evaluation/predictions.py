@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnistloss.arrays.checks import Array, as_real
+from mnistloss.arrays.files import is_csv
 from mnistloss.arrays.npy import open_npy
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.refusals import SLACK, shape_error
@@ -23,11 +24,15 @@ INPUTS = tuple(OUTPUTS)
 
 
 class Rows(Protocol):
-    """Predictions of any origin: a shape, a dtype, and rows on demand."""
+    """Predictions of any origin: a shape, a dtype, and rows on demand.
+
+    indices: of the examples in their split, where the file itself says them in another order than 0..N-1.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    indices: Array | None
 
     def rows(self, rows: slice) -> Array:
         """Return some rows, valid until the next call."""
@@ -37,8 +42,9 @@ class Rows(Protocol):
 class InMemory:
     """Predictions in an array."""
 
-    def __init__(self, array: Array) -> None:
-        self.name = "predictions"
+    def __init__(self, array: Array, name: str = "predictions", indices: Array | None = None) -> None:
+        self.name = name
+        self.indices = indices
         self.shape = array.shape
         self.dtype = array.dtype
         self._array = array
@@ -55,13 +61,24 @@ def name_of(source: ArrayLike | os.PathLike[str] | BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def open_predictions(source: ArrayLike | os.PathLike[str] | BinaryIO) -> Iterator[Rows]:
-    """Open predictions given as an array, as the path of a .npy file or as a binary stream of one."""
-    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
-        with open_npy(source) as npy:  # type: ignore[arg-type]  # narrowed by duck type: what has read() is a stream
+def open_predictions(source: ArrayLike | os.PathLike[str] | BinaryIO, array: str | None = None) -> Iterator[Rows]:
+    """Open predictions given as an array, as a binary stream of .npy, or as the path of a .npy, .npz or CSV file.
+
+    array: the name of the array in a .npz file that holds several.
+    """
+    path = source if isinstance(source, (str, os.PathLike)) else None
+    if array is not None and (path is None or is_csv(path)):
+        raise ArgumentError(f'array="{shown(array)}" is the name of an array in a .npz file; give the path of one')
+    if path is not None and is_csv(path):
+        from mnistloss.arrays.csv_files import read_csv
+
+        table = read_csv(path)
+        yield InMemory(table.values, shown(path), table.indices)
+    elif path is not None or hasattr(source, "read"):
+        with open_npy(source, array=array) as npy:  # type: ignore[arg-type]  # what has read() is a stream
             yield npy
     else:
-        yield InMemory(as_real(source, "predictions"))
+        yield InMemory(as_real(source, "predictions"))  # type: ignore[arg-type]  # what is left is an array
 
 
 Guess = Callable[[], tuple[int | None, Collection[int]]]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mnistloss.arrays.checks import Array, Floats, block_slices
-from mnistloss.arrays.npy import CHANGED
+from mnistloss.arrays.files import CHANGED
 from mnistloss.errors import InputError
 from mnistloss.formatting import counted
 

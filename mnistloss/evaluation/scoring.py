@@ -309,7 +309,7 @@ def score(
     if unknown := set(keep) - LOSSES.keys() - COLUMNS.keys():
         raise ArgumentError(f"nothing that can be kept is named {min(unknown)!r}")
     loader = loader or TargetLoader(data)
-    with open_predictions(predictions) as source:
+    with open_predictions(predictions, data.array) as source:
         shape = PredictionShape.of(source, data.input, loader.classes, loader.guess)
         _delta(data.delta, shape.input)
         targets = loader.load(shape, source)

@@ -39,6 +39,7 @@ class ReadKeywords(TypedDict, total=False):
     delta: what cee adds inside the log; default 1e-7 for probs and 0 (nothing) otherwise.
     allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
     cache_dir, download: as in `load_mnist`.
+    array: the name of the predictions in a .npz file that holds several arrays.
     """
 
     dataset: str
@@ -47,6 +48,7 @@ class ReadKeywords(TypedDict, total=False):
     allow_unnormalized: bool
     cache_dir: str | os.PathLike[str] | None
     download: bool
+    array: str | None
 
 
 class DataKeywords(ReadKeywords, total=False):
@@ -76,6 +78,7 @@ class DataOptions:
     allow_unnormalized: bool = False
     cache_dir: str | os.PathLike[str] | None = None
     download: bool = True
+    array: str | None = None
 
     def __post_init__(self) -> None:
         if self.targets is not None and self.indices is not None:
@@ -149,11 +152,14 @@ def _constant(loss: Loss, p: Floats, share: Floats, delta: float) -> float:
 
 _MAX_CLASSES = 1 << 16
 _MAX_REFERENCE_CLASSES = 1000
+_MOST_ELEMENTS = 10**6
+"""Elements that targets or indices may have, whatever the predictions: a wrong number of them is refused by name."""
 
 
 def own_targets(source: Source, shape: PredictionShape, predictions: Rows) -> Targets:
     """Load targets of the user's own from an array or a .npy file, for predictions of this shape."""
-    array, what = given(source, "targets")
+    width = max(predictions.shape[-1], shape.classes or _MAX_REFERENCE_CLASSES)
+    array, what = given(source, "targets", most=max(_MOST_ELEMENTS, shape.n * width))
     one_row = len(predictions.shape) == 1 and shape.input != "labels"
     if _transposed(array, predictions.shape) or (one_row and array.size > 1 and abs(array.sum() - 1) > 1e-2):
         expected = f"expected (N, K), a row for each of {len(array):,} targets"
@@ -214,6 +220,8 @@ class TargetLoader:
 
     def load(self, shape: PredictionShape, predictions: Rows) -> Targets:
         """Return the targets of predictions of this shape; raises as `evaluate` does."""
+        if predictions.indices is not None:
+            return _indexed_targets(shape, predictions, predictions.indices, self._data)
         if shape in self._targets:
             return self._targets[shape]
         if self._data.targets is None:
@@ -227,7 +235,9 @@ class TargetLoader:
     def guess(self) -> tuple[int | None, Collection[int]]:
         """Return K and the numbers of examples that would fit, as far as the targets tell."""
         if self._data.targets is not None:
-            return _guess(given(self._data.targets, "targets")[0])
+            with contextlib.suppress(InputError):
+                return _guess(given(self._data.targets, "targets", most=_MOST_ELEMENTS)[0])
+            return None, ()
         dataset = catalog.find(self._data.dataset)
         return dataset.classes, [
             dataset.examples(split) for split in catalog.SPLITS
@@ -253,14 +263,29 @@ class TargetLoader:
         return self._elsewhere[key]
 
 
-def split_targets(shape: PredictionShape, predictions: Rows, data: DataOptions) -> Targets:
+def _indexed_targets(shape: PredictionShape, predictions: Rows, indices: Array, data: DataOptions) -> Targets:
+    """Load the labels of the examples that the first column of the predictions names."""
+    column = f"{predictions.name}: the first column is an index, not 0 to N-1 in order"
+    if data.targets is not None:
+        raise InputError(f"{column}; for targets=FILE sort the rows by it and save them without it")
+    if data.indices is not None:
+        raise ArgumentError(f"{column}; leave indices=FILE out, or save the predictions without this column")
+    if data.split == "auto":
+        raise InputError(f'{column}, and does not say of which split; add split="train" or split="test"')
+    return split_targets(shape, predictions, data, SavedIndices(f"{predictions.name}: the first column", indices))
+
+
+def split_targets(
+    shape: PredictionShape, predictions: Rows, data: DataOptions, batch: SavedIndices | None = None
+) -> Targets:
     """Load the labels of a split, which "auto" chooses by N, or of the examples of it that the indices name."""
     dataset = catalog.find(data.dataset)
-    if data.indices is None:
+    if data.indices is not None:
+        batch = load_indices(data.indices, shape.n)
+    if batch is None:
         split = _fitting_split(dataset, data, shape, predictions)
         file, labels = _load_labels(dataset.name, split, data.cache_options)
         return Targets(labels, dataset.classes, dataset.name, split, file.sha256)
-    batch = load_indices(data.indices, shape.n)
     split = split_of(batch, dataset.name, data.split)
     if len(batch.indices) != shape.n:
         counts = f"{shape.n:,} predictions, but {len(batch.indices):,} indices"
@@ -350,13 +375,13 @@ def load_indices(source: Source, n: int) -> SavedIndices:
     """Load the indices of n examples from an array, a .npy file, or the .npz of a batch that `sample` saved."""
     dataset = split = None
     if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
-        saved = npy.load_member(source, "indices", most=n)
+        saved = npy.load_member(source, "indices", most=max(_MOST_ELEMENTS, n))
         if saved is None:
             raise InputError(f"{shown(source)} holds no array named indices; expected a batch of `mnistloss sample`")
         array, what = saved, shown(source)
         dataset, split = (_text(npy.load_member(source, name, "U", most=1), what) for name in ("dataset", "split"))
     else:
-        array, what = npy.given(source, "indices")
+        array, what = npy.given(source, "indices", most=max(_MOST_ELEMENTS, n))
     if array.ndim != 1 or array.dtype.kind not in "iu":
         found = f"{what}: shape {array.shape} of {array.dtype}"
         raise InputError(f"{found}; expected indices, integers of shape (N,){_index_advice(array)}")

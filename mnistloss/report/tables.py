@@ -150,8 +150,11 @@ def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
     return render_table(Table(f"written to {shown(path)}", ("array", "shape", "dtype"), rows))
 
 
-def sample(batch: Batch, limit: int, seed: int | None) -> RenderableType:
-    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes."""
+def sample(batch: Batch, limit: int, seed: int | None, *, saved: bool = False) -> RenderableType:
+    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes.
+
+    saved: name the arrays as a saved batch does.
+    """
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
     rows = [
@@ -160,7 +163,8 @@ def sample(batch: Batch, limit: int, seed: int | None) -> RenderableType:
     if len(batch) > limit:
         rows.append(("...", "", f"and {len(batch) - limit:,} more"))
     table = render_table(Table(title, (">position", ">index", "label"), tuple(rows)))
-    lines = (*(f"{name}_batch {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
+    suffix = "" if saved else "_batch"
+    lines = (*(f"{name}{suffix} {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
     return Group(table, *sentences(*lines))
 
 
