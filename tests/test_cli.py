@@ -19,7 +19,7 @@ from conftest import Cli
 from rich.console import Console
 
 from mnistloss import LOSSES, cross_entropy_error, evaluate, one_hot
-from mnistloss.cli import main
+from mnistloss.cli import main, output
 from mnistloss.cli.output import has_colour
 from mnistloss.evaluation import scoring
 from mnistloss.evaluation.hints import Hint
@@ -68,7 +68,7 @@ def test_json(cli: Cli, preds: Path) -> None:
     result = cli("eval", preds, *ON_5K, "--format", "json", "--batch-size", 300)
     document = json.loads(result.stdout, parse_constant=pytest.fail)
     expected = evaluate(preds, dataset="mnist-5k", batch_size=300)
-    assert document == {"schema": 1, "evaluations": [expected.as_dict()]}
+    assert document == output.with_options({"schema": 1, "evaluations": [expected.as_dict()]})
     (found,) = document["evaluations"]
     assert list(found)[:9] == [
         "predictions", "dataset", "split", "n", "classes", "input", "losses", "accuracy", "hints",

@@ -11,6 +11,7 @@ import pytest
 from conftest import Cli
 
 from mnistloss import compare, evaluate, one_hot
+from mnistloss.cli.output import with_options
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Pictures
 from mnistloss.errors import ArgumentError, InputError
@@ -194,7 +195,9 @@ def test_hints_of_each_file(cli: Cli, preds: Path, tmp_path: Path) -> None:
     np.save(late, np.roll(0.9 * one_hot(LABELS[::-1]) + 0.01, 3, axis=0))
     arguments = ("compare", preds, late, *ON_5K, "--flips", 9, "--bootstrap", 9)
     files = json.loads(cli(*arguments, "--format", "json").stdout)["comparison"]["files"]
-    expected = {path: evaluate(path, dataset="mnist-5k").as_dict()["hints"] for path in map(str, (preds, late))}
+    expected = {
+        path: with_options(evaluate(path, dataset="mnist-5k").as_dict()["hints"]) for path in map(str, (preds, late))
+    }
     assert {file["predictions"]: file["hints"] for file in files} == expected
     assert expected[str(late)]
     for hint in expected[str(late)]:

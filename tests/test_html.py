@@ -18,6 +18,7 @@ from PIL import Image
 
 from mnistloss.analysis.overview import Overview, build_report
 from mnistloss.analysis.view import NotAvailable
+from mnistloss.cli.output import with_options
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Bars, Lines, Pictures, Table
 from mnistloss.errors import ArgumentError, MissingExtraError
@@ -180,7 +181,7 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
 def test_data_of_the_page(preds: Path, cli: Cli, overview: Overview) -> None:
     """`--format json` has all data of the page, with every bar and bin."""
     printed = cli("report", preds, "--dataset", "mnist-5k", "--format", "json").stdout
-    assert printed == formats.document(report=overview.as_dict()) + "\n"
+    assert printed == formats.document(report=with_options(overview.as_dict())) + "\n"
     (file,) = json.loads(printed, parse_constant=pytest.fail)["report"]["files"]
     assert file["evaluation"]["losses"]["cee"]["value"] == overview.files[0].evaluation.losses["cee"].value
     views = file["views"]

@@ -12,10 +12,12 @@ from conftest import Cli, scores_of
 from mnistloss import evaluate
 from mnistloss.analysis.confusion import confusion
 from mnistloss.analysis.inspect import VIEWS, find_view
+from mnistloss.cli.output import with_options
 from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Scores
 from mnistloss.evaluation.targets import DataOptions
+from mnistloss.formatting import as_options
 
 LABELS = np.arange(1000) % 10
 
@@ -149,11 +151,11 @@ def test_what_was_inspected_is_said(cli: Cli, preds: Path, tmp_path: Path) -> No
         expected = evaluate(path, dataset="mnist-5k")
         lines = cli("inspect", name, path, "--dataset", "mnist-5k").stdout.splitlines()
         assert lines[0] == f"{path} on mnist-5k test, n = 1,000"
-        hints = [f"Hint: {path}: {hint.evidence}; {hint.advice}" for hint in expected.hints]
+        hints = [as_options(f"Hint: {path}: {hint.evidence}; {hint.advice}") for hint in expected.hints]
         signature = str(expected.losses["cee"].signature)
         assert lines[lines.index(signature) :] == [signature, *hints]
         text = cli("inspect", name, path, "--dataset", "mnist-5k", "--format", "json").stdout
-        assert json.loads(text)["hints"] == expected.as_dict()["hints"]
+        assert json.loads(text)["hints"] == with_options(expected.as_dict()["hints"])
 
 
 def test_rules_are_no_wider_than_a_page(cli: Cli, preds: Path) -> None:
