@@ -15,7 +15,9 @@ import pytest
 from conftest import Cli
 from pages import Page
 from PIL import Image
+from planted import honest
 
+from mnistloss import evaluate
 from mnistloss.analysis.overview import Overview, build_report
 from mnistloss.analysis.view import NotAvailable
 from mnistloss.datasets.load import load_split
@@ -233,13 +235,16 @@ def test_without_the_extra(
         html.render(overview)
 
 
-def test_book_network(real: Path, realdata: Path) -> None:
-    """The page of the book's network is a tenth of a megabyte and shows its loss, its accuracy and twenty digits."""
-    path = realdata / "predictions" / "book-network-probs.npy"
-    page = html.render(build_report([path]))
-    read = Page(page)
+def test_honest_predictions() -> None:
+    """A page is a tenth of a megabyte and shows the losses, the accuracy, and twenty digits from the costliest on."""
+    y = honest().probs
+    page = html.render(build_report([y], **OWN))
+    read, result = Page(page), evaluate(y, **OWN)
     assert 50_000 < len(page.encode()) < 200_000
-    assert read.text["strong"][:3] == ["0.2245437", "0.0495791", "0.9352"]
-    assert read.named("img")[0]["alt"] == "example 2293, labelled 9, predicted 6"
+    losses = [f"{loss.value:.7f}" for loss in result.losses.values()]
+    assert read.text["strong"][:3] == [*losses, f"{result.accuracy.value:.4f}".rstrip("0")]
+    costliest = y[np.arange(1000), LABELS].argmin()
+    labelled = f"example {costliest}, labelled {LABELS[costliest]}, predicted {y[costliest].argmax()}"
+    assert read.named("img")[0]["alt"] == labelled
     assert len(read.named("img")) == 20
     assert [figure["class"] for figure in read.named("svg") if figure.get("role") == "img"] == ["chart"] * 3

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Cli
+from small_datasets import DISTANT
 
 from mnistloss import evaluate
 from mnistloss.analysis.overview import build_report
 from mnistloss.arrays.checks import BLOCK
 from mnistloss.arrays.npy import NpyArray
-from mnistloss.datasets import catalog
+from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.fetch import import_files
 from mnistloss.errors import InputError
 from mnistloss.evaluation.evaluate import evaluate_many
@@ -109,13 +110,13 @@ def test_standard_input_gives_what_the_file_gives(command: tuple[str, ...], tmp_
 
 
 def test_a_report_reads_everything_once(
-    tmp_path: Path, probs: np.ndarray, realdata: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, probs: np.ndarray, small_datasets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A report of three files opens each of them once, and the labels and the images of the split once."""
-    import_files(realdata / "mnist", catalog.MNIST, catalog.MNIST.select(), cache_dir=tmp_path)
+    import_files(cache.embedded_folder(catalog.MNIST_5K), DISTANT, DISTANT.select(), cache_dir=tmp_path)
     paths = [tmp_path / f"{number}.npy" for number in range(3)]
     for path in paths:
-        np.save(path, np.tile(probs, (10, 1)))
+        np.save(path, probs)
     opened, real_open = list[str](), os.open
 
     def counting(path: Any, *rest: Any, **options: Any) -> int:
@@ -123,14 +124,14 @@ def test_a_report_reads_everything_once(
         return real_open(path, *rest, **options)
 
     monkeypatch.setattr(os, "open", counting)
-    report = build_report(paths, cache_dir=tmp_path, download=False)
+    report = build_report(paths, dataset="distant", cache_dir=tmp_path, download=False)
     parts = [part for file in report.files for view in file.views.values() for part in view.parts()]
     assert parts
     assert report.comparison is not None
     assert report.comparison.parts()
     folder = tmp_path.name
-    files = [name for name in opened if name.startswith(("mnist/", f"{folder}/"))]
-    data = ["mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte"]
+    files = [name for name in opened if name.startswith(("distant/", f"{folder}/"))]
+    data = [f"distant/{file.name}" for file in DISTANT.files["test"].values()]
     assert sorted(files) == sorted([*data, f"{folder}/0.npy", f"{folder}/1.npy", f"{folder}/2.npy"])
 
 
