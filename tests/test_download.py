@@ -157,7 +157,8 @@ def test_statuses(mirror: Mirror, status: int) -> None:
     """408, 429 and 5xx are tried again, no other status is; the next mirror is asked in any case."""
     mirror.answers[f"/bad{PATH}"] = status
     mirror.answers[PATH] = BODY
-    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], CacheOptions(timeouts=SHORT_TIMEOUTS)) == CONTENT
+    patient = CacheOptions(timeouts=Timeouts(attempts=2, backoff=0.01))
+    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], patient) == CONTENT
     again = status in (408, 429) or status >= 500
     assert mirror.requests == [f"/bad{PATH}"] * (2 if again else 1) + [PATH]
 

@@ -35,6 +35,8 @@ SCORES = RNG.normal(size=(N, 3)).astype(np.float32)
 PROBS = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
 LABELS = RNG.integers(0, 3, N)
 RUN = [sys.executable, "-m", "mnistloss"]
+HEARD = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); s.signal(s.SIGHUP, s.SIG_DFL); "
+"""Code that hears signals again which the process of the tests ignores, as under nohup."""
 
 
 @pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
@@ -173,7 +175,7 @@ def test_interrupted(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
     losses = tmp_path / "losses.npy"
     command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --loss nll"
-    code = "from mnistloss.cli import main; main()"
+    code = f"{HEARD}from mnistloss.cli import main; main()"
     for extra in ("", f" --reduction none --out {losses}"):
         process = subprocess.Popen(
             [sys.executable, "-c", code, *(command + extra).split()],
@@ -198,7 +200,7 @@ def test_terminated(how: signal.Signals, tmp_path: Path) -> None:
         stream.truncate(stream.tell() + rows * 40)
     np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
     command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --reduction none --out {tmp_path}/o.npz"
-    code = "from mnistloss.cli import run; run()"
+    code = f"{HEARD}from mnistloss.cli import run; run()"
     with subprocess.Popen([sys.executable, "-c", code, *command.split()], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         while process.poll() is None and not list(tmp_path.glob(".o.npz.*.tmp")):
@@ -215,13 +217,22 @@ def test_interrupted_at_the_start(tmp_path: Path) -> None:
     """Ctrl-C while the program is still being imported leaves no traceback either."""
     (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     found = subprocess.run(
-        [sys.executable, "-m", "mnistloss", "--version"],
+        [sys.executable, "-c", f"{HEARD}from mnistloss.__main__ import run; run()", "--version"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    """Under nohup the end of the session ends nothing."""
+    code = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from mnistloss import cli;"
+        "cli.main = lambda **_: os.kill(os.getpid(), signal.SIGHUP); cli.run()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_file_is_read_once_into_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

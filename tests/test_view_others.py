@@ -44,7 +44,7 @@ def test_the_course(y: np.ndarray) -> None:
     assert value(y, "course, batch version without delta") == pytest.approx(without, rel=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")
+@pytest.mark.filterwarnings("ignore:The y_pr.* values do not sum to one")
 def test_scikit_learn(y: np.ndarray) -> None:
     """log_loss clips by the epsilon of the dtype and does not normalise rows."""
     metrics = pytest.importorskip("sklearn.metrics")
