@@ -355,6 +355,19 @@ def test_netrc_is_not_sent(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.M
     assert "pw" not in str(caught.value)
 
 
+def test_the_file_is_asked_for_as_it_is(mirror: Mirror) -> None:
+    """No compression on the way is asked for, so that its length is that of the published file."""
+    asked: list[str | None] = []
+
+    def record(request: Request) -> None:
+        asked.append(request.headers.get("Accept-Encoding"))
+        send(request, BODY)
+
+    mirror.answers[PATH] = record
+    assert download(IMAGES, [mirror.url]) == CONTENT
+    assert asked == ["identity"]
+
+
 def test_secrets_stay_out_of_messages(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """User names and passwords of mirrors and proxies are not printed, not even in messages of libraries."""
     for url in ("https://user:secret@127.0.0.1:99999/", "https://user:sec/secret@127.0.0.1/", "http://u:secret[@::1/"):

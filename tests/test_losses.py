@@ -137,6 +137,19 @@ def test_fifty_digits_of_a_mean(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+def test_one_hot_rows_among_soft_rows(name: str, input: str) -> None:
+    """A row whose target is one class costs the same among soft rows as among labels."""
+    y, t = random_case(4, n=20)
+    y = softmax(np.log(y + 1e-3))
+    targets = np.vstack([one_hot(t), softmax(np.log(y))[::-1]])
+    rows = y if input == "probs" else np.log(y)
+    among = evaluate(np.vstack([rows, rows]), targets=targets, losses=[name], input=input, reduction="none")
+    alone = evaluate(rows, targets=t, losses=[name], input=input, reduction="none")
+    np.testing.assert_allclose(among.losses[name].values[:20], alone.losses[name].values, rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", LOSSES)
 @given(seed=seeds)
 def test_integer_targets_equal_one_hot(name: str, seed: int) -> None:
     """Labels and their one-hot rows give the same bits."""
