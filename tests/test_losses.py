@@ -146,7 +146,8 @@ def test_one_hot_rows_among_soft_rows(name: str, input: str) -> None:
     rows = y if input == "probs" else np.log(y)
     among = evaluate(np.vstack([rows, rows]), targets=targets, losses=[name], input=input, reduction="none")
     alone = evaluate(rows, targets=t, losses=[name], input=input, reduction="none")
-    np.testing.assert_allclose(among.losses[name].values[:20], alone.losses[name].values, rtol=1e-12, atol=1e-16)
+    costs, expected = np.array(among.losses[name].values), np.array(alone.losses[name].values)
+    np.testing.assert_allclose(costs[:20], expected, rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -180,6 +181,14 @@ def test_softmax_of_large_scores() -> None:
     """Scores whose exponentials overflow give correct probabilities."""
     np.testing.assert_allclose(softmax([1010.0, 1000.0, 990.0]), softmax([20.0, 10.0, 0.0]), rtol=1e-14)
     assert softmax([1e4, -1e4]).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("k", [255, 256, 300])
+def test_predicted_class_of_many(k: int) -> None:
+    """The largest of many outputs is found, and of equal ones the lowest class."""
+    y = np.eye(k)[::-1]
+    result = evaluate(np.maximum(y, np.roll(y, 1, axis=1)), targets=np.arange(k)[::-1], input="logits", losses="error")
+    assert result.accuracy.value == (k - 1) / k
 
 
 def test_ties_go_to_the_lowest_class() -> None:

@@ -127,6 +127,7 @@ def test_row_sums(probs: np.ndarray) -> None:
     result = on_5k(y, allow_unnormalized=True)
     assert result.losses["cee"].value == cross_entropy_error(y, LABELS)
     assert "|input:probs,unnormalized|" in str(result.signature)
+    assert "|input:labels|" in str(on_5k(LABELS, allow_unnormalized=True, losses="error").signature)
     y[5:8] = probs[5:8] * 1.0005
     assert on_5k(y).n == 1000
 

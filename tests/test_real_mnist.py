@@ -103,9 +103,8 @@ def test_views_of_the_book_network(book: Scores, realdata: Path) -> None:
     rows = {row.delta: row.cee for row in delta(book).rows}
     assert (rows[1e-7], rows[0]) == pytest.approx((CEE, NLL), rel=1e-14)
     assert rows[1e-2] == pytest.approx(0.1992633, abs=5e-8)
-    assert (histogram(book).median, histogram(book).share_of_costliest_twentieth) == pytest.approx(
-        (0.025572, 0.597), rel=1e-3
-    )
+    bars = histogram(book)
+    assert (bars.median, bars.share_of_costliest_twentieth) == pytest.approx((0.025572, 0.597), rel=1e-3)
     batches = lens(book, batch_size=300)
     assert (round(batches.batch_means, 4), batches.batches, batches.last) == (0.2266, 34, 100)
     values = {tool.name: value for tool, value, _ in others(book).rows()}
