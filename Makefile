@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+OLDEST := .venv-oldest
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo browser test lint types package check tables pictures bench clean
+.PHONY: help demo browser test oldest lint types package check tables pictures bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +38,16 @@ browser:  ## get what the tests in a browser need: Chromium, where root and apt-
 
 test: $(VENV)/.developing  ## pass the tests
 	$(BIN)/python -m pytest
+
+$(OLDEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(OLDEST)
+	sed -nE 's/^    "([a-z0-9-]+)>=([0-9.]+)",$$/\1==\2/p' pyproject.toml > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint $(OLDEST)/constraints.txt --editable '.[dev]'
+	@touch $@
+
+oldest: $(OLDEST)/.installed  ## pass the tests with the least allowed versions of all dependencies
+	$(OLDEST)/bin/python -m pytest --ignore tests/test_browser.py
 
 lint: $(VENV)/.developing  ## check style and format
 	$(BIN)/ruff check .
@@ -76,4 +87,4 @@ bench: $(BENCH)/.installed  ## measure speed beside what people would use instea
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(OLDEST) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

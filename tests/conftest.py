@@ -1,9 +1,12 @@
 """Fixtures: an empty cache of the test's own, no network beyond loopback, real data where it is."""
 
+import inspect
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +25,17 @@ Cli = Callable[..., Result]
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+RUNNER: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+"""What keeps the two streams apart in click 8.1; later ones do so by themselves."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say in one line what was skipped and why."""
+    reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
+    if reasons:
+        skipped = (f"{count} ({reason.removeprefix('Skipped: ')})" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"skipped: {', '.join(skipped)}")
 
 
 def scores_of(predictions: Predictions, data: DataOptions, keep: Sequence[str] = ALL_COLUMNS) -> Scores:
@@ -59,7 +73,7 @@ def cli() -> Cli:
 
     def run(*arguments: object, input: bytes | None = None) -> Result:
         words = [str(a) for a in arguments]
-        return CliRunner().invoke(main, words, input=input, catch_exceptions=False, prog_name="mnistloss")
+        return CliRunner(**RUNNER).invoke(main, words, input=input, catch_exceptions=False, prog_name="mnistloss")
 
     return run
 

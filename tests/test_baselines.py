@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mirror import Mirror
+from small_datasets import SMALL, put_up
 
 from mnistloss import baseline, evaluate, one_hot
+from mnistloss.datasets import catalog
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import ArgumentError
 from mnistloss.models.baselines import fit_baseline
@@ -22,11 +25,11 @@ def test_uniform_and_prior() -> None:
         assert result.losses["mse"].value == pytest.approx(0.45, rel=1e-14)
 
 
-def test_prior_is_the_share_of_each_class(real: object) -> None:
-    """On real MNIST the prior is that of the training split."""
-    y = baseline("prior")
-    assert y.shape == (10000, 10)
-    np.testing.assert_allclose(y[0, :3] * 60000, [5923, 6742, 5958], rtol=1e-12)
+def test_prior_is_the_share_of_each_class(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prior is that of the training split, also for the test split."""
+    put_up(mirror)
+    monkeypatch.setitem(catalog.DATASETS, "small", SMALL._replace(mirrors=(mirror.url,)))
+    np.testing.assert_array_equal(baseline("prior", dataset="small", split="test"), [[0.25, 0.25, 0.25, 0.25, 0]] * 4)
 
 
 def test_centroid_predicts_the_nearest_mean() -> None:

@@ -144,7 +144,9 @@ def test_svg_is_self_contained() -> None:
 
 def test_every_colour_can_be_restyled() -> None:
     """Each colour of a chart has a rule in STYLE, as fill and as stroke."""
-    for attribute, colour in re.findall(r'(fill|stroke)="(#\w+)"', charts.svg([FOUR])):
+    colours = set(re.findall(r'(fill|stroke)="(#\w+)"', charts.svg([FOUR])))
+    assert len(colours) > 4
+    for attribute, colour in colours:
         assert re.search(rf'\[{attribute}="{colour}"\] {{ {attribute}: var\(--[\w-]+, {colour}\) }}', charts.STYLE)
 
 

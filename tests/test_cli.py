@@ -16,6 +16,8 @@ import click
 import numpy as np
 import pytest
 from conftest import Cli
+from oracle import plain
+from planted import honest
 from rich.console import Console
 
 from mnistloss import LOSSES, cross_entropy_error, evaluate, one_hot
@@ -42,25 +44,22 @@ def process(*arguments: object, **options: object) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, check=False, **options)  # type: ignore[call-overload]  # handed through
 
 
-def test_main_job(cli: Cli, realdata: Path, real: Path) -> None:
-    """On real MNIST the published network's table and JSON have the known numbers."""
-    predictions = realdata / "predictions" / "book-network-probs.npy"
-    table = cli("eval", predictions).stdout
-    for text in (
-        "cee",
-        "0.2245437",
-        "delta 1e-7",
-        "mse",
-        "0.0495791",
-        "accuracy",
-        "0.9352",
-        "n = 10,000",
-        "mnist test",
-    ):
-        assert text in table
-    (found,) = json.loads(cli("eval", predictions, "--format", "json").stdout)["evaluations"]
-    assert found["losses"]["cee"]["value"] == pytest.approx(0.22454365154002318, rel=1e-12)
-    assert found["accuracy"]["value"] == 0.9352
+def test_main_job(cli: Cli, tmp_path: Path) -> None:
+    """The table and the JSON of honest predictions have the numbers of plain loops, and no hint."""
+    y, path = honest().probs.astype(float), tmp_path / "preds.npy"
+    np.save(path, y)
+    loss = {name: math.fsum(plain(name, *row, 1e-7) for row in zip(y, np.eye(10)[LABELS], strict=True)) / 1000
+            for name in ("cee", "mse", "error")}  # fmt: skip
+    output = cli("eval", path, *ON_5K).stdout
+    rows = {words[0]: words[1] for line in output.splitlines() if len(words := line.split()) > 1}
+    assert [rows[name] for name in ("cee", "mse")] == [f"{loss[name]:.7f}" for name in ("cee", "mse")]
+    assert rows["accuracy"] == f"{1 - loss['error']:.4f}".rstrip("0")
+    for text in ("delta 1e-7", "n = 1,000", "mnist-5k test"):
+        assert text in output
+    (found,) = json.loads(cli("eval", path, *ON_5K, "--format", "json").stdout)["evaluations"]
+    values = [found["losses"]["cee"]["value"], found["losses"]["mse"]["value"], 1 - found["accuracy"]["value"]]
+    assert values == pytest.approx(list(loss.values()), rel=1e-12)
+    assert found["hints"] == []
 
 
 def test_json(cli: Cli, preds: Path) -> None:
@@ -95,8 +94,8 @@ def test_standard_input(cli: Cli, preds: Path) -> None:
     expected = evaluate(preds, dataset="mnist-5k").losses["cee"].value
     within = cli("eval", "-", *ON_5K, "--format", "json", input=preds.read_bytes()).stdout
     outside = process("eval", "-", *ON_5K, "--format", "json", input=preds.read_bytes()).stdout
-    for output in (within, outside):
-        assert json.loads(output)["evaluations"][0]["losses"]["cee"]["value"] == expected
+    for text in (within, outside):
+        assert json.loads(text)["evaluations"][0]["losses"]["cee"]["value"] == expected
     assert process("eval", "-", *ON_5K, input=preds.read_bytes()[:-1]).returncode == 1
 
 
@@ -287,12 +286,6 @@ def test_partition(cli: Cli, tmp_path: Path) -> None:
     assert drawn[0].tolist() != list(range(300))
     again = cli(*common)
     assert (again.exit_code, "exists and is not an empty folder" in again.stderr) == (1, True)
-
-
-def test_sixty_thousand_at_a_hundred(cli: Cli, real: Path) -> None:
-    """The note's example: 60,000 at 100 are 600 batches."""
-    output = " ".join(cli("sample", "--partition", "--batch-size", 100).stdout.split())
-    assert "examples 60,000 batches 600 examples in a batch 100 examples in the last batch 100" in output
 
 
 def test_saved_batch_is_scored(cli: Cli, tmp_path: Path) -> None:

@@ -37,29 +37,6 @@ def test_embedded_digits_are_small() -> None:
     assert sum(path.stat().st_size for path in folder.glob("*.gz")) < 1_000_000
 
 
-def test_embedded_digits_are_the_first_of_mnist(real: Path) -> None:
-    """The embedded digits are the first 500 training images of each class, in the published order."""
-    full, train, test = load_split("mnist", "train"), load_split("mnist-5k", "train"), load_split("mnist-5k", "test")
-    for digit in range(10):
-        first = full.images[full.labels == digit][:500]
-        np.testing.assert_array_equal(train.images[digit::10], first[:400])
-        np.testing.assert_array_equal(test.images[digit::10], first[400:])
-
-
-def test_real_mnist_is_as_the_note_uses_it(real: Path) -> None:
-    """MNIST has the shapes, dtypes and labels of the course's note, and the published pixel sums."""
-    (x_train, t_train), (x_test, t_test) = load_mnist(normalize=True, one_hot_label=True)
-    assert (x_train.shape, t_train.shape) == ((60000, 784), (60000, 10))
-    assert (x_test.shape, t_test.shape) == ((10000, 784), (10000, 10))
-    assert x_train.dtype == np.float32
-    assert (x_train.min(), x_train.max()) == (0, 1)
-    assert t_train[:10].argmax(axis=1).tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert t_test.sum(axis=0).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    (x_train, t_train), (x_test, _) = load_mnist(normalize=False, flatten=False)
-    assert (x_train.shape, str(x_train.dtype), str(t_train.dtype)) == ((60000, 1, 28, 28), "uint8", "uint8")
-    assert (x_train.sum(dtype=np.int64), x_test.sum(dtype=np.int64)) == (1567298545, 264923200)
-
-
 def test_normalised_pixels_are_the_byte_over_255() -> None:
     """Pixels equal the course's `astype(np.float32) / 255.0` to the last bit."""
     (raw, _), _ = load_mnist(normalize=False, dataset="mnist-5k")

@@ -48,7 +48,8 @@ def test_console_blocks(
     monkeypatch.setenv("COLUMNS", "80")
     program, *arguments = shlex.split(command)
     assert program == "mnistloss", name
-    output = cli(*arguments).output.replace(str(real), "~/.cache/mnistloss")
+    done = cli(*arguments)
+    output = (done.stdout + done.stderr).replace(str(real), "~/.cache/mnistloss")
     assert tidy(output) == tidy(expected)
 
 

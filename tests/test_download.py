@@ -182,7 +182,8 @@ def test_statuses(mirror: Mirror, status: int) -> None:
     """408, 429 and 5xx are tried again, no other status is; the next mirror is asked in any case."""
     mirror.answers[f"/bad{PATH}"] = status
     mirror.answers[PATH] = BODY
-    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], CacheOptions(timeouts=SHORT_TIMEOUTS)) == CONTENT
+    patient = CacheOptions(timeouts=Timeouts(attempts=2, backoff=0.01))
+    assert download(IMAGES, [f"{mirror.url}/bad", mirror.url], patient) == CONTENT
     again = status in (408, 429) or status >= 500
     assert mirror.requests == [f"/bad{PATH}"] * (2 if again else 1) + [PATH]
 
@@ -383,6 +384,19 @@ def test_netrc_is_not_sent(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.M
         download(IMAGES, [mirror.url.replace("//", "//u:pw@")])
     assert credentials == [None, "Basic dTpwdw=="]
     assert "pw" not in str(caught.value)
+
+
+def test_the_file_is_asked_for_as_it_is(mirror: Mirror) -> None:
+    """No compression on the way is asked for, so that its length is that of the published file."""
+    asked: list[str | None] = []
+
+    def record(request: Request) -> None:
+        asked.append(request.headers.get("Accept-Encoding"))
+        send(request, BODY)
+
+    mirror.answers[PATH] = record
+    assert download(IMAGES, [mirror.url]) == CONTENT
+    assert asked == ["identity"]
 
 
 def test_secrets_stay_out_of_messages(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,30 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 from digits import LABELS, on_5k, refused
+from oracle import plain
+from planted import honest
 
 import mnistloss
 from mnistloss import cross_entropy_error, evaluate, mean_squared_error, one_hot, softmax
 from mnistloss.errors import ArgumentError, InputError
 
 
-def test_book_network(real: Path, realdata: Path) -> None:
-    """The published network has the losses that were computed independently in float64."""
-    result = evaluate(realdata / "predictions" / "book-network-probs.npy", losses=["cee", "mse", "nll"])
-    assert (result.n, result.classes, result.dataset, result.split) == (10000, 10, "mnist", "test")
-    assert result.losses["cee"].value == pytest.approx(0.22454365154002318, rel=1e-12)
-    assert result.losses["nll"].value == pytest.approx(0.22454422686446782, rel=1e-12)
-    assert result.losses["mse"].value == pytest.approx(0.049579113009651225, rel=1e-12)
-    assert result.accuracy.value == 0.9352
-    assert result.hints == ()
-
-
-def test_book_network_from_logits(real: Path, realdata: Path) -> None:
-    """Its raw scores give the same losses up to the rounding of the file, and exactly the same accuracy."""
-    result = evaluate(realdata / "predictions" / "book-network-logits.npy", input="logits", losses=["cee", "mse"])
-    assert result.losses["cee"].value == pytest.approx(0.22454422686446782, rel=1e-7)
-    assert result.losses["mse"].value == pytest.approx(0.049579113009651225, rel=1e-7)
-    assert result.accuracy.value == 0.9352
-    assert result.losses["cee"].signature.delta == 0
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_honest_predictions(k: int) -> None:
+    """Honest predictions cost what plain loops say, from probabilities and from raw scores, and get no hint."""
+    y, labels, data = honest(k)
+    y = y.astype(np.float64)
+    scores = np.log(y) + np.random.default_rng(k).normal(size=(len(y), 1))
+    for rows, kind, delta in ((y, "probs", 1e-7), (scores, "logits", 0.0)):
+        result = evaluate(rows, input=kind, losses=["cee", "nll", "mse"], **data)
+        for name, loss in result.losses.items():
+            costs = (plain(name, *row, delta) for row in zip(y, np.eye(k)[labels], strict=True))
+            assert loss.value == pytest.approx(math.fsum(costs) / len(y), rel=1e-12)
+        assert result.accuracy.value == np.mean(y.argmax(axis=1) == labels)
+        assert (result.losses["cee"].signature.delta, result.losses["mse"].signature.delta) == (delta, None)
+        assert result.hints == ()
 
 
 def test_evaluate_agrees_with_the_loss_functions(probs: np.ndarray, preds: Path) -> None:

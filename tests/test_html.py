@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import io
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,9 @@ import pytest
 from conftest import Cli
 from pages import Page
 from PIL import Image
+from planted import honest
 
+from mnistloss import evaluate
 from mnistloss.analysis.overview import Overview, build_report
 from mnistloss.analysis.view import NotAvailable
 from mnistloss.cli.output import with_options
@@ -128,11 +129,14 @@ def test_hostile_names_and_notes(overview: Overview) -> None:
     assert Page(html.render(overview, title="<i>\x07")).text["h1"] == ["<i>\\x07"]
 
 
-def test_same_input_same_bytes(overview: Overview) -> None:
+def test_same_input_same_bytes(preds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page has no date, no random id and no path but the given names."""
+    monkeypatch.chdir(preds.parent)
+    overview = build_report([preds.name], **OWN)
     first = html.render(overview)
     assert first == html.render(overview)
-    assert f"{Path.cwd()}{os.sep}" not in first
+    for folder in (preds.parent, Path(html.__file__).parents[2]):
+        assert str(folder) not in first
 
 
 def test_views_that_are_not_available(tmp_path: Path, cli: Cli) -> None:
@@ -234,13 +238,16 @@ def test_without_the_extra(
         html.render(overview)
 
 
-def test_book_network(real: Path, realdata: Path) -> None:
-    """The page of the book's network is a tenth of a megabyte and shows its loss, its accuracy and twenty digits."""
-    path = realdata / "predictions" / "book-network-probs.npy"
-    page = html.render(build_report([path]))
-    read = Page(page)
+def test_honest_predictions() -> None:
+    """A page is a tenth of a megabyte and shows the losses, the accuracy, and twenty digits from the costliest on."""
+    y = honest().probs
+    page = html.render(build_report([y], **OWN))
+    read, result = Page(page), evaluate(y, **OWN)
     assert 50_000 < len(page.encode()) < 200_000
-    assert read.text["strong"][:3] == ["0.2245437", "0.0495791", "0.9352"]
-    assert read.named("img")[0]["alt"] == "example 2293, labelled 9, predicted 6"
+    losses = [f"{loss.value:.7f}" for loss in result.losses.values()]
+    assert read.text["strong"][:3] == [*losses, f"{result.accuracy.value:.4f}".rstrip("0")]
+    costliest = y[np.arange(1000), LABELS].argmin()
+    labelled = f"example {costliest}, labelled {LABELS[costliest]}, predicted {y[costliest].argmax()}"
+    assert read.named("img")[0]["alt"] == labelled
     assert len(read.named("img")) == 20
     assert [figure["class"] for figure in read.named("svg") if figure.get("role") == "img"] == ["chart"] * 3

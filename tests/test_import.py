@@ -31,13 +31,6 @@ from mnistloss.errors import UnavailableError
 pytestmark = pytest.mark.usefixtures("small_datasets")
 
 
-def test_import_of_the_real_files(realdata: Path) -> None:
-    """The real files are recognised by their content, in any compression."""
-    files = fetch("mnist", source=realdata / "mnist").files
-    assert [item.origin for item in files] == ["disk"] * 4
-    assert load_split("mnist", "train", OFFLINE).labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-
-
 @pytest.fixture
 def on_disk(tmp_path: Path) -> Path:
     """The files of SMALL in sub-folders, as other tools keep them."""
@@ -71,21 +64,17 @@ def test_import_of_an_incomplete_folder(on_disk: Path) -> None:
 
 
 def test_import_of_something_else(tmp_path: Path) -> None:
-    """A file that cannot be used is named with the reason."""
+    """A file that cannot be used is named with the reason; a file of another dataset as such."""
     (tmp_path / "train-labels.gz").write_bytes(gzip.compress(b"other"))
     (empty := tmp_path / "empty").mkdir()
     with pytest.raises(UnavailableError, match=r"(?s)train-labels.gz: not a published file \(.*d9298a10"):
         fetch("small", source=tmp_path)
     with pytest.raises(UnavailableError, match="no file in it has a name like"):
         fetch("small", source=empty)
+    with pytest.raises(UnavailableError, match=r"t10k-labels.*gz: t10k-labels-idx1-ubyte of mnist-5k"):
+        fetch("small", source=cache.embedded_folder(catalog.MNIST_5K))
     with pytest.raises(UnavailableError, match="does not exist"):
         fetch("small", source=tmp_path / "nowhere")
-
-
-def test_import_says_which_dataset_a_file_is_of(realdata: Path) -> None:
-    """Files of another dataset are named as such."""
-    with pytest.raises(UnavailableError, match="train-labels-idx1-ubyte of mnist"):
-        fetch("fashion-mnist", source=realdata / "mnist")
 
 
 @pytest.fixture

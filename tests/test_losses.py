@@ -168,6 +168,20 @@ def test_fifty_digits_of_a_mean(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+def test_one_hot_rows_among_soft_rows(name: str, input: str) -> None:
+    """A row whose target is one class costs the same among soft rows as among labels."""
+    y, t = random_case(4, n=20)
+    y = softmax(np.log(y + 1e-3))
+    targets = np.vstack([one_hot(t), softmax(np.log(y))[::-1]])
+    rows = y if input == "probs" else np.log(y)
+    among = evaluate(np.vstack([rows, rows]), targets=targets, losses=[name], input=input, reduction="none")
+    alone = evaluate(rows, targets=t, losses=[name], input=input, reduction="none")
+    costs, expected = np.array(among.losses[name].values), np.array(alone.losses[name].values)
+    np.testing.assert_allclose(costs[:20], expected, rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", LOSSES)
 @given(seed=seeds)
 def test_integer_targets_equal_one_hot(name: str, seed: int) -> None:
     """Labels and their one-hot rows give the same bits."""
@@ -198,6 +212,14 @@ def test_softmax_of_large_scores() -> None:
     """Scores whose exponentials overflow give correct probabilities."""
     np.testing.assert_allclose(softmax([1010.0, 1000.0, 990.0]), softmax([20.0, 10.0, 0.0]), rtol=1e-14)
     assert softmax([1e4, -1e4]).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("k", [255, 256, 300])
+def test_predicted_class_of_many(k: int) -> None:
+    """The largest of many outputs is found, and of equal ones the lowest class."""
+    y = np.eye(k)[::-1]
+    result = evaluate(np.maximum(y, np.roll(y, 1, axis=1)), targets=np.arange(k)[::-1], input="logits", losses="error")
+    assert result.accuracy.value == (k - 1) / k
 
 
 def test_ties_go_to_the_lowest_class() -> None:

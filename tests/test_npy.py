@@ -156,7 +156,7 @@ def test_not_regular_files(tmp_path: Path) -> None:
         (tmp_path / "pipe", "a pipe or a device; to read from a pipe, name it -"),
         ("/dev/zero", "a pipe or a device"),
         (tmp_path / "missing.npy", "missing.npy: No such file or directory"),
-        ("a\0b", "embedded null byte"),
+        ("a\0b", "embedded null"),
     ):
         with pytest.raises(InputError, match=message), npy.open_npy(path):
             pass

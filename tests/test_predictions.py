@@ -42,7 +42,8 @@ def test_slightly_outside_is_accepted(probs: np.ndarray) -> None:
     assert on_5k(y).losses["cee"].infinite == 0
     y[0] = 0
     y[0, :2] = -9e-7, 1 + 9e-7
-    assert on_5k(y).losses["cee"].infinite == 1
+    for name in ("cee", "nll"):
+        assert on_5k(y, losses=[name]).losses[name].infinite == 1
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,7 @@ def test_row_sums(probs: np.ndarray) -> None:
     result = on_5k(y, allow_unnormalized=True)
     assert result.losses["cee"].value == cross_entropy_error(y, LABELS)
     assert "|input:probs,unnormalized|" in str(result.signature)
+    assert "|input:labels|" in str(on_5k(LABELS, allow_unnormalized=True, losses="error").signature)
     y[5:8] = probs[5:8] * 1.0005
     assert on_5k(y).n == 1000
 

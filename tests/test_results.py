@@ -49,6 +49,10 @@ def test_per_class(probs: np.ndarray) -> None:
         assert row.accuracy == pytest.approx(alone.accuracy.value)
     assert sum(row.shares["mse"] for row in rows) == pytest.approx(1)
     assert sum(row.n * row.losses["cee"] for row in rows) / 1000 == pytest.approx(result.losses["cee"].value)
+    one_infinite = probs.copy()
+    one_infinite[3, 3], one_infinite[3, 4] = 0, probs[3, 3] + probs[3, 4]
+    rows = on_5k(one_infinite, per_class=True, losses="nll").per_class or ()
+    assert [math.isnan(row.shares["nll"]) for row in rows] == [True] * 10
 
 
 def test_sums_by_class_and_batch(probs: np.ndarray, tmp_path: Path, cli: Cli) -> None:

@@ -96,6 +96,13 @@ def test_stratified_shares(counts: list[int], size: int, seed: int) -> None:
     assert np.abs(sizes - size * np.array(counts) / sum(counts)).max() < 1
 
 
+def test_stratified_ties_go_to_the_lower_class() -> None:
+    """Of classes with equal remainders the first ones get one example more, however many there are."""
+    labels = np.repeat(np.arange(100), np.resize([1, 2], 100))
+    drawn = labels[draw_stratified(labels, 60, words=Words(1))]
+    assert np.bincount(drawn, minlength=100).tolist() == [1 if c % 2 or c < 20 else 0 for c in range(100)]
+
+
 def test_stratified_without_replacement() -> None:
     """A draw of all examples without replacement holds each once."""
     labels = np.array([0, 0, 1, 2, 2, 2])

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Cli
+from small_datasets import DISTANT
 
 from mnistloss import evaluate
 from mnistloss.analysis.overview import build_report
 from mnistloss.arrays.checks import BLOCK
 from mnistloss.arrays.npy import NpyArray
-from mnistloss.datasets import catalog
+from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.fetch import import_files
 from mnistloss.errors import InputError
 from mnistloss.evaluation.evaluate import evaluate_many
@@ -34,6 +35,8 @@ SCORES = RNG.normal(size=(N, 3)).astype(np.float32)
 PROBS = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
 LABELS = RNG.integers(0, 3, N)
 RUN = [sys.executable, "-m", "mnistloss"]
+HEARD = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); s.signal(s.SIGHUP, s.SIG_DFL); "
+"""Code that hears signals again which the process of the tests ignores, as under nohup."""
 
 
 @pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
@@ -109,13 +112,13 @@ def test_standard_input_gives_what_the_file_gives(command: tuple[str, ...], tmp_
 
 
 def test_a_report_reads_everything_once(
-    tmp_path: Path, probs: np.ndarray, realdata: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, probs: np.ndarray, small_datasets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A report of three files opens each of them once, and the labels and the images of the split once."""
-    import_files(realdata / "mnist", catalog.MNIST, catalog.MNIST.select(), cache_dir=tmp_path)
+    """A report of three files opens each of them once, and images and labels once; a hint needs the other labels."""
+    import_files(cache.embedded_folder(catalog.MNIST_5K), DISTANT, DISTANT.select(), cache_dir=tmp_path)
     paths = [tmp_path / f"{number}.npy" for number in range(3)]
     for path in paths:
-        np.save(path, np.tile(probs, (10, 1)))
+        np.save(path, probs)
     opened, real_open = list[str](), os.open
 
     def counting(path: Any, *rest: Any, **options: Any) -> int:
@@ -123,14 +126,15 @@ def test_a_report_reads_everything_once(
         return real_open(path, *rest, **options)
 
     monkeypatch.setattr(os, "open", counting)
-    report = build_report(paths, cache_dir=tmp_path, download=False)
+    report = build_report(paths, dataset="distant", cache_dir=tmp_path, download=False)
     parts = [part for file in report.files for view in file.views.values() for part in view.parts()]
     assert parts
     assert report.comparison is not None
     assert report.comparison.parts()
     folder = tmp_path.name
-    files = [name for name in opened if name.startswith(("mnist/", f"{folder}/"))]
-    data = ["mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte"]
+    files = [name for name in opened if name.startswith(("distant/", f"{folder}/"))]
+    read = (*DISTANT.files["test"].values(), DISTANT.files["train"]["labels"])
+    data = [f"distant/{file.name}" for file in read]
     assert sorted(files) == sorted([*data, f"{folder}/0.npy", f"{folder}/1.npy", f"{folder}/2.npy"])
 
 
@@ -172,7 +176,7 @@ def test_interrupted(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
     losses = tmp_path / "losses.npy"
     command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --loss nll"
-    code = "from mnistloss.cli import main; main()"
+    code = f"{HEARD}from mnistloss.cli import main; main()"
     for extra in ("", f" --reduction none --out {losses}"):
         process = subprocess.Popen(
             [sys.executable, "-c", code, *(command + extra).split()],
@@ -197,7 +201,7 @@ def test_terminated(how: signal.Signals, tmp_path: Path) -> None:
         stream.truncate(stream.tell() + rows * 40)
     np.save(tmp_path / "t.npy", np.zeros(rows, np.uint8))
     command = f"eval {tmp_path}/y.npy --targets {tmp_path}/t.npy --input logits --reduction none --out {tmp_path}/o.npz"
-    code = "from mnistloss.cli import run; run()"
+    code = f"{HEARD}from mnistloss.cli import run; run()"
     with subprocess.Popen(
         [sys.executable, "-c", code, *command.split()], stderr=subprocess.PIPE, encoding="utf-8"
     ) as process:
@@ -216,13 +220,22 @@ def test_interrupted_at_the_start(tmp_path: Path) -> None:
     """Ctrl-C while the program is still being imported leaves no traceback either."""
     (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "utf-8")
     found = subprocess.run(
-        [sys.executable, "-m", "mnistloss", "--version"],
+        [sys.executable, "-c", f"{HEARD}from mnistloss.__main__ import run; run()", "--version"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    """Under nohup the end of the session ends nothing."""
+    code = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from mnistloss import cli;"
+        "cli.main = lambda **_: os.kill(os.getpid(), signal.SIGHUP); cli.run()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_file_is_read_once_into_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,10 +56,11 @@ def test_quantile() -> None:
 
 
 def test_wilson_interval() -> None:
-    """Wilson's interval for 8 of 10, for all and for none."""
+    """Wilson's interval for 8 and 2 of 10, 1 of 100, for all and for none."""
     assert wilson_interval(0.8, 10, 0.95) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
     assert wilson_interval(1.0, 10, 0.95) == pytest.approx((0.7224672, 1.0), abs=1e-6)
     assert wilson_interval(0.0, 10, 0.95)[0] == 0
+    assert wilson_interval(0.01, 100, 0.95) == pytest.approx((0.0017674, 0.0544862), abs=1e-6)
     assert wilson_interval(0.2, 10, 0.95) == pytest.approx((0.0566822, 0.5098375), abs=1e-6)
 
 

@@ -31,13 +31,6 @@ def test_the_file_gives_the_number(preds: Path) -> None:
             assert not verify(result.signature, preds, value=wrong).verified
 
 
-@pytest.mark.parametrize(("written", "agrees"), [("0.22454365154002318", True), ("0.2245", True), ("0.2246", False)])
-def test_numbers_of_the_book_network(written: str, agrees: bool, real: Path, realdata: Path) -> None:
-    """A value that was computed independently agrees though its last bits differ; a wrong last digit does not."""
-    path = realdata / "predictions" / "book-network-probs.npy"
-    assert verify(evaluate(path).losses["cee"].signature, path, value=written).verified is agrees
-
-
 def test_files_that_cannot_be_scored_like_that(tmp_path: Path, preds: Path, probs: np.ndarray, cli: Cli) -> None:
     """Other numbers of rows or columns, and other input, are differences: no, and why, in JSON too; no file is none."""
     signature = str(evaluate(preds, dataset="mnist-5k").signature)

@@ -1,14 +1,13 @@
 """The view `calibration`: bins, Brier decomposition and temperature, against loops, scikit-learn and scipy."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import scores_of
 
-from mnistloss import evaluate, softmax
-from mnistloss.analysis.calibration import MAX_TEMPERATURE, Calibration, best_temperature, calibration
+from mnistloss import softmax
+from mnistloss.analysis.calibration import MAX_TEMPERATURE, best_temperature, calibration
 from mnistloss.document import Lines, charts
 from mnistloss.errors import InputError
 from mnistloss.evaluation.targets import DataOptions
@@ -159,18 +158,3 @@ def test_one_bin_and_rows_that_do_not_sum_to_one(probs: np.ndarray) -> None:
     assert calibration(scores_of(probs, options)).ece > 0
     with pytest.raises(InputError, match="predictions: some rows do not sum to 1; calibration needs"):
         calibration(scores_of(0.9 * probs, options))
-
-
-def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network, from probabilities and from logits: calibration error, temperature and cost."""
-    results: list[Calibration] = []
-    for name in ("probs", "logits"):
-        path = realdata / "predictions" / f"book-network-{name}.npy"
-        results.append(calibration(scores_of(path, DataOptions(input=name))))
-        assert results[-1].nll == evaluate(path, input=name, losses=["nll"]).losses["nll"].value
-    assert results[0].ece == pytest.approx(0.025630212, rel=1e-6)
-    assert results[0].fit.temperature == pytest.approx(0.8585003, rel=1e-6)
-    assert results[0].as_dict()["cost"] == pytest.approx(
-        {"in_sample": 0.004989004, "cross_fitted": 0.004967502}, rel=1e-5
-    )
-    assert results[1].fit.temperature == pytest.approx(results[0].fit.temperature, rel=1e-5)

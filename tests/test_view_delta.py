@@ -1,7 +1,6 @@
 """The view `delta`: the mean cee with other deltas, also where all predictions are 0 or 1."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,14 +66,3 @@ def test_soft_targets_and_classes() -> None:
     assert sentence(result).startswith("No term is infinite")
     with pytest.raises(InputError, match="predicted classes"):
         delta(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
-
-
-def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network: the published values with and without delta; logits give the same."""
-    folder = realdata / "predictions"
-    rows = {row.delta: row.cee for row in delta(scores_of(folder / "book-network-probs.npy", DataOptions())).rows}
-    assert rows[1e-7] == pytest.approx(0.22454365154002318, rel=1e-14)
-    assert rows[0] == pytest.approx(0.22454422686446782, rel=1e-14)
-    assert rows[1e-2] == pytest.approx(0.1992633, abs=5e-8)
-    logits = delta(scores_of(folder / "book-network-logits.npy", DataOptions(input="logits"))).rows
-    assert [row.cee for row in logits] == pytest.approx(list(rows.values()), rel=1e-6)

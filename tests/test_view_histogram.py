@@ -10,7 +10,7 @@ from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.histogram import histogram
-from mnistloss.document import Bars, Lines
+from mnistloss.document import Bars
 from mnistloss.errors import InputError
 from mnistloss.evaluation.targets import DataOptions
 
@@ -78,15 +78,3 @@ def test_plot_draws_the_chart(tmp_path: Path, cli: Cli, preds: Path) -> None:
     result = cli("inspect", "histogram", preds, "--dataset", "mnist-5k", "--plot", tmp_path / "h.svg")
     assert result.stderr == f"drawn to {tmp_path / 'h.svg'}\n"
     assert "cee of an example, in nats" in (tmp_path / "h.svg").read_text("utf-8")
-
-
-def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network half the digits cost 0.0256 or less, and the costliest 500 make up 59.7 % of the loss."""
-    result = histogram(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    assert (result.median, result.share_of_costliest_twentieth) == pytest.approx((0.025572, 0.597), rel=1e-3)
-    lines = result.parts()[-1]
-    assert isinstance(lines, Lines)
-    assert lines.lines == (
-        "Half of the examples cost 0.025572 or less.",
-        "The 500 costliest of them, 5.0%, make up 59.7% of the loss.",
-    )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,30 @@ import pytest
 from conftest import Cli, scores_of
 
 from mnistloss import evaluate
-from mnistloss.analysis.label_errors import labels
-from mnistloss.datasets.catalog import MNIST_TEST_ERRORS, known_errors
-from mnistloss.datasets.load import load_split
+from mnistloss.analysis import label_errors
+from mnistloss.analysis import worst as worst_module
+from mnistloss.analysis.label_errors import Labels, labels
+from mnistloss.analysis.worst import worst
+from mnistloss.datasets.catalog import MNIST_TEST_ERRORS, LabelError, known_errors
 from mnistloss.document import Lines
 from mnistloss.evaluation.targets import DataOptions
 
-BOOK = "predictions/book-network-probs.npy"
+LABELS = np.arange(1000) % 10
+OWN = DataOptions(dataset="mnist-5k")
+ERRORS = {
+    error.index: error
+    for error in (LabelError(47, 7, 9, (0, 5, 0)), LabelError(320, 0, 6, (2, 3, 0)), LabelError(729, 9, 4, (1, 1, 3)))
+}
+"""Label errors of the embedded digits, as if reviewers had found them."""
 
 
-def test_table_is_the_published_one(realdata: Path) -> None:
-    """The list of errors equals the published reviews, field by field."""
-    published = json.loads((realdata / "mnist-label-errors.json").read_text("utf-8"))["errors"]
-    ours = [(e.index, e.label, e.suggestion, *e.votes) for e in MNIST_TEST_ERRORS]
-    assert ours == [(e["index"], e["label"], e["suggested"], *e["votes"].values()) for e in published]
+@pytest.fixture
+def errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def known(*split: str | None) -> dict[int, LabelError]:
+        return ERRORS if split == ("mnist-5k", "test") else {}
+
+    for module in (label_errors, worst_module):
+        monkeypatch.setattr(module, "known_errors", known)
 
 
 def test_table_keeps_its_rule() -> None:
@@ -30,58 +41,61 @@ def test_table_keeps_its_rule() -> None:
     assert len({error.index for error in MNIST_TEST_ERRORS}) == len(MNIST_TEST_ERRORS) == 15
     assert all(error.votes[0] < 3 and sum(error.votes) == 5 for error in MNIST_TEST_ERRORS)
     assert all(error.label != error.suggestion for error in MNIST_TEST_ERRORS)
+    assert [*known_errors("mnist", "test")] == [error.index for error in MNIST_TEST_ERRORS]
+    assert not known_errors("mnist", "train")
 
 
-def test_labels_are_those_of_the_test_set(real: Path) -> None:
-    """Each listed label is the one in the published file."""
-    published = load_split("mnist", "test").labels
-    assert [published[error.index] for error in MNIST_TEST_ERRORS] == [error.label for error in MNIST_TEST_ERRORS]
-
-
-def test_book_network(real: Path, realdata: Path) -> None:
+@pytest.mark.usefixtures("errors")
+def test_means_and_share(probs: np.ndarray) -> None:
     """The three means equal `evaluate` with those labels; the share equals that of a plain loop."""
-    y = np.load(realdata / BOOK)
-    result = labels(scores_of(y, DataOptions()))
-    t = load_split("mnist", "test").labels.copy()
-    errors = known_errors("mnist", "test")
-    others = [i for i in range(10000) if i not in errors]
-    suggested = t.copy()
-    for i, error in errors.items():
+    result = labels(scores_of(probs, OWN))
+    others = [i for i in range(1000) if i not in ERRORS]
+    suggested = LABELS.copy()
+    for i, error in ERRORS.items():
         suggested[i] = error.suggestion
-    assert result.means["cee"] == pytest.approx((0.22454365154002, 0.22135911507914, 0.22261602816688), rel=1e-12)
     for name in ("cee", "error"):
         expected = [
             evaluate(rows, targets=targets, losses=[name]).losses[name].value
-            for rows, targets in ((y, t), (y[others], t[others]), (y, suggested))
+            for rows, targets in ((probs, LABELS), (probs[others], LABELS[others]), (probs, suggested))
         ]
         np.testing.assert_allclose(np.array(result.means[name], float), expected, rtol=1e-12)
-    costs = {i: -math.log(float(y[i, t[i]]) + 1e-7) for i in range(10000)}
-    assert result.share == pytest.approx(math.fsum(costs[i] for i in errors) / math.fsum(costs.values()), rel=1e-12)
-    assert [e.as_labelled for e in result.errors] == pytest.approx([costs[i] for i in errors], rel=1e-12)
-    corrected = [-math.log(float(y[i, error.suggestion]) + 1e-7) for i, error in errors.items()]
+    costs = {i: -math.log(float(probs[i, LABELS[i]]) + 1e-7) for i in range(1000)}
+    assert result.share == pytest.approx(math.fsum(costs[i] for i in ERRORS) / math.fsum(costs.values()), rel=1e-12)
+    assert [e.as_labelled for e in result.errors] == pytest.approx([costs[i] for i in ERRORS], rel=1e-12)
+    corrected = [-math.log(float(probs[i, error.suggestion]) + 1e-7) for i, error in ERRORS.items()]
     assert [e.as_suggested for e in result.errors] == pytest.approx(corrected, rel=1e-12)
 
 
-def test_examples_by_indices(real: Path, realdata: Path) -> None:
+@pytest.mark.usefixtures("errors")
+def test_costliest_examples_that_are_label_errors(probs: np.ndarray) -> None:
+    """The view `worst` marks them, and no others."""
+    costliest = worst(scores_of(probs, OWN), k=1000).examples
+    assert {example.index for example in costliest if example.label_known_wrong} == ERRORS.keys()
+    assert sum(example.label_known_wrong is False for example in costliest) == 997
+
+
+@pytest.mark.usefixtures("errors")
+def test_examples_by_indices(probs: np.ndarray) -> None:
     """With indices, each occurrence of an error counts; if all are errors, no example is left without them."""
-    y = np.load(realdata / BOOK)
-    indices = np.array([947, 3, 947, 9729])
-    result = labels(scores_of(y[indices], DataOptions(split="test", indices=indices)))
-    assert [e.error.index for e in result.errors] == [947, 947, 9729]
-    assert result.means["error"][1] in (0.0, 1.0)
-    only = labels(scores_of(y[[947]], DataOptions(split="test", indices=np.array([947]))))
+
+    def of(*indices: int) -> Labels:
+        rows = np.array(indices)
+        return labels(scores_of(probs[rows], replace(OWN, split="test", indices=rows)))
+
+    result = of(47, 3, 47, 729)
+    assert [e.error.index for e in result.errors] == [47, 47, 729]
+    assert result.means["error"][1] == float(probs[3].argmax() != 3)
+    only = of(47)
     assert only.share == pytest.approx(1)
     assert only.as_dict()["means"]["cee"]["without_these"] is None
-    (line,) = labels(scores_of(y[[3]], DataOptions(split="test", indices=np.array([3])))).parts()
-    assert line == Lines(("None of the 15 known label errors is among these examples (n = 1).",))
+    assert of(3).parts() == [Lines(("None of the 3 known label errors is among these examples (n = 1).",))]
 
 
-def test_predicted_classes(real: Path, realdata: Path) -> None:
+@pytest.mark.usefixtures("errors")
+def test_predicted_classes() -> None:
     """Predicted classes have the error rate only, no cee."""
-    classes = np.load(realdata / BOOK).argmax(axis=1)
-    result = labels(scores_of(classes, DataOptions(input="labels")))
-    assert list(result.means) == ["error"]
-    assert result.means["error"] == pytest.approx((0.0648, 635 / 9985, 0.0639), rel=1e-12)
+    result = labels(scores_of(LABELS, replace(OWN, input="labels")))
+    assert result.means == {"error": (0, 0, 3 / 1000)}
 
 
 @pytest.mark.parametrize("other", [DataOptions(dataset="mnist-5k"), DataOptions(targets=np.arange(1000) % 10)])
@@ -95,10 +109,11 @@ def test_other_data_has_no_such_list(other: DataOptions, probs: np.ndarray) -> N
     assert lines.lines[0] == "No label errors are known for these labels."
 
 
-def test_json_of_an_infinite_loss(cli: Cli, real: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("errors")
+def test_json_of_an_infinite_loss(cli: Cli, tmp_path: Path) -> None:
     """One-hot predictions of the given labels without delta cost infinity as suggested, null in JSON."""
-    np.save(tmp_path / "y.npy", np.eye(10)[load_split("mnist", "test").labels])
-    result = cli("inspect", "labels", tmp_path / "y.npy", "--delta", "0", "--format", "json")
+    np.save(tmp_path / "y.npy", np.eye(10)[LABELS])
+    result = cli("inspect", "labels", tmp_path / "y.npy", "--dataset", "mnist-5k", "--delta", "0", "--format", "json")
     view = json.loads(result.stdout, parse_constant=pytest.fail)["views"]["labels"]
     assert view["means"]["cee"] == {"as_labelled": 0.0, "without_these": 0.0, "as_suggested": None}
     assert (view["share_of_loss"], view["errors"][0]["as_suggested"]) == (None, None)

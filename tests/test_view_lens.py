@@ -136,10 +136,3 @@ def test_equal_losses() -> None:
     assert result.counts.tolist() == [100]
     (chart,) = charts(result.parts())
     assert [curve.name for curve in chart.curves] == ["mini-batches", "all examples"]
-
-
-def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network with batches of 300, the mean of batch means is 0.2266 and the mean 0.2245."""
-    result = lens(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()), batch_size=300)
-    assert (round(result.batch_means, 4), round(result.full, 4)) == (0.2266, 0.2245)
-    assert (result.batches, result.last) == (34, 100)

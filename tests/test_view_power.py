@@ -75,11 +75,3 @@ def test_predicted_classes() -> None:
     """For predicted classes the loss is the error; if all are right, one example is enough."""
     result = power(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
     assert (result.loss, result.s, result.designs[0].examples_needed) == ("error", 0.0, 1)
-
-
-def test_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network, 10,000 examples detect 0.005 only if the losses correlate by 0.99."""
-    result = power(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()))
-    assert [design.examples_needed for design in result.designs] == [284747, 142374, 28475, 2848]
-    detectable = [design.detectable_difference for design in result.designs]
-    assert detectable == pytest.approx([0.0266808, 0.0188662, 0.0084372, 0.0026681], abs=5e-8)

@@ -1,7 +1,5 @@
 """The view `worst`: the costliest examples and their share of the loss."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from conftest import scores_of
@@ -94,14 +92,3 @@ def test_worst_refuses_soft_targets_and_classes() -> None:
         worst(scores_of([[0.5, 0.5]], DataOptions(targets=[[0.5, 0.5]])))
     with pytest.raises(InputError, match="predicted classes"):
         worst(scores_of(LABELS, DataOptions(dataset="mnist-5k", input="labels")))
-
-
-def test_worst_of_the_book_network(real: Path, realdata: Path) -> None:
-    """On the book's network the ten costliest are no known label errors; among the 200 costliest are six."""
-    result = worst(scores_of(realdata / "predictions" / "book-network-probs.npy", DataOptions()), k=200).examples
-    assert [example.index for example in result[:10]] == [2293, 6505, 1500, 5642, 6172, 2607, 5734, 9009, 4289, 1247]
-    first = result[0]
-    assert (first.label, first.predicted, first.label_known_wrong) == (9, 6, False)
-    assert (first.probability, first.loss) == pytest.approx((1.1129672202514485e-4, 9.102412656172021), rel=1e-12)
-    assert (first.share, result[9].cumulative) == pytest.approx((0.004053738591, 0.033111872378), rel=1e-9)
-    assert [example.index for example in result if example.label_known_wrong] == [3520, 6651, 1901, 9729, 9679, 2654]

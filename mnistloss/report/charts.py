@@ -147,8 +147,10 @@ def _draw(axes: Axes, chart: Chart) -> None:
     _tick(axes.xaxis, log=chart.x.log)
     _tick(axes.yaxis, log=chart.y.log)
     if len(lines) > 1:
-        names = [shown(curve.name) for curve in chart.curves]
-        axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines))
+        names = ["-"] * len(lines)  # matplotlib 3.9 leaves out names that start with _
+        legend = axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines))
+        for text, curve in zip(legend.get_texts(), chart.curves, strict=True):
+            text.set_text(shown(curve.name))
 
 
 def _tick(axis: MplAxis, *, log: bool) -> None:
