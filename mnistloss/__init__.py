@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mnistloss.analysis.compare import compare as compare
     from mnistloss.analysis.example import explain_example as explain_example
     from mnistloss.analysis.gap import gap as gap
+    from mnistloss.analysis.runs import compare_runs as compare_runs
+    from mnistloss.analysis.runs import evaluate_runs as evaluate_runs
     from mnistloss.analysis.verify import verify as verify
     from mnistloss.arrays.checks import one_hot as one_hot
     from mnistloss.datasets.load import load_mnist as load_mnist
@@ -38,8 +40,10 @@ _HOMES = {
     "baseline": "models.baselines",
     "batches": "sampling.sampling",
     "compare": "analysis.compare",
+    "compare_runs": "analysis.runs",
     "cross_entropy_error": "losses.losses",
     "evaluate": "evaluation.evaluate",
+    "evaluate_runs": "analysis.runs",
     "explain_accuracy": "models.loss_landscape",
     "explain_example": "analysis.example",
     "explain_learning": "models.learning_curve",

@@ -61,10 +61,11 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Axis:
-    """A quantity with its unit, on a linear or logarithmic scale."""
+    """A quantity with its unit, on a linear or logarithmic scale, or names at the places 1, 2 and so on."""
 
     label: str
     log: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def test_json(cli: Cli, preds: Path) -> None:
     ]  # fmt: skip
     assert list(found["losses"]["cee"]) == [
         "value", "reduction", "stderr", "ci", "confidence", "infinite", "signature", "references", "skill",
-        "interval",
+        "interval", "reliability",
     ]  # fmt: skip
     assert [batch["n"] for batch in found["batches"]] == [300, 300, 300, 100]
 
@@ -388,7 +388,7 @@ def test_file_names_that_look_like_markup(tmp_path: Path, preds: Path) -> None:
     assert b"\x1b" not in done.stdout
     assert b"\x1b" not in process("eval", f"{path}x").stderr
     gated = process("eval", path, path, *ON_5K, "--fail-if", "n>0")
-    compared = process("compare", path, path, *ON_5K, "--flips", 9, "--bootstrap", 9)
+    compared = process("compare", path, path, *ON_5K)
     inspected = process("inspect", "confusion", path, *ON_5K)
     verified = process("verify", str(evaluate(path, dataset="mnist-5k").signature), path)
     for done in (gated, compared, inspected, verified):

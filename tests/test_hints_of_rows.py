@@ -325,7 +325,7 @@ def test_identical_predictions(tmp_path: Any) -> None:
     identical = [[h.evidence for h in r.hints if h.name == "identical-predictions"] for r in results]
     named = [f"every row has the same numbers as in {tmp_path / 'a.npy'}"]
     assert identical == [[], named, [], named]
-    compared = compare(*paths[:3], dataset="mnist-5k", flips=9, bootstrap=9)
+    compared = compare(*paths[:3], dataset="mnist-5k")
     hints = {file.predictions: [h.name for h in file.hints] for file in compared.files}
     assert hints == {str(paths[0]): [], str(paths[1]): ["identical-predictions"], str(paths[2]): []}
 

@@ -79,20 +79,20 @@ by class
 """
 
 CSV = """\
-predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share,interval,draws,seed,hints
-runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,normal,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,normal,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,mean,,,,,,,,,,0.114,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,mean,,,,,,,,,,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,,something is odd; look at it"""  # noqa: E501 - as it is written
+predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share,interval,draws,seed,reliability,hints
+runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,hall,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,hall,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,mean,,,,,,,,,,0.114,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,mean,,,,,,,,,,,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,,,something is odd; look at it
+runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,,,something is odd; look at it"""  # noqa: E501 - as it is written
 
 MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
 |---|---|---:|---|---:|---:|---:|---:|---:|---|
-| runs/\[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0 | 0.0067341 | 0.211345 | 0.2377422 | normal |
-| runs/\[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | 3 | - | - | - | normal |
+| runs/\[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0 | 0.0067341 | 0.211345 | 0.2377422 | hall |
+| runs/\[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | 3 | - | - | - | hall |
 | runs/\[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | - | 0.930206 | 0.939859 | wilson |
 
 | for reference | cee | nll |
@@ -120,8 +120,8 @@ by class
 
 LATEX = r"""\begin{tabular}{llrlrrrrrl}
 predictions & data & n & measure & value & infinite & std. error & 95 \% from & to & interval \\ \hline
-\_\#\textbackslash{} & mnist test & 1,000 & cee & 0.22454365154002318 & 0 & 0.0067341 & 0.211345 & 0.2377422 & normal \\
-\_\#\textbackslash{} & mnist test & 1,000 & nll & infinite & 3 & - & - & - & normal \\
+\_\#\textbackslash{} & mnist test & 1,000 & cee & 0.22454365154002318 & 0 & 0.0067341 & 0.211345 & 0.2377422 & hall \\
+\_\#\textbackslash{} & mnist test & 1,000 & nll & infinite & 3 & - & - & - & hall \\
 \_\#\textbackslash{} & mnist test & 1,000 & accuracy & 0.9352 & - & - & 0.930206 & 0.939859 & wilson \\
 \end{tabular}
 \par by class
@@ -193,13 +193,26 @@ def test_table() -> None:
 
 def test_bootstrap_in_the_table() -> None:
     """The heading names bootstrap intervals, and the confidence is not rounded to 100 %."""
-    losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], draws=2000, seed=1, confidence=0.9999999)}
+    cee = replace(RESULT.losses["cee"], interval="bootstrap", draws=2000, seed=1, confidence=0.9999999)
+    losses = {**RESULT.losses, "cee": cee}
     text = printed(tables.evaluation(replace(PLAIN, losses=losses)))
     assert text.startswith(BOOTSTRAP)
-    assert "\nBootstrap: percentiles of 2,000 samples, seed 1\ncee|" in text
+    assert "\nBootstrap-t of 2,000 samples, seed 1\ncee|" in text
     rows = (formats.to_csv([replace(PLAIN, losses=losses)]), formats.to_markdown([replace(PLAIN, losses=losses)]))
-    assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1,")
+    assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1,,")
     assert rows[1].splitlines()[2].endswith("| bootstrap of 2,000, seed 1 |")
+
+
+def test_reliability_in_the_table() -> None:
+    """Why an interval is not reliable stands in a sentence below the table, and in the row of CSV."""
+    note = "3 of 100 examples carry 97 % of the cee"
+    losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], reliability=note)}
+    result = replace(PLAIN, losses=losses)
+    assert f"\nNot reliable: {note}.\n" in printed(tables.evaluation(result))
+    assert f"\nb.npy, not reliable: {note}.\n" in printed(
+        tables.evaluations([PLAIN, replace(result, predictions="b.npy")])
+    )
+    assert formats.to_csv([result]).splitlines()[1].endswith(f",{note},")
 
 
 def test_several_files() -> None:

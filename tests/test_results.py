@@ -103,7 +103,7 @@ def test_one_example_has_no_interval() -> None:
 
 
 def test_bootstrap(probs: np.ndarray) -> None:
-    """Bootstrap intervals are reproducible by their seed, near the normal ones, and scaled like the value."""
+    """Bootstrap intervals are reproducible by their seed, near Hall's, and scaled like the value."""
     normal, one, again, other = (
         on_5k(probs, bootstrap=b, seed=s).losses["cee"].ci for b, s in ((0, 0), (2000, 1), (2000, 1), (2000, 2))
     )
@@ -114,7 +114,7 @@ def test_bootstrap(probs: np.ndarray) -> None:
     result = on_5k(probs, bootstrap=2000, seed=1, reduction="sum")
     document = result.losses["cee"].as_dict()
     assert (document["interval"], document["draws"], document["seed"]) == ("bootstrap", 2000, 1)
-    assert (on_5k(probs).losses["cee"].as_dict()["interval"], result.accuracy.interval) == ("normal", "wilson")
+    assert (on_5k(probs).losses["cee"].as_dict()["interval"], result.accuracy.interval) == ("hall", "wilson")
     total = result.losses["cee"].ci
     assert total == pytest.approx((1000 * one[0], 1000 * one[1]), rel=1e-12)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mnistloss import evaluate
 from mnistloss.errors import ArgumentError
-from mnistloss.stats import Moments, normal_interval, quantile, wilson_interval
+from mnistloss.stats import Moments, hall_interval, quantile, wilson_interval
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=60)
 
@@ -41,10 +41,21 @@ def test_losses_whose_sum_overflows_count_as_infinite() -> None:
     assert result.losses["cee"].infinite == 4
 
 
+@pytest.mark.parametrize("scale", [1e-160, 1e-110, 1e-40, 1e50, 1e120, 1e139])
+def test_skewness_of_tiny_and_huge_values(scale: float) -> None:
+    """Neither cubes that overflow nor such that vanish raise; without a third moment there is no interval."""
+    blocks = [np.array([0.0, 1.0, 5.0]) * scale, np.array([2.0, 9.0]) * scale]
+    moments = Moments.merged(map(Moments.of, blocks))
+    ends = hall_interval(moments.mean, moments.stderr, moments.skewness_of_mean, 0.95)
+    if 1e-100 < scale < 1e100:
+        assert moments.skewness_of_mean == pytest.approx(123.84 / 53.2**1.5)
+    assert (ends is None) == (scale > 1e100)
+
+
 def test_one_value_has_no_standard_error() -> None:
     """A single example has no standard error and no interval."""
     assert Moments.of(np.array([2.0])).stderr is None
-    assert normal_interval(2.0, None, 0.95) is None
+    assert hall_interval(2.0, None, 0.0, 0.95) is None
 
 
 def test_quantile() -> None:
@@ -77,7 +88,7 @@ def test_intervals_cover() -> None:
 
 def _interval(row: np.ndarray) -> tuple[float, float]:
     moments = Moments.of(row)
-    interval = normal_interval(moments.mean, moments.stderr, 0.95)
+    interval = hall_interval(moments.mean, moments.stderr, moments.skewness_of_mean, 0.95)
     assert interval is not None
     return interval
 

@@ -20,7 +20,7 @@ def test_soft_targets_are_used_as_given() -> None:
     assert result.losses["error"].value == pytest.approx((0.1 + 0.5) / 2)
     assert result.losses["cee"].value == pytest.approx(-np.sum(t * np.log(y + 1e-7)) / 2)
     error = result.losses["error"]
-    assert result.accuracy.interval == "normal"
+    assert result.accuracy.interval == "hall"
     assert error.ci is not None
     assert result.accuracy.ci == pytest.approx((max(0, 1 - error.ci[1]), min(1, 1 - error.ci[0])))
     assert evaluate(y[:1], targets=t[:1]).accuracy.ci is None

@@ -36,7 +36,7 @@ COMMANDS = {
     "eval of one": ("eval", FILE, *ON_5K, "--per-class", "--batch-size", "70", *ALL_LOSSES),
     "eval of two": ("eval", FILE, NARROW_NAME, *ON_5K, "--per-class", *ALL_LOSSES),
     "eval with hints": ("eval", "reversed.npy", FILE, *ON_5K),
-    "compare": ("compare", FILE, NARROW_NAME, "reversed.npy", *ON_5K, "--flips", "99", "--bootstrap", "99"),
+    "compare": ("compare", FILE, NARROW_NAME, "reversed.npy", *ON_5K, "--flips", "99"),
     "gap": ("gap", "train.npy", FILE, *ON_5K),
     "verify": ("verify", SIGNATURE, FILE),
     **{f"inspect {view}": ("inspect", view, FILE, *ON_5K) for view in VIEWS},

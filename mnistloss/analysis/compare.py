@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Hint, hint_lines, identical_predictions
-from mnistloss.evaluation.scoring import Predictions, Scores, score
+from mnistloss.evaluation.scoring import MIN_WRONG, Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader
 from mnistloss.formatting import difference_cells, shown
@@ -25,10 +25,11 @@ from mnistloss.losses.losses import LOSSES, find_loss
 from mnistloss.stats import (
     Interval,
     Moments,
-    bootstrap_intervals,
+    hall_interval,
+    hall_p,
     holm,
+    is_too_skewed,
     mcnemar_p,
-    normal_interval,
     quantile,
     sign_flip_p,
 )
@@ -85,43 +86,44 @@ class Case:
 class Difference:
     """The losses of predictions minus the baseline's, example by example; below zero is better.
 
-    stderr, ci: of the mean, None for one example. bootstrap_ci: the percentile interval. p: of the sign-flip test,
-    from all sign patterns if exact; p_holm: adjusted for the number of comparisons. effect_size: the mean over the
-    standard deviation of the differences, None without one. mcnemar: None for soft targets. rows: the rows of the
-    cases in `differ_most`.
+    stderr, ci: of the mean; the interval is P. Hall's, None for one example. p: of the hypothesis that both have the
+    same mean loss over all examples of which these are a sample, consistent with the interval; None where all
+    differences are equal. p_holm: adjusted for the number of comparisons. p_flips: of the sign-flip test, exact if from
+    all sign patterns; both None unless asked for. effect_size: the mean over the standard deviation of the differences,
+    None without one. reliability: why interval and p are not reliable, else None. mcnemar: None for soft targets.
+    rows: those of `differ_most`.
     """
 
     predictions: str
     mean: float
     stderr: float | None
     ci: Interval | None
-    bootstrap_ci: Interval
-    p: float
-    exact: bool
-    p_holm: float
+    p: float | None
+    p_holm: float | None
+    p_flips: float | None
+    exact: bool | None
     effect_size: float | None
+    reliability: str | None
     mcnemar: McNemar | None
     differ_most: tuple[Case, ...]
     rows: tuple[int, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        content = asdict(self)
+        content = asdict(self) | {"interval": "hall", "bootstrap_ci": None}
         del content["rows"]
         return content
 
 
 @dataclass(frozen=True)
 class ComparisonOptions:
-    """How a difference is tested: the confidence level, random sign flips, bootstrap samples, and the seed of both."""
+    """The confidence level, and the random sign patterns of the sign-flip test (0 for no such test) with their seed."""
 
     confidence: float = 0.95
-    flips: int = 10_000
-    bootstrap: int = 10_000
+    flips: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole(self.flips, "flips")
-        whole(self.bootstrap, "bootstrap")
+        whole(self.flips, "flips", least=0)
         whole(self.seed, "seed", least=0)
         quantile(self.confidence)
 
@@ -148,6 +150,7 @@ class Comparison:
             "loss": self.loss,
             "delta": s.delta if LOSSES[self.loss].uses_delta else None,
             **asdict(self.options),
+            "bootstrap": None,
             "files": [file.as_dict() for file in self.files],
             "differences": [difference.as_dict() for difference in self.differences],
         }
@@ -157,24 +160,7 @@ class Comparison:
         return [difference for difference in self.differences if not (difference.ci and difference.ci[1] <= margin)]
 
     def parts(self) -> list[Part]:
-        level = formatting.level(self.options.confidence)
-        parts = [
-            self._ranking(),
-            self._table(
-                f"{self.loss} minus the baseline's; below zero is better",
-                (">difference", ">std. error", f">{level} interval", ">bootstrap"),
-                lambda d: difference_cells(d.mean, d.stderr, d.ci, d.bootstrap_ci),
-            ),
-            self._table(
-                "could it be chance? The difference in its standard deviations, and the sign-flip test",
-                (">effect size", ">p", ">Holm"),
-                lambda d: ("-" if d.effect_size is None else f"{d.effect_size:+z.3f}", _p(d.p), _p(d.p_holm)),
-            ),
-        ]
-        if all(difference.mcnemar for difference in self.differences):
-            columns = (">baseline", ">this file", ">McNemar p", ">Holm")
-            parts += [self._table("examples that only one of the two gets right", columns, _mcnemar_cells)]
-        parts += [Lines(self._notes())]
+        parts: list[Part] = [Lines(tuple(map(self._verdict, self.differences))), self._table(), Lines(self._notes())]
         for difference in self.differences:
             if difference.differ_most:
                 captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
@@ -182,33 +168,61 @@ class Comparison:
                 parts += [self._cases(difference), *pictures]
         return parts
 
-    def _ranking(self) -> Part:
-        n, data = self.scores.n, formatting.data(self.scores.dataset, self.scores.split)
+    def _verdict(self, d: Difference) -> str:
+        """Say which is better, by how much, on what this rests, and what the interval does not cover."""
+        name, baseline, n = shown(d.predictions), shown(self.baseline), f"these {self.scores.n:,} examples"
+        note = f" But {d.reliability}." if d.reliability else ""
+        note += " There is no p: all differences are equal." if d.stderr is not None and d.p is None else ""
+        if d.p_holm is None or d.p_holm > 1 - self.options.confidence:
+            size, _, interval = difference_cells(d.mean, d.stderr, d.ci)
+            apart = f"{name} and {baseline} are not told apart on {n}"
+            return f"{apart}: {name} minus {baseline} is {size} {self.loss} ({interval}).{note}"
+        sign, word = (-1, "better") if d.mean < 0 else (1, "worse")
+        ends = d.ci and (min(sign * end for end in d.ci), max(sign * end for end in d.ci))
+        size, _, interval = difference_cells(sign * d.mean, d.stderr, ends)
+        better = f"{name} is {word} than {baseline} by {size[1:]} {self.loss}"
+        return f"{better} ({interval}) on {n}; one file each says nothing of another training run.{note}"
+
+    def _table(self) -> Part:
+        """Return a row for each file, sorted by loss."""
+        n, differences = self.scores.n, {d.predictions: self._cells(d) for d in self.differences}
+        columns: tuple[str, ...] = (">difference", f">{formatting.level(self.options.confidence)} interval")
+        columns += (">p, Holm" if len(differences) > 1 else ">p", *([">p of flips"] if self.options.flips else []))
+        baseline = ("baseline", *("" for _ in columns[1:]))
         rows = tuple(
             (
-                str(place),
                 shown(file.predictions),
                 formatting.loss(file.loss),
                 formatting.share(file.accuracy, n),
-                "baseline" if file.predictions == self.baseline else "",
+                *differences.get(file.predictions, baseline),
             )
-            for place, file in enumerate(self.files, 1)
+            for file in self.files
         )
-        return Table(f"{self.loss} on {data}, n = {n:,}", (">", "predictions", f">{self.loss}", ">accuracy", ""), rows)
+        title = f"{self.loss} on {formatting.data(self.scores.dataset, self.scores.split)}, n = {n:,}"
+        return Table(title, ("predictions", f">{self.loss}", ">accuracy", *columns), rows)
 
-    def _table(self, title: str, columns: tuple[str, ...], cells: Callable[[Difference], tuple[str, ...]]) -> Part:
-        """Return a table with a row for each difference, under the name of its file."""
-        rows = tuple((shown(difference.predictions), *cells(difference)) for difference in self.differences)
-        return Table(title, ("predictions", *columns), rows)
+    def _cells(self, d: Difference) -> tuple[str, ...]:
+        size, _, interval = difference_cells(d.mean, d.stderr, d.ci)
+        at_floor = not d.exact and d.p_flips == 1 / (self.options.flips + 1)
+        flips = () if d.p_flips is None else (f"{'≤ ' if at_floor else ''}{p_text(d.p_flips)}",)
+        return (size, interval, p_text(d.p_holm), *flips)
 
     def _notes(self) -> tuple[str, ...]:
-        options, exact = self.options, all(difference.exact for difference in self.differences)
-        flips = "all sign patterns" if exact else f"{options.flips:,} sign flips"
-        samples = f"bootstrap of {options.bootstrap:,} samples, seed {options.seed}"
-        method = f"p from {flips}, {samples}; Holm over all comparisons"
-        hints = (line for file in self.files for line in hint_lines(file.predictions, file.hints))
-        signatures = (f"{shown(file.predictions)}: {file.signature}" for file in self.files)
-        return (method, *signatures, *hints)
+        lines = ["p: of equal mean loss over all examples of which these are a sample; below zero is better."]
+        if len(self.differences) > 1:
+            lines += ["p is adjusted for all comparisons (Holm), the intervals are not."]
+        if self.options.flips:
+            lines += ["p of flips: of exchangeable models, by random sign patterns; all of them for few differences."]
+        if stderrs := [d.stderr for d in self.differences if d.stderr]:
+            least = (quantile(self.options.confidence) + quantile(0.6)) * max(stderrs)
+            lines += [f"These examples can tell apart differences of {least:.2g} and more (80 % power)."]
+        for d in self.differences:
+            if m := d.mcnemar:
+                name, baseline = shown(d.predictions), shown(self.baseline)
+                counts = f"{m.only_other:,} examples only {name} gets right, {m.only_baseline:,} only {baseline}"
+                lines += [f"Accuracy: {counts} (McNemar's p {p_text(m.p_holm)})."]
+        lines += [f"{shown(file.predictions)}: {file.signature}" for file in self.files]
+        return (*lines, *(line for file in self.files for line in hint_lines(file.predictions, file.hints)))
 
     def _cases(self, difference: Difference) -> Part:
         rows = (
@@ -233,13 +247,9 @@ def check_finite(predictions: str, loss: str, infinite: int) -> None:
         )
 
 
-def _mcnemar_cells(difference: Difference) -> tuple[str, ...]:
-    test = difference.mcnemar
-    return () if test is None else (f"{test.only_baseline:,}", f"{test.only_other:,}", _p(test.p), _p(test.p_holm))
-
-
-def _p(p: float) -> str:
-    return f"{p:.4f}" if p >= 0.001 else f"{p:.1e}" if p > 1e-300 else "< 1e-300"
+def p_text(p: float | None) -> str:
+    """A p-value with four decimals, small ones in scientific notation; - for none."""
+    return "-" if p is None else f"{p:.4f}" if p >= 0.001 else f"{p:.1e}" if p > 1e-300 else "< 1e-300"
 
 
 def compare(
@@ -253,8 +263,7 @@ def compare(
     split: str = "auto",
     input: str | Sequence[str] = "probs",
     delta: float | None = None,
-    flips: int = 10_000,
-    bootstrap: int = 10_000,
+    flips: int = 0,
     seed: int = 0,
     confidence: float = 0.95,
     allow_unnormalized: bool = False,
@@ -268,9 +277,8 @@ def compare(
         same examples; see `evaluate`, also for targets, indices, dataset, split, input, delta and the rest.
     input: one for all, or a sequence of one for each of the predictions.
     loss: a name of the registry LOSSES, of which paired differences are taken: theirs minus the baseline's.
-    flips: random sign patterns of the randomisation test; with few differences all patterns are tried.
-    bootstrap: number of samples of the percentile interval.
-    seed: of both; every comparison uses the same draws, so adding predictions changes no other p-value.
+    flips: random sign patterns of an additional test, of exchangeable models; with few differences all are tried.
+    seed: of the sign patterns; every comparison uses the same ones, so adding predictions changes no other p-value.
     confidence: level of the intervals.
 
     Raises as `evaluate` does, and InputError for predictions of other examples than the baseline's, or an
@@ -278,12 +286,13 @@ def compare(
 
     >>> y = np.full((1000, 10), 0.1)
     >>> better = np.where(np.eye(10)[np.arange(1000) % 10] == 1, 0.28, 0.08)
+    >>> better[::2] = 0.1
     >>> (difference,) = compare(y, better, dataset="mnist-5k", loss="mse").differences
     >>> round(difference.mean, 12), difference.p < 0.001
-    (-0.162, True)
+    (-0.081, True)
     """
     find_loss(loss)
-    options = ComparisonOptions(confidence, flips, bootstrap, seed)
+    options = ComparisonOptions(confidence, flips, seed)
     sources = (a, b, *more)
     inputs = [input] if isinstance(input, str) else list(input)
     inputs = inputs * len(sources) if len(inputs) == 1 else inputs
@@ -345,33 +354,39 @@ def _difference(baseline: File, other: File, scores: Scores, options: Comparison
     """Return one comparison, as if it were the only one: p-values are not adjusted."""
     d = other.losses - baseline.losses
     moments = Moments.over(d)
-    (bootstrap_ci,) = bootstrap_intervals(d[np.newaxis], options.bootstrap, options.seed, options.confidence)
-    p, exact = sign_flip_p(d, options.flips, options.seed)
+    u, stderr = moments.skewness_of_mean, moments.stderr
+    p = hall_p(moments.mean, stderr, u)
+    p_flips, exact = sign_flip_p(d, options.flips, options.seed) if options.flips else (None, None)
     rows = np.argsort(-np.abs(d), kind="stable")[:_MAX_CASES]
     rows = rows[d[rows] != 0]
     labels = [None] * len(rows) if scores.t.ndim == 2 else scores.labels[rows].tolist()
     columns = scores.positions()[rows].tolist(), labels, baseline.losses[rows].tolist(), other.losses[rows].tolist()
+    wrong = float(np.maximum(baseline.errors, other.errors).sum())
     return Difference(
         predictions=other.predictions,
         mean=moments.mean,
-        stderr=moments.stderr,
-        ci=normal_interval(moments.mean, moments.stderr, options.confidence),
-        bootstrap_ci=bootstrap_ci,
+        stderr=stderr,
+        ci=hall_interval(moments.mean, stderr, u, options.confidence),
         p=p,
-        exact=exact,
         p_holm=p,
-        effect_size=_effect_size(moments),
+        p_flips=p_flips,
+        exact=exact,
+        effect_size=None if p is None or not stderr else moments.mean / (stderr * math.sqrt(moments.n)),
+        reliability=_reliability(wrong, u, scores.n, options.confidence),
         mcnemar=_mcnemar(baseline.errors, other.errors) if scores.t.ndim == 1 else None,
         differ_most=tuple(Case(*case) for case in zip(*columns, strict=True)),
         rows=tuple(rows.tolist()),
     )
 
 
-def _effect_size(d: Moments) -> float | None:
-    """Return the mean difference in standard deviations of the differences; None where these are all the same."""
-    if d.stderr is None or formatting.noise(d.stderr):
-        return None
-    return d.mean / (d.stderr * math.sqrt(d.n))
+def _reliability(wrong: float, u: float, n: int, confidence: float) -> str | None:
+    """Return why the interval and p of a difference are not reliable, else None; wrong: examples in either file."""
+    of = f"of {formatting.counted(n, 'example', 'examples')}"
+    if wrong < MIN_WRONG:
+        return f"only {wrong:.0f} {of} are wrong in either file, so the interval and p are not reliable"
+    if is_too_skewed(u, confidence):
+        return f"few {of} carry most of the difference, so the interval and p are not reliable"
+    return None
 
 
 def _mcnemar(baseline: Floats, other: Floats) -> McNemar:
@@ -382,9 +397,13 @@ def _mcnemar(baseline: Floats, other: Floats) -> McNemar:
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """Return the same with the p-values of each kind of test adjusted for all comparisons."""
-    flips = holm([d.p for d in differences])
+    means = iter(holm([d.p for d in differences if d.p is not None]))
     accuracies = iter(holm([d.mcnemar.p for d in differences if d.mcnemar]))
     return tuple(
-        replace(d, p_holm=p, mcnemar=d.mcnemar and replace(d.mcnemar, p_holm=next(accuracies)))
-        for d, p in zip(differences, flips, strict=True)
+        replace(
+            d,
+            p_holm=None if d.p is None else next(means),
+            mcnemar=d.mcnemar and replace(d.mcnemar, p_holm=next(accuracies)),
+        )
+        for d in differences
     )

@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@options.predictions("A.npy B.npy...", nargs=-1)
+@options.predictions("A.npy B.npy...", nargs=-1, runs=True)
 @click.option("--loss", type=options.LOSS, default="cee", help="Loss to compare.")
 @options.data_by_file
 @click.option(
     "--flips",
-    type=options.FROM_ONE,
-    default=10_000,
-    help="Number of sign patterns; with few differences all are tried.",
+    type=options.FROM_ZERO,
+    default=0,
+    help="Also do the sign-flip test, with this number of random sign patterns; with few differences all are tried.",
 )
-@click.option("--bootstrap", type=options.FROM_ONE, default=10_000, help="Number of bootstrap resamples.")
 @options.seed
 @options.confidence
 @click.option(
@@ -37,22 +36,41 @@ if TYPE_CHECKING:
 @options.format_("table", "json")
 @click.pass_context
 def command(
-    ctx: click.Context, /, predictions: list[Any], loss: str, margin: float | None, format_: str, **values: Any
+    ctx: click.Context,
+    /,
+    predictions: list[Any] | dict[str, list[str]],
+    loss: str,
+    flips: int,
+    seed: int,
+    margin: float | None,
+    format_: str,
+    **values: Any,
 ) -> None:
     """Compare predictions with those of the first file.
 
-    Differences are paired, example by example; below zero is better than the first file. The output has their
-    intervals, a sign-flip test, McNemar's test of the accuracy, and the digits on which the files differ most.
+    Differences are paired, example by example; below zero is better than the first file. The output says which file is
+    better, with intervals, p-values, McNemar's test of the accuracy, and the digits on which the files differ most.
+    NAME=GLOB, NAME=FOLDER or a repeated NAME=FILE stands for the training runs of one recipe: recipes are compared.
     """
     from mnistloss.analysis.compare import compare
     from mnistloss.losses.losses import check_delta_matters
 
+    check_delta_matters(values["delta"], [loss])
+    if isinstance(predictions, dict):
+        from mnistloss.analysis.runs import compare_runs
+
+        if flips or margin is not None:
+            raise click.UsageError("training runs (NAME=...) go without --flips and --no-worse-than")
+        input_, *more = values.pop("input")
+        if more:
+            raise click.UsageError("training runs (NAME=...) have one --input for all")
+        output.show_result("comparison", compare_runs(predictions, loss=loss, input=input_, **values), format_)
+        return
     if len(predictions) < 2:
         raise click.UsageError("a comparison needs two files or more, the baseline first")
     if margin is not None and math.isnan(margin):
         raise click.UsageError("--no-worse-than takes a number")
-    check_delta_matters(values["delta"], [loss])
-    comparison = compare(*predictions, loss=loss, **values)
+    comparison = compare(*predictions, loss=loss, flips=flips, seed=seed, **values)
     output.show_result("comparison", comparison, format_)
     ctx.exit(0 if margin is None else _gate(comparison, margin))
 

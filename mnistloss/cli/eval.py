@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@options.predictions("PREDS.npy...", nargs=-1)
+@options.predictions("PREDS.npy...", nargs=-1, runs=True)
 @options.losses
 @options.data
 @click.option(
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--per-class", is_flag=True, help="Also compute the losses and the accuracy by class.")
 @options.confidence
 @click.option(
-    "--bootstrap", type=options.FROM_ZERO, default=0, help="Number of bootstrap resamples; 0 for no bootstrap."
+    "--bootstrap", type=options.FROM_ZERO, default=0, help="Number of resamples of bootstrap-t intervals; 0 for Hall's."
 )
 @click.option("--seed", type=options.FROM_ZERO, help="Seed of the bootstrap.  [default: 0]")
 @click.option(
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     /,
-    predictions: list[Any],
+    predictions: list[Any] | dict[str, list[str]],
     losses: tuple[str, ...],
     reduction: str,
     out: Path | None,
@@ -67,8 +68,14 @@ def command(
     """Score the predictions in .npy files.
 
     PREDS.npy holds an array (N, K): row i is what a model says of example i of the split. The name - stands for
-    standard input.
+    standard input. NAME=GLOB, NAME=FOLDER or a repeated NAME=FILE stands for the training runs of one recipe: the mean
+    and the spread over the runs are printed.
     """
+    if isinstance(predictions, dict):
+        if reduction != "mean" or batch_size or top or per_class or bootstrap or conditions:
+            raise click.UsageError("training runs (NAME=...) go with --loss, --confidence and the options of the data")
+        _evaluate_runs(predictions, losses, confidence, format_, data)
+        return
     from mnistloss.evaluation.evaluate import ScoreOptions, evaluate_many
     from mnistloss.evaluation.results import save_losses
     from mnistloss.evaluation.targets import DataOptions
@@ -98,6 +105,27 @@ def command(
     for message in messages:
         output.note(message)
     ctx.exit(3 if messages else 0)
+
+
+def _evaluate_runs(
+    runs: Mapping[str, Sequence[str]], losses: Sequence[str], confidence: float, format_: str, data: dict[str, Any]
+) -> None:
+    """Print the means and the spread of each name over its runs, and the runs."""
+    from mnistloss.analysis.runs import evaluate_runs, recipe_parts
+    from mnistloss.losses.losses import check_delta_matters
+    from mnistloss.report import formats
+
+    check_delta_matters(data["delta"], losses)
+    recipes = evaluate_runs(runs, losses=losses or None, confidence=confidence, **data)
+    match format_:
+        case "table":
+            output.show_parts(recipe_parts(recipes))
+        case "json":
+            output.write(formats.document(recipes=[recipe.as_dict() for recipe in recipes]))
+        case "csv":
+            output.write(formats.rows_csv([row for recipe in recipes for row in recipe.rows()]))
+        case _:
+            raise click.UsageError(f"training runs are not printed as {format_}; choose table, json or csv")
 
 
 def _print(evaluations: list[Evaluation], format_: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from mnistloss.cli import output
-from mnistloss.errors import check_installed
+from mnistloss.errors import InputError, check_installed
 from mnistloss.formatting import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,18 +76,50 @@ def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
     return lambda command: functools.reduce(lambda function, option: option(function), reversed(options), command)
 
 
-def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1) -> Callable[[F], F]:
-    """Add the predictions: a path, or a stream for -, which is standard input; a list of these unless nargs is 1."""
+def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = False) -> Callable[[F], F]:
+    """Add the predictions: a path, or a stream for -, which is standard input; a list of these unless nargs is 1.
+
+    runs: training runs may be named, NAME=GLOB, which gives a dict of the files of each name.
+    """
 
     def sources(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         if nargs == 1:
             return output.source(value)
         if value.count("-") > 1:
             raise click.UsageError("standard input can be read once", ctx)
+        if runs and (named := _parse_runs(value)):
+            return named
         return [output.source(name) for name in value]
 
     path = click.Path(path_type=str)
     return click.argument("predictions", nargs=nargs, required=True, type=path, metavar=metavar, callback=sources)
+
+
+def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Return the files of each name in NAME=GLOB, NAME=FOLDER or repeated NAME=FILE; empty where no name is given.
+
+    An argument that is the path of a file is a file, whatever signs it has.
+    """
+    import glob
+
+    runs: dict[str, list[str]] = {}
+    plain = [argument for argument in arguments if argument.find("=") < 1 or os.path.isfile(argument)]
+    for argument in arguments:
+        if argument in plain:
+            continue
+        name, _, pattern = argument.partition("=")
+        if os.path.isdir(pattern):
+            pattern = os.path.join(glob.escape(pattern), "**", "*.npy")
+        files = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern, recursive=True))
+        if not files:
+            raise InputError(
+                f"{shown(argument)}: no file has this name or matches {shown(pattern) or 'an empty pattern'};"
+                " training runs are NAME=GLOB, NAME=FOLDER or NAME=FILE"
+            )
+        runs[name] = list(dict.fromkeys([*runs.get(name, []), *files]))
+    if runs and plain:
+        raise click.UsageError(f"{shown(plain[0])} has no name, but training runs have: NAME={shown(plain[0])}")
+    return runs
 
 
 def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:

@@ -12,7 +12,7 @@ from mnistloss.formatting import shown
 
 
 @click.command("report")
-@options.predictions("PREDS.npy...", nargs=-1)
+@options.predictions("PREDS.npy...", nargs=-1, runs=True)
 @click.option("-o", "--out", type=options.Destination(".html"), help="Page to write; needs the extra [report].")
 @options.data
 @options.confidence
@@ -20,21 +20,27 @@ from mnistloss.formatting import shown
 @click.option("--note", help="Sentence to print below the title.")
 @options.format_("html", "json", help="Output format: a page, or its data as JSON on standard output.")
 def command(
-    predictions: list[Any], out: Path | None, title: str | None, note: str | None, format_: str, **data: Any
+    predictions: list[Any] | dict[str, list[str]],
+    out: Path | None,
+    title: str | None,
+    note: str | None,
+    format_: str,
+    **data: Any,
 ) -> None:
     """Write an HTML report about predictions.
 
     Several files are compared with the first. The page needs neither a network nor scripts. The name - stands for
-    standard input.
+    standard input. NAME=GLOB, NAME=FOLDER or a repeated NAME=FILE stands for the training runs of one recipe.
     """
     from mnistloss.analysis.overview import build_report
+    from mnistloss.analysis.runs import report_runs
     from mnistloss.report import formats, html
 
     if (format_ == "html") != (out is not None):
         raise click.UsageError("a page goes to a file: -o report.html; --format json is printed")
     if out:
         html.check_installed()
-    report = build_report(predictions, **data)
+    report = report_runs(predictions, **data) if isinstance(predictions, dict) else build_report(predictions, **data)
     if out:
         html.save(report, out, title=title, note=note)
         output.note(f"written to {shown(out)}")

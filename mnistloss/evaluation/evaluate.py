@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,8 @@ from mnistloss.evaluation.hints import identical_predictions
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.evaluation.scoring import Predictions, Progress, Scores, default_losses, score
 from mnistloss.evaluation.targets import DataOptions, TargetLoader
-from mnistloss.losses.losses import find_loss
-from mnistloss.stats import Interval, bootstrap_intervals, normal_interval, quantile, wilson_interval
+from mnistloss.losses.losses import LOSSES, find_loss
+from mnistloss.stats import Interval, bootstrap_intervals, hall_interval, quantile, wilson_interval
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -99,10 +99,10 @@ def evaluate(
     delta: what cee adds inside the log; default 1e-7 for probs and 0 (nothing) otherwise.
     reduction: "mean" over examples, "sum", or "none", which keeps the losses of single examples as `.values`.
     batch_size: also compute the losses of each batch of the partition, as `.batches`.
-    confidence: level of the intervals; normal approximation for losses, Wilson's for the accuracy.
+    confidence: level of the intervals: P. Hall's for losses, which are skewed, Wilson's for the accuracy.
     top: also compute the accuracy among the k most probable classes, for each k.
     per_class: also compute the losses by class, as `.per_class`; needs labels.
-    bootstrap: number of resamples; above 0, the intervals of the losses are percentiles of these.
+    bootstrap: number of resamples; above 0, the intervals of the losses are a bootstrap-t of these.
     seed: seed of the bootstrap.
     allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
     cache_dir, download: as in `load_mnist`.
@@ -163,7 +163,7 @@ def summarize(scores: Scores, options: ScoreOptions) -> Evaluation:
         n=scores.n,
         classes=scores.classes,
         input=scores.input,
-        losses={name: _loss_result(scores, options, name, resampled.get(name)) for name in names},
+        losses={name: _loss_result(scores, options, name, resampled) for name in names},
         accuracy=_share_result(scores, "accuracy", scores.correct, options.confidence),
         signature=scores.signature(*names, reduction=options.reduction),
         hints=scores.hints,
@@ -173,32 +173,43 @@ def summarize(scores: Scores, options: ScoreOptions) -> Evaluation:
     )
 
 
-def _loss_result(scores: Scores, options: ScoreOptions, name: str, resampled: Interval | None) -> LossResult:
+def _loss_result(
+    scores: Scores, options: ScoreOptions, name: str, resampled: Mapping[str, Interval | None]
+) -> LossResult:
     moments, kept = scores.moments[name], options.reduction == "none"
     scale = moments.count if options.reduction == "sum" else 1
-    value = moments.sum if options.reduction == "sum" else moments.mean
-    stderr = None if moments.stderr is None else scale * moments.stderr
-    ci = normal_interval(value, stderr, options.confidence)
-    if resampled is not None:
-        ci = scale * resampled[0], scale * resampled[1]
+    ci, interval = _interval(scores, name, options.confidence)
+    if name in resampled:
+        ci, interval = resampled[name], "bootstrap"
+    minimum = LOSSES[name].minimum(scores.delta)
     return LossResult(
-        value=math.nan if kept else value,
+        value=math.nan if kept else moments.sum if options.reduction == "sum" else moments.mean,
         reduction=options.reduction,
-        stderr=None if kept else stderr,
-        ci=None if kept else ci,
+        stderr=None if kept or moments.stderr is None else scale * moments.stderr,
+        ci=None if kept or ci is None else (scale * max(minimum, ci[0]), scale * ci[1]),
         confidence=options.confidence,
         infinite=moments.infinite,
         signature=scores.signature(name, reduction=options.reduction),
         references={reference: scale * cost for reference, cost in scores.references(name).items()},
         values=scores.columns[name] if kept else None,
-        draws=None if resampled is None else options.bootstrap,
-        seed=None if resampled is None else options.seed,
+        draws=options.bootstrap if name in resampled else None,
+        seed=options.seed if name in resampled else None,
+        interval=interval,
+        reliability=None if kept or interval == "wilson" else scores.reliability(name, options.confidence),
     )
 
 
-def _bootstrap(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> dict[str, Interval]:
+def _interval(scores: Scores, name: str, confidence: float) -> tuple[Interval | None, str]:
+    """Return the interval of the mean of a loss, and its kind: Wilson's for the share of errors, else Hall's."""
+    moments = scores.moments[name]
+    if name == "error" and scores.targets.t.ndim == 1:
+        return wilson_interval(moments.mean, scores.n, confidence), "wilson"
+    return hall_interval(moments.mean, moments.stderr, moments.skewness_of_mean, confidence), "hall"
+
+
+def _bootstrap(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> dict[str, Interval | None]:
     """Return bootstrap intervals of the mean of each loss that is finite; empty where none are asked for."""
-    finite = [name for name in names if not scores.moments[name].infinite]
+    finite = [name for name in names if name != "error" and not scores.moments[name].infinite]
     if not options.bootstrap or not finite or scores.n < 2:
         return {}
     rows = np.stack([scores.columns[name] for name in finite])
@@ -212,8 +223,8 @@ def _share_result(scores: Scores, name: str, hits: float, confidence: float) -> 
     share = min(1.0, hits / scores.n)  # rows of soft targets may sum to a little more than 1
     if scores.targets.t.ndim == 1:
         return Accuracy(share, wilson_interval(share, scores.n, confidence), signature)
-    ci = normal_interval(share, scores.moments["error"].stderr, confidence)
-    return Accuracy(share, ci and (max(0.0, ci[0]), min(1.0, ci[1])), signature, "normal")
+    ci, interval = _interval(scores, "error", confidence)
+    return Accuracy(share, ci and (max(0.0, 1 - ci[1]), min(1.0, 1 - ci[0])), signature, interval)
 
 
 def _class_results(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> tuple[ClassResult, ...]:

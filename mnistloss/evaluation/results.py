@@ -23,8 +23,9 @@ class LossResult:
     """One loss of an evaluation; `values` are the losses of single examples (N,), kept for the reduction none.
 
     value: infinite where the loss of an example is, NaN for the reduction none. infinite: how many such examples.
-    stderr, ci: of the value; None where they are not defined. confidence: level of the interval, which is the normal
-    one, or the percentiles of a bootstrap with `draws` resamples and this `seed`.
+    stderr, ci: of the value; None where they are not defined. confidence: level of the interval, which is P. Hall's for
+    skewed data, Wilson's for the error, or a bootstrap-t with `draws` resamples and this `seed`.
+    reliability: what the interval rests on where it is not reliable, else None.
     references: the cost of constant predictions by formula, "uniform" (1/K for every class) and "prior" (the share of
     each class among the targets); empty for soft targets, predicted classes and more than 1,000 classes.
     """
@@ -40,17 +41,17 @@ class LossResult:
     values: Floats | None = field(default=None, repr=False, compare=False)
     draws: int | None = None
     seed: int | None = None
+    interval: str = "hall"
+    reliability: str | None = None
 
     @property
     def skill(self) -> float | None:
-        """1 - value / prior, the share of the prior's loss that is saved; None without a prior that costs anything."""
+        """1 - value / prior, the share of the prior's loss that is saved; None without a prior that costs anything.
+
+        scikit-learn calls it d2_log_loss_score (of cee with delta 0) and d2_brier_score.
+        """
         prior = self.references.get("prior")
         return 1 - self.value / prior if prior is not None and prior > 0 and math.isfinite(self.value) else None
-
-    @property
-    def interval(self) -> str:
-        """The kind of the interval: normal or bootstrap."""
-        return "normal" if self.draws is None else "bootstrap"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content for JSON: full precision, None instead of infinity and NaN, without `values`."""
@@ -65,6 +66,7 @@ class LossResult:
             "references": finite(self.references),
             "skill": self.skill,
             "interval": self.interval,
+            "reliability": self.reliability,
             **({} if self.draws is None else {"draws": self.draws, "seed": self.seed}),
         }
 
@@ -72,7 +74,7 @@ class LossResult:
 class Accuracy(NamedTuple):
     """A share of examples whose predicted class, or one of the top k, is right.
 
-    ci: Wilson's interval; the normal one for soft targets, for which examples are right in part; None for one of these.
+    ci: Wilson's interval; Hall's for soft targets, for which examples are right in part; None for one of these.
     """
 
     value: float

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnistloss import formatting
 from mnistloss.arrays.checks import (
     Array,
     Floats,
@@ -40,7 +41,7 @@ from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import DELTA, LOSSES, Loss, check_delta, find_loss
 from mnistloss.losses.outputs import OUTPUTS, Classes
-from mnistloss.stats import Moments, without_huge
+from mnistloss.stats import Moments, is_too_skewed, without_huge
 from mnistloss.version import __version__
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
@@ -49,6 +50,12 @@ Progress = Callable[[int, int], None]
 
 _EXAMINED = 10**6
 """The most examples whose predicted classes are kept for the hints."""
+
+MIN_WRONG = 10
+"""With fewer wrong examples the interval of a mean loss is not reliable."""
+
+_SMALL = 10**5
+"""Up to this number of examples every loss is kept, so that a note can say which examples carry it."""
 
 _LARGEST_BUFFER = 1 << 24
 
@@ -120,7 +127,8 @@ class Scores:
         self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
         self._class_sums: dict[str, list[Floats]] = {name: [] for name in self._losses}
         predicted = ("predicted",) if self.n <= _EXAMINED else ()
-        columns = [name for name in (*predicted, *keep) if name in self._losses or self._has(name)]
+        small = tuple(self._losses) if self.n <= _SMALL else ()
+        columns = [name for name in (*predicted, *keep, *small) if name in self._losses or self._has(name)]
         self._columns: dict[str, list[Array]] = {name: [] for name in columns}
 
     def _has(self, column: str) -> bool:
@@ -200,6 +208,29 @@ class Scores:
         """What tells these predictions from others."""
         codes = self.predicted if self.input == "labels" and self.n <= _EXAMINED else self.evidence.codes
         return Fingerprint(self.name, self.input, self._dtype, self.digest, codes)
+
+    def reliability(self, loss: str, confidence: float) -> str | None:
+        """Return what the interval of a mean loss rests on where it is not reliable, else None.
+
+        It is not where the skewness of the mean is too large for it, or where fewer than 10 examples are wrong: a
+        sample without the rare, large losses looks symmetric.
+        """
+        moments, wrong = self.moments[loss], self.moments["error"].total
+        if moments.stderr is None or (wrong >= MIN_WRONG and not is_too_skewed(moments.skewness_of_mean, confidence)):
+            return None
+        return f"{self._rests_on(loss, wrong)}; the interval is likely too low"
+
+    def _rests_on(self, loss: str, wrong: float) -> str:
+        n = formatting.counted(self.n, "example", "examples")
+        if wrong == 0:
+            return f"none of {n} is wrong, and wrong ones carry most of the {loss}"
+        if loss not in self.columns or self.moments[loss].mean <= 0:
+            return f"{wrong:,.0f} of {n} are wrong"
+        values = np.sort(self.columns[loss])[::-1]
+        shares = np.cumsum(values) / values.sum()
+        few = math.ceil(wrong) if wrong < MIN_WRONG else int(np.searchsorted(shares, 0.5)) + 1
+        carry = "carries" if few == 1 else "carry"
+        return f"{few:,} of {n} {carry} {100 * shares[few - 1]:.0f} % of the {loss}"
 
     def signature(self, *losses: str, reduction: str = "mean") -> Signature:
         """Return the signature of these losses, all of them in one."""

@@ -47,7 +47,10 @@ def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
 
 
 class Loss(NamedTuple):
-    """A loss of the registry: its name, formula and meaning, and the kernel that scores a block of examples."""
+    """A loss of the registry: its name, formula and meaning, and the kernel that scores a block of examples.
+
+    minimum: the smallest loss that an example can have, by delta; a probability is at most 1 + 1e-6.
+    """
 
     name: str
     formula: str
@@ -55,6 +58,7 @@ class Loss(NamedTuple):
     kernel: Callable[[Any, Array, float], Floats]
     needs_probabilities: bool = True
     uses_delta: bool = False
+    minimum: Callable[[float], float] = lambda _: 0.0
 
     def __call__(self, outputs: Outputs | Classes, t: Array, delta: float = DELTA) -> Floats:
         """Compute the per-example losses (n,) of a block; t: labels (n,), or soft rows transposed to (K, n)."""
@@ -70,6 +74,7 @@ LOSSES: dict[str, Loss] = {
             "cross-entropy error of the course, in nats; delta = 1e-7 keeps log 0 finite",
             _cross_entropy,
             uses_delta=True,
+            minimum=lambda delta: -math.log(1 + 1e-6 + delta),
         ),
         Loss(
             "mse",
@@ -82,6 +87,7 @@ LOSSES: dict[str, Loss] = {
             "-Σ_k t_k log y_k",
             "cross-entropy without delta, in nats; infinite where the true class got probability 0",
             lambda y, t, _: _cross_entropy(y, t, 0.0),
+            minimum=lambda _: -math.log(1 + 1e-6),
         ),
         Loss(
             "brier",

@@ -145,7 +145,10 @@ def _draw(axes: Axes, chart: Chart) -> None:
         style = {"linestyle": dashes, "color": CURVES[i % len(CURVES)], **_STYLES[curve.style]}
         lines += axes.plot(curve.x, curve.y, **style)
     _tick(axes.xaxis, log=chart.x.log)
-    _tick(axes.yaxis, log=chart.y.log)
+    if chart.y.names:
+        axes.set_yticks(range(1, len(chart.y.names) + 1), [shown(name) for name in chart.y.names])
+    else:
+        _tick(axes.yaxis, log=chart.y.log)
     if len(lines) > 1:
         names = ["-"] * len(lines)  # matplotlib 3.9 leaves out names that start with _
         legend = axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines))

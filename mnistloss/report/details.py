@@ -34,7 +34,12 @@ def measures(result: Evaluation) -> Table:
 def bootstrap(result: Evaluation) -> str:
     """How bootstrap intervals were made; empty for other intervals."""
     losses = (loss for loss in result.losses.values() if loss.draws)
-    return next((f"Bootstrap: percentiles of {loss.draws:,} samples, seed {loss.seed}" for loss in losses), "")
+    return next((f"Bootstrap-t of {loss.draws:,} samples, seed {loss.seed}" for loss in losses), "")
+
+
+def reliability(result: Evaluation) -> list[str]:
+    """What the intervals of the losses rest on, where they are not reliable."""
+    return [f"{loss.reliability}." for loss in result.losses.values() if loss.reliability]
 
 
 def files(results: Sequence[Evaluation]) -> Table:

@@ -16,7 +16,7 @@ from mnistloss.report.details import details, summary
 _COLUMNS = (
     "predictions", "dataset", "split", "input", "measure", "class", "batch", "n", "value", "reduction", "stderr",
     "ci_low", "ci_high", "confidence", "infinite", "signature", "uniform", "prior", "skill", "share", "interval",
-    "draws", "seed", "hints",
+    "draws", "seed", "reliability", "hints",
 )  # fmt: skip
 
 
@@ -47,6 +47,12 @@ def to_csv(evaluations: Sequence[Evaluation]) -> str:
 def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
     """Return columns of equal length under their names; None becomes an empty field."""
     return _csv(columns, zip(*columns.values(), strict=True))
+
+
+def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return flat rows under the names of all of them; a value that a row lacks becomes an empty field."""
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    return _csv(header, ([row.get(name) for name in header] for row in rows))
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnistloss import errors
 from mnistloss.analysis.overview import FileReport, Overview
+from mnistloss.analysis.runs import RunComparison, strip
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Part, Pictures
 from mnistloss.formatting import as_options, shown
@@ -30,6 +32,11 @@ _HEADINGS = {
     "together": (
         "Comparison",
         "Differences are paired, example by example: the loss of each file minus the loss of the first file.",
+    ),
+    "runs": (
+        "Training runs",
+        "Each name is one way of training with several runs. A point is the loss of a run; the line is their mean with"
+        " its interval by Student's t.",
     ),
     "classes": ("By class", "The mean loss of each class, and its share of the total loss."),
     "confusion": (
@@ -60,36 +67,43 @@ _HEADINGS = {
 """The headings of sections by their keys, each with the sentence below it."""
 
 
-def save(overview: Overview, path: Path, *, title: str | None = None, note: str | None = None) -> None:
+def save(report: Overview | RunComparison, path: Path, *, title: str | None = None, note: str | None = None) -> None:
     """Write the page to a file, whole or not at all."""
-    content = render(overview, title=title, note=note).encode()
+    content = render(report, title=title, note=note).encode()
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def render(overview: Overview, *, title: str | None = None, note: str | None = None) -> str:
-    """Return the page, the same text for the same overview; the default title is the name of the file.
+def render(report: Overview | RunComparison, *, title: str | None = None, note: str | None = None) -> str:
+    """Return the page, the same text for the same report; the default title is the name of the file.
 
     A package that is not installed raises MissingExtraError.
     """
     check_installed()
     style = (_TEMPLATES / "page.css").read_text("utf-8") + charts.STYLE
     script = (_TEMPLATES / "page.js").read_text("utf-8")
-    names = [shown(file.evaluation.predictions) for file in overview.files]
+    files: Sequence[FileReport] = ()
     together: dict[str, list[Part]] = {}
-    if overview.comparison is not None:
-        table = details.files([file.evaluation for file in overview.files])
-        together["together"] = [table, *overview.comparison.parts()]
+    if isinstance(report, RunComparison):
+        evaluations = [run for recipe in report.recipes for run in recipe.runs]
+        together["runs"] = [*report.parts(), strip(report.recipes, report.loss, report.confidence)]
+    else:
+        files, evaluations = report.files, [file.evaluation for file in report.files]
+        if report.comparison is not None:
+            together["together"] = [details.files(evaluations), *report.comparison.parts()]
+    first = evaluations[0]
+    of = f"{len(evaluations)} {'files of predictions' if files else 'training runs'}"
     return (
         _environment()
         .get_template("page.html")
         .render(
-            title=title or (names[0] if len(names) == 1 else f"{len(names)} files of predictions"),
+            title=title or (shown(first.predictions) if len(files) == 1 else of),
             note=note,
-            files=[(file.evaluation, _file_sections(file)) for file in overview.files],
+            first=first,
+            files=[(file.evaluation, _file_sections(file)) for file in files],
             together=together,
             headings=_HEADINGS,
-            losses=[LOSSES[name] for name in overview.files[0].evaluation.losses],
+            losses=[LOSSES[name] for name in first.losses],
             style=style,
             script=script,
             policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)};"

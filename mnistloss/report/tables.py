@@ -36,6 +36,7 @@ def evaluation(result: Evaluation) -> RenderableType:
     stderrs = [(None, loss.stderr) for loss in result.losses.values()]
     parts = [render_table(details.measures(result), stderrs, bold=True)]
     parts += map(render_table, details.references(result))
+    parts += sentences(*(f"Not reliable: {note}" for note in details.reliability(result)))
     parts += sentences(*filter(None, [details.bootstrap(result)]), str(result.signature))
     parts += sentences(*(f"\nHint: {hint}" for hint in result.hints), style="yellow")
     return Group(*parts, *_breakdowns(result))
@@ -49,6 +50,7 @@ def evaluations(results: Sequence[Evaluation]) -> RenderableType:
     reduction = next(iter(results[0].losses.values())).reduction
     of_reduction = "" if reduction == "mean" else f" of the {reduction}"
     lines = [f"± is the standard error{of_reduction}; intervals and references: --format json or csv"]
+    lines += [f"{shown(r.predictions)}, not reliable: {note}" for r in results for note in details.reliability(r)]
     lines += [f"{shown(result.predictions)}: {result.signature}" for result in results]
     lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
     parts = [render_table(table, stderrs), *sentences(*lines)]
