@@ -194,7 +194,10 @@ def test_formats(cli: Cli, folder: Path) -> None:
 def test_hints_of_runs(cli: Cli, folder: Path) -> None:
     """A hint about a run stands below the tables under the name of its file."""
     np.save("b/seed1/preds.npy", np.roll(run(1, 0.3), 3, axis=0))
-    assert "Hint: b/seed1/preds.npy: " in cli("eval", "b=b", *ON_5K).stdout
+    text = cli("eval", "b=b", *ON_5K).stdout
+    (recipe,) = json.loads(cli("eval", "b=b", *ON_5K, "--format", "json").stdout)["recipes"]
+    hint, *_ = recipe["runs"][1]["hints"]
+    assert f"Hint: b/seed1/preds.npy: {hint['evidence']}; {hint['advice']}" in text
 
 
 def test_page(cli: Cli, folder: Path) -> None:

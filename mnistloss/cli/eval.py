@@ -121,7 +121,7 @@ def _evaluate_runs(
         case "table":
             output.show_parts(recipe_parts(recipes))
         case "json":
-            output.write(formats.document(recipes=[recipe.as_dict() for recipe in recipes]))
+            output.write(formats.document(recipes=output.with_options([recipe.as_dict() for recipe in recipes])))
         case "csv":
             output.write(formats.rows_csv([row for recipe in recipes for row in recipe.rows()]))
         case _:
