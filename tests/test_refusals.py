@@ -53,6 +53,12 @@ def decide(p: np.ndarray) -> np.ndarray:
     return (p == p.max(axis=1, keepdims=True)).astype(float)
 
 
+def votes(p: np.ndarray) -> np.ndarray:
+    """Return how many of 20 trees vote for each class (N, K)."""
+    draw = np.random.default_rng(3).multinomial
+    return np.stack([draw(20, row / row.sum()) for row in p])
+
+
 def forest(p: np.ndarray) -> np.ndarray:
     """Return a probability of no and of yes for each class (K, N, 2)."""
     return np.stack([1 - p.T, p.T], axis=2)
@@ -106,6 +112,7 @@ FAULTS = {
     "percent": Fault(lambda p: p * 100, "save predictions / 100"),
     "sum of 7": Fault(lambda p: p * 7, "the rows sum to 7"),
     "bytes": Fault(lambda p: np.rint(p * 255).astype(np.uint8), "rows sum to 255", rtol=0.05),
+    "votes of 20": Fault(votes, "the rows sum to 20, .* save predictions / ", truth=lambda p: votes(p) / 20),
     "decisions": Fault(lambda p: 2 * decide(p) - 1, "decisions as -1 and 1: save"),
     "bits": Fault(bfloat16_bits, "the bits of bfloat16 numbers: save", rtol=0.01),
     "signed bits": Fault(lambda p: bfloat16_bits(p).view(np.int16), "the bits of bfloat16 numbers", rtol=0.01),
@@ -312,6 +319,18 @@ def test_indices_of_a_wrong_kind(indices: np.ndarray, message: str) -> None:
     """A mask, floats, a column and indices from 1 are refused with what to save; others without advice."""
     with pytest.raises(InputError, match=message):
         evaluate(honest(10).probs[:4], dataset="mnist-5k", split="test", indices=indices)
+
+
+def test_index_in_another_order() -> None:
+    """A column that names the example of each row is refused with the slice and the indices to use."""
+    probs = honest(10).probs.astype(np.float64)
+    order = np.random.default_rng(0).permutation(1000)
+    y = np.column_stack([order, probs[order]])
+    advice = r"save predictions\[:, 1:\] and score it with indices=FILE, where FILE holds predictions\[:, 0\]\.astype"
+    with pytest.raises(InputError, match=f"different whole numbers, as an index does: {advice}"):
+        evaluate(y, dataset="mnist-5k")
+    result = evaluate(y[:, 1:], dataset="mnist-5k", split="test", indices=y[:, 0].astype(np.int64))
+    assert result.accuracy.value == evaluate(probs, dataset="mnist-5k").accuracy.value
 
 
 def test_parts_of_train() -> None:

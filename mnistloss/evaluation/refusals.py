@@ -147,20 +147,25 @@ def never_filled(look: Values) -> Iterator[Cause]:
 
 
 def another_scale(look: Values) -> Iterator[Cause]:
-    """Probabilities on a scale of the table or, if none fits, times a number: bytes, votes, sums over models."""
-    fitting = _closest({scale: scale.misfit(look.y) for scale in SCALES})
-    scales = [scale for scale in fitting if scale.code or scale.input != look.input]
-    for scale in scales:
-        yield f"these look like {scale.name}", _save(scale.code, scale.input)
-    y, is_whole = look.y, _are_whole(look.y)
-    if scales or not len(y) or not np.isfinite(y).all() or y.min() < 0:
+    """Probabilities on a scale of the table; whole numbers are no logs."""
+    for scale in _closest({scale: scale.misfit(look.y) for scale in SCALES}):
+        is_expected = scale.input == look.input and not scale.code
+        if not is_expected and not (scale.input == "logprobs" and _are_whole(look.y)):
+            yield f"these look like {scale.name}", _save(scale.code, scale.input)
+
+
+def times_a_number(look: Values) -> Iterator[Cause]:
+    """Probabilities times a number, such as bytes, votes or sums over several models; whole numbers may be rounded."""
+    y, k = look.y, look.y.shape[1]
+    if not len(y) or not np.isfinite(y).all() or y.min() < 0:
         return
-    sums = y.sum(axis=1)
+    sums, is_whole = y.sum(axis=1), _are_whole(y)
     total = float(np.median(sums))
-    within = (0.02 if is_whole else look.tolerance) * total  # whole numbers may be rounded
-    if y.min(axis=1).mean() > total / y.shape[1] / 2 or abs(total - 1) <= look.tolerance:
-        return  # every class is likely, so that a number was added; or the rows sum to 1
-    if np.mean(np.abs(sums - total) <= within) >= _NEARLY_ALL:
+    within = (0.02 if is_whole else look.tolerance) * total
+    is_one_minus_p = abs(total - (k - 1)) <= within and y.max() <= 1 + SLACK
+    is_shifted = y.min(axis=1).mean() > total / k / 2  # every class is likely: a number was added
+    is_constant = np.mean(np.abs(sums - total) <= within) >= _NEARLY_ALL and abs(total - 1) > look.tolerance
+    if is_constant and not is_one_minus_p and not is_shifted:
         divisor = "predictions.sum(axis=1, keepdims=True)" if is_whole else f"{total:.7g}"
         seen = f"the rows sum to {total:.7g}, so that these look like probabilities times {total:.7g}"
         yield seen, _save(f"predictions / {divisor}", "probs")
@@ -169,16 +174,16 @@ def another_scale(look: Values) -> Iterator[Cause]:
 def another_memory_order(look: Values) -> Iterator[Cause]:
     """The numbers were written row by row and read column by column, or the other way round."""
     is_certain = min(scale.misfit(look.y) for scale in SCALES) < _EXACT  # of the order that they have
-    for code in () if is_certain else _closest(_orders(look.array, look.array.shape[1])):
-        yield "read in the other memory order the rows sum to 1", _save(code)
+    fitting = [] if is_certain else _closest(_orders(look.array, look.array.shape[1]))
+    if fitting:
+        yield "read in the other memory order the rows sum to 1", " or ".join(map(_save, fitting))
 
 
 def softmax_over_examples(look: Values) -> Iterator[Cause]:
     """The softmax was taken over axis 0, of the whole array or of each batch."""
     for scale in OUTPUTS:
-        with np.errstate(over="ignore"):
-            p = scale.decode(look.y)
-            p = scale.decode(look.array.astype(np.float64)) if _are_shares(p) else p
+        p = scale.decode(look.y)
+        p = scale.decode(look.array.astype(np.float64)) if _are_shares(p) else p
         if _are_shares(p) and (batches := _sums_of_batches(p)):
             how = "of the whole array" if batches[0] == 1 else f"of batches of {batches[1]}"
             seen = f"each column sums to {batches[0]}, as after a softmax over the examples (axis 0) {how}"
@@ -221,7 +226,14 @@ def unclear(look: Values) -> Iterator[Cause]:
         yield "these look like raw scores" if likely else "if these are raw scores", _save("", "logits")
 
 
-VALUE_CAUSES = (never_filled, another_scale, another_memory_order, softmax_over_examples, column_of_indices)
+VALUE_CAUSES = (
+    never_filled,
+    times_a_number,
+    another_scale,
+    another_memory_order,
+    softmax_over_examples,
+    column_of_indices,
+)
 
 
 # Causes of shapes that are not (N, K).
@@ -246,7 +258,7 @@ def axes_in_another_order(look: Shape) -> Iterator[Cause]:
     orders = _orders(y, k)
     by_row, by_column = orders
     if fitting := _closest(orders):
-        yield from (("in this order the rows sum to 1", _save(code)) for code in fitting)
+        yield "in this order the rows sum to 1", " or ".join(map(_save, fitting))
     elif axes[-1] == k:
         yield "its last axis above 1 is that of the classes", _save(by_row)
     elif axes[0] == k:
@@ -384,6 +396,7 @@ def _save_mean_of_sets(y: Array, predicted: Array, part: Part) -> str:
 # Messages.
 
 
+@np.errstate(all="ignore")
 def refuse(source: Rows, shape: PredictionShape, sum_tolerance: float | None) -> InputError:
     """Return the error for predictions with a row that cannot be scored; it reads all rows a second time."""
     n, is_log, parts = shape.n, shape.input == "logprobs", []
