@@ -95,7 +95,7 @@ class PredictionShape(NamedTuple):
     def of(cls, source: Rows, input: str, classes: int | None, guess: Guess = lambda: (None, ())) -> PredictionShape:
         """Read the shape of predictions; `classes` is K where it is fixed. Other shapes raise InputError.
 
-        guess: returns K and the numbers of examples that would fit, as far as the targets tell; for the error.
+        guess: returns K and the numbers of examples that would fit, which the error needs.
         """
         if input not in INPUTS:
             raise ArgumentError(f"no input is named {input!r}; the inputs are {', '.join(INPUTS)}")

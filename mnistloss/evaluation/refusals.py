@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,14 +34,12 @@ _FROM_BITS = "(predictions.astype(np.uint32) << 16).view(np.float32)"
 Cause = tuple[str, str]
 """What is seen, and what to do about it."""
 
-_Candidate = TypeVar("_Candidate")
-
 
 # Evidence: the scale and the order in which rows sum to 1.
 
 
 class Scale(NamedTuple):
-    """Numbers that stand for probabilities.
+    """Numbers that stand for probabilities, such as their logs.
 
     code: turns `predictions` into what can be scored as `input`; "" if they can be scored unchanged.
     decode: turns the numbers into probabilities. classes: the least K for which the scale can be recognised.
@@ -54,7 +52,7 @@ class Scale(NamedTuple):
     classes: int = 2
 
     def misfit(self, rows: Array) -> float:
-        """Return the mean distance of row sums of probabilities from 1; infinity if a tenth are no distributions."""
+        """Return how far the row sums of the probabilities are from 1; infinity if a tenth are no distributions."""
         with np.errstate(all="ignore"):
             p = self.decode(rows[:: len(rows) // _SAMPLE or 1].astype(np.float64))
             distances = np.abs(p.sum(axis=1) - 1)
@@ -85,14 +83,14 @@ SCALES = (
 PROBABILITIES, OUTPUTS, COMMON_SCALES = SCALES[0], SCALES[:2], SCALES[:4]
 
 
-def _closest(misfits: Mapping[_Candidate, float]) -> list[_Candidate]:
+def _closest(misfits: Mapping[Any, float]) -> list[Any]:
     """Return what fits best and what fits at most twice as badly; nothing if nothing fits."""
     least = min(misfits.values())
     return [candidate for candidate, misfit in misfits.items() if misfit <= 2 * least < np.inf]
 
 
 def _orders(y: Array, k: int) -> dict[str, float]:
-    """Return how badly all numbers fit as rows of K on a common scale, read by rows and by columns, with the code."""
+    """Return the code that reads all numbers by rows of K, and by columns, with the misfit on a common scale."""
     by_row = ("predictions.T", y.T) if y.shape[1:] == (k,) else ("predictions", y)
     by_column = "predictions.T" if y.ndim == 2 and len(y) == k else f"predictions.reshape({k}, -1).T"
     orders = {f"{by_row[0]}.reshape(-1, {k})": by_row[1].reshape(-1, k), by_column: y.reshape(k, -1).T}
@@ -171,15 +169,14 @@ def times_a_number(look: Values) -> Iterator[Cause]:
         yield seen, _save(f"predictions / {divisor}", "probs")
 
 
-def another_memory_order(look: Values) -> Iterator[Cause]:
+def memory_order(look: Values) -> Iterator[Cause]:
     """The numbers were written row by row and read column by column, or the other way round."""
     is_certain = min(scale.misfit(look.y) for scale in SCALES) < _EXACT  # of the order that they have
-    fitting = [] if is_certain else _closest(_orders(look.array, look.array.shape[1]))
-    if fitting:
+    if not is_certain and (fitting := _closest(_orders(look.array, look.array.shape[1]))):
         yield "read in the other memory order the rows sum to 1", " or ".join(map(_save, fitting))
 
 
-def softmax_over_examples(look: Values) -> Iterator[Cause]:
+def softmax_over_rows(look: Values) -> Iterator[Cause]:
     """The softmax was taken over axis 0, of the whole array or of each batch."""
     for scale in OUTPUTS:
         p = scale.decode(look.y)
@@ -226,14 +223,7 @@ def unclear(look: Values) -> Iterator[Cause]:
         yield "these look like raw scores" if likely else "if these are raw scores", _save("", "logits")
 
 
-VALUE_CAUSES = (
-    never_filled,
-    times_a_number,
-    another_scale,
-    another_memory_order,
-    softmax_over_examples,
-    column_of_indices,
-)
+VALUE_CAUSES = (never_filled, times_a_number, another_scale, memory_order, softmax_over_rows, column_of_indices)
 
 
 # Causes of shapes that are not (N, K).

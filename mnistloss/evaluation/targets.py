@@ -187,7 +187,7 @@ def _transposed(t: Array, shape: tuple[int, ...]) -> bool:
 
 
 def _guess(targets: Array) -> tuple[int | None, Collection[int]]:
-    """Return the number of classes that occur in targets, None where they are of no usual kind, and their number."""
+    """Return K, or None if these are neither labels nor rows, and the number of targets."""
     if targets.ndim == 2:
         return targets.shape[1], (len(targets),)
     labels = targets.ndim == 1 and targets.dtype.kind in "iu" and targets.size
@@ -239,9 +239,8 @@ class TargetLoader:
                 return _guess(given(self._data.targets, "targets", most=_MOST_ELEMENTS)[0])
             return None, ()
         dataset = catalog.find(self._data.dataset)
-        return dataset.classes, [
-            dataset.examples(split) for split in catalog.SPLITS
-        ] if self._data.indices is None else ()
+        sizes = [dataset.examples(split) for split in catalog.SPLITS] if self._data.indices is None else []
+        return dataset.classes, sizes
 
     def images(self, dataset: str, split: str) -> Array:
         """Return the images of a split (N, 28, 28); raises UnavailableError without the data."""
