@@ -179,9 +179,8 @@ def memory_order(look: Values) -> Iterator[Cause]:
 def softmax_over_rows(look: Values) -> Iterator[Cause]:
     """The softmax was taken over axis 0, of the whole array or of each batch."""
     for scale in OUTPUTS:
-        p = scale.decode(look.y)
-        p = scale.decode(look.array.astype(np.float64)) if _are_shares(p) else p
-        if _are_shares(p) and (batches := _sums_of_batches(p)):
+        is_possible = _are_shares(scale.decode(look.y)) and _are_shares(p := scale.decode(look.array.astype(float)))
+        if is_possible and (batches := _sums_of_batches(p)):
             how = "of the whole array" if batches[0] == 1 else f"of batches of {batches[1]}"
             seen = f"each column sums to {batches[0]}, as after a softmax over the examples (axis 0) {how}"
             advice = "take the softmax over the classes (axis 1) and predict again"
@@ -284,9 +283,8 @@ def _save_mean(code: str, rows: Array, axis: int = 0) -> str:
 def no_and_yes(look: Shape) -> Iterator[Cause]:
     """Two probabilities for each class (K, N, 2), as forests give for one-hot labels."""
     y, k = look.array, look.classes
-    if y.ndim != 3 or y.shape[::2] != (k, 2) or not PROBABILITIES.fits(y.reshape(-1, 2)):
-        return
-    if k > 2 or PROBABILITIES.fits(y[:, :, 1].T):
+    is_pair = y.ndim == 3 and y.shape[::2] == (k, 2) and PROBABILITIES.fits(y.reshape(-1, 2))
+    if is_pair and (k > 2 or PROBABILITIES.fits(y[:, :, 1].T)):
         yield "the last axis holds the probabilities of no and yes for each class", _save("predictions[:, :, 1].T")
 
 
