@@ -2,14 +2,21 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from digits import LABELS, on_5k, refused
 
-from mnistloss import cross_entropy_error, evaluate, one_hot
+from mnistloss import cross_entropy_error, evaluate, explain_example, gap, one_hot
+from mnistloss.analysis.inspect import inspect
+from mnistloss.analysis.overview import build_report
 from mnistloss.errors import ArgumentError, InputError, UnavailableError
+from mnistloss.evaluation.targets import DataKeywords, ReadKeywords
+
+PREDICTIONS = [[0.1] * 10] * 1000
 
 
 def test_soft_targets_are_used_as_given() -> None:
@@ -139,3 +146,29 @@ def test_hostile_batches(probs: np.ndarray, tmp_path: Path) -> None:
     assert "\x1b" not in refused(probs[:4], indices=path)
     np.savez(path, indices=np.arange(4), dataset=np.frombuffer(b"\xff" * 4, "<U1"), split=np.array("train"))
     assert "is not text" in refused(probs[:4], indices=path)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "wrong"),
+    [
+        (gap, (PREDICTIONS, PREDICTIONS), {"indices": [0]}),
+        (gap, (PREDICTIONS, PREDICTIONS), {"targets": [0]}),
+        (gap, (PREDICTIONS, PREDICTIONS), {"split": "test"}),
+        (explain_example, (PREDICTIONS, 0), {"foo": 1}),
+        (inspect, (PREDICTIONS,), {"bins": 3}),
+        (build_report, ([PREDICTIONS],), {"losses": "cee"}),
+    ],
+)
+def test_wrong_keywords(function: Callable[..., Any], arguments: tuple[Any, ...], wrong: dict[str, Any]) -> None:
+    """A keyword that a function does not take is refused under the name of that function, as Python does."""
+    message = rf"^{function.__name__}\(\) got an unexpected keyword argument '{next(iter(wrong))}'$"
+    with pytest.raises(TypeError, match=message):
+        function(*arguments, dataset="mnist-5k", **wrong)
+
+
+@pytest.mark.parametrize(("function", "kind"), [(gap, ReadKeywords), (explain_example, DataKeywords)])
+def test_help_names_the_keywords(function: Callable[..., Any], kind: type) -> None:
+    """The help of a public function names each keyword that `**data` takes, and no name that cannot be imported."""
+    text = function.__doc__ or ""
+    assert [name for name in kind.__annotations__ if f"`{name}`" not in text] == []
+    assert "Keywords" not in text

@@ -1,1 +1,1 @@
-"""What predictions can be asked: views, comparisons, checks."""
+"""Analyses of predictions: views, comparisons, and the check of a quoted number."""

@@ -1,4 +1,4 @@
-"""Calibration: how far confidence and accuracy differ, and what the best temperature would save."""
+"""Calibration: how far confidence and accuracy differ, and how much the best temperature lowers the nll."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from mnistloss.losses.outputs import Logits
 from mnistloss.stats import Moments
 
 MIN_PROBABILITY = 1e-300
-"""Smaller probabilities are raised to this one before the log, so that it is finite."""
+"""Smaller probabilities are replaced by this one, so that their logs are finite."""
 
 MAX_TEMPERATURE = 1000.0
-"""Temperatures are searched between 1 / MAX_TEMPERATURE and MAX_TEMPERATURE."""
+"""The search for the best temperature goes from 1 / MAX_TEMPERATURE to MAX_TEMPERATURE."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The examples whose confidence is in (low, high]: their number, accuracy and mean confidence, None if empty."""
+    """The examples whose confidence is in (low, high]. In an empty bin, accuracy and mean confidence are None."""
 
     low: float
     high: float
@@ -38,16 +38,17 @@ class Bin:
 
     @property
     def gap(self) -> float:
-        """|accuracy - confidence|; 0 if empty."""
+        """|accuracy - confidence|, or 0 in an empty bin."""
         return 0.0 if self.accuracy is None or self.confidence is None else abs(self.accuracy - self.confidence)
 
 
 @dataclass(frozen=True)
 class BrierDecomposition:
-    """The mean of (confidence - correct)², which is reliability - resolution + uncertainty + within_bins.
+    """The Brier score of the predicted class: the mean of (confidence - correct)², where correct is 1 or 0.
 
-    Source: A. H. Murphy (1973). within_bins is the correction for binning of D. B. Stephenson, C. A. S. Coelho and
-    I. T. Jolliffe (2008): the variance of the confidence within its bin minus twice its covariance with correct.
+    score = reliability - resolution + uncertainty + within_bins. The first three terms: A. H. Murphy (1973).
+    within_bins corrects for the width of the bins: D. B. Stephenson, C. A. S. Coelho and I. T. Jolliffe (2008). It is
+    the variance of the confidence in a bin, minus twice the covariance of confidence and correct in this bin.
     """
 
     score: float
@@ -59,10 +60,11 @@ class BrierDecomposition:
 
 @dataclass(frozen=True)
 class TemperatureFit:
-    """The temperature of least nll, and the mean nll at it, in nats.
+    """The temperature with the lowest mean nll (cross-entropy without delta), and this mean nll, in nats.
 
-    halves: the temperatures fitted to the even and to the odd rows. cross_fitted: the mean nll with each half at the
-    temperature of the other half. Both are None for a single example.
+    in_sample: the mean nll at `temperature`. halves: the temperatures fitted to the even rows and to the odd rows.
+    cross_fitted: the mean nll if each half uses the temperature of the other half.
+    A single example has no halves: `halves` and `cross_fitted` are None.
     """
 
     temperature: float
@@ -73,9 +75,10 @@ class TemperatureFit:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of the top label: the confidence max_k y_k against whether that class is right.
+    """The calibration of the predicted class: confidence, which is max_k y_k, compared with accuracy.
 
-    ece, mce: the mean, weighted by count, and the maximum of |accuracy - confidence| over the bins. nll: as given.
+    ece: the mean of |accuracy - confidence| over the bins, weighted by count. mce: the maximum.
+    nll: the mean nll of the predictions at temperature 1, in nats.
     """
 
     bins: tuple[Bin, ...]
@@ -86,7 +89,7 @@ class Calibration:
     fit: TemperatureFit
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; a cost is the nll as given minus the nll at a temperature, null if infinite."""
+        """Return the data for JSON. A cost is the nll as given minus the nll at a temperature; null if infinite."""
         fit, nll = self.fit, {"in_sample": self.fit.in_sample, "cross_fitted": self.fit.cross_fitted}
         return {
             "confidence": "max_k y_k",
@@ -152,9 +155,9 @@ class Calibration:
 
 
 def calibration(scores: Scores, bins: int = 15) -> Calibration:
-    """Bin the confidences, decompose the Brier score of the top label, and fit a temperature.
+    """Bin the confidences, decompose the Brier score of the predicted class, and fit a temperature.
 
-    Soft targets, predicted classes and rows that do not sum to 1 raise InputError.
+    Raises InputError for soft targets, for predicted classes, and for rows that do not sum to 1.
     """
     if scores.unnormalized:
         raise InputError(f"{shown(scores.name)}: some rows do not sum to 1; calibration needs rows of probabilities")
@@ -172,9 +175,10 @@ def calibration(scores: Scores, bins: int = 15) -> Calibration:
 
 
 def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[Bin, ...], BrierDecomposition]:
-    """Return bins of equal width, (low, high], of confidences (n,) and outcomes (n,), 1 for right and 0 for wrong.
+    """Sort examples into bins of equal width by confidence, and decompose the Brier score.
 
-    Also returns the decomposition of their Brier score. A confidence outside (0, 1] goes to the nearest bin.
+    confidence: (n,). correct: (n,), 1 where the predicted class is right, else 0. bins: their number; each is
+    (low, high]. A confidence outside (0, 1] goes to the nearest bin.
     """
     edges = np.arange(bins + 1) / bins
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
@@ -197,7 +201,7 @@ def reliability(confidence: Floats, correct: Floats, bins: int) -> tuple[tuple[B
 
 
 def fit_temperature(scores: Scores) -> TemperatureFit:
-    """Fit the temperature to all examples, and to the even and the odd rows to score the other half with it."""
+    """Fit a temperature to all rows. Also fit one to each half of the rows, and score the other half with it."""
     log_p, t = np.maximum(scores.outputs.log(None, 0.0), math.log(MIN_PROBABILITY)), scores.labels
     temperature = best_temperature(log_p, t)
     in_sample = Moments.over(_nll(log_p, t, temperature)).mean
@@ -210,15 +214,16 @@ def fit_temperature(scores: Scores) -> TemperatureFit:
 
 
 def _nll(log_p: Floats, t: Array, temperature: float) -> Floats:
-    """Compute the per-example nll (n,) of log-probabilities (K, n) at a temperature."""
+    """Compute the nll (n,) of log-probabilities (K, n), divided by the temperature, for labels (n,)."""
     return LOSSES["nll"](Logits(log_p / temperature), t)
 
 
 def best_temperature(log_p: Floats, t: NDArray[np.intp]) -> float:
-    """Return the temperature with the least mean nll for log-probabilities (K, n) and labels (n,).
+    """Find the temperature T with the lowest mean nll for log-probabilities (K, n) and labels (n,).
 
-    The mean nll is convex in b = 1 / T: Newton's method on its slope, with a bisection of log b where a step leaves
-    the bracket. A minimum outside the range gives the end of the range; a slope of 0 at T = 1 gives 1.
+    The mean nll is a convex function of b = 1 / T. Newton's method finds the zero of the slope; a step that would
+    leave the bracket is replaced by a bisection of log b. If the minimum lies outside the range, return the end of
+    the range. If the slope at T = 1 is zero, return 1.
     """
     low, high, b = 1 / MAX_TEMPERATURE, MAX_TEMPERATURE, 1.0
     if abs(_slope(log_p, t, b)[0]) <= 1e-15 * np.abs(log_p).max():
@@ -239,7 +244,7 @@ def best_temperature(log_p: Floats, t: NDArray[np.intp]) -> float:
 
 
 def _slope(log_p: Floats, t: NDArray[np.intp], b: float) -> tuple[float, float]:
-    """Compute both derivatives of the mean nll by b: the means of E[z] - z_t and of the variance of z, z = log p."""
+    """Return both derivatives of the mean nll by b: the mean of E[z] - z_t, and the mean of Var[z], for z = log p."""
     p = Logits(b * log_p).p
     expected = np.einsum("kn,kn->n", p, log_p)
     variance = np.einsum("kn,kn->n", p, (log_p - expected) ** 2)

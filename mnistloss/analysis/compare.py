@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mnistloss import formatting
+from mnistloss.analysis.view import pictures
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
@@ -164,8 +165,7 @@ class Comparison:
         for difference in self.differences:
             if difference.differ_most:
                 captions = tuple(f"{case.index}: {case.difference:+.3f}" for case in difference.differ_most)
-                pictures = self.scores.pictures(np.array(difference.rows), captions)
-                parts += [self._cases(difference), *pictures]
+                parts += [self._cases(difference), *pictures(self.scores, np.array(difference.rows), captions)]
         return parts
 
     def _verdict(self, d: Difference) -> str:

@@ -1,4 +1,4 @@
-"""Confusion matrix, and the cost of each confusion: the losses of its examples, summed."""
+"""Confusion matrix, and the cost of each confusion, which is the sum of the losses of these examples."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MAX_ROWS = 10
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts (K, K) of examples and sums (K, K) of their losses by true class (rows) and predicted class (columns)."""
+    """Numbers of examples (K, K), and sums of losses (K, K), by true class (rows) and predicted class (columns)."""
 
     loss: str
     counts: Array = field(repr=False)
     costs: Floats = field(repr=False)
 
     def ledger(self) -> list[tuple[int, int, int, float, float | None]]:
-        """Return (true, predicted, count, cost, share of the total cost) of each pair that occurs, costliest first."""
+        """List (true class, predicted class, count, cost, share of the total cost), costliest first."""
         total = float(self.costs.sum())
         order = np.argsort(-self.costs, axis=None, kind="stable")
         pairs = zip(*np.unravel_index(order, self.costs.shape), strict=True)
@@ -68,14 +68,20 @@ class Confusion:
         return [matrix, ledger]
 
     def _shades(self) -> Floats:
-        """Return shades from 0 to 1: square roots of relative costs; if a cost is infinite, 1 there and 0 elsewhere."""
+        """Return the shade of each cell (K, K), from 0 to 1: the square root of the cost, relative to the largest cost.
+
+        If a cost is infinite, its cell has the shade 1, and all cells with finite costs have 0.
+        """
         costs = np.nan_to_num(np.maximum(self.costs, 0), posinf=np.inf)
         top = costs.max() or 1.0
         return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
 
 
 def confusion(scores: Scores) -> Confusion:
-    """Count the pairs and sum their cee, or their error for predicted classes. Soft targets raise InputError."""
+    """Count examples and sum losses by true and predicted class. Soft targets raise InputError.
+
+    The loss is the cross-entropy (cee), or the error for predicted classes.
+    """
     k = scores.classes
     loss = main_loss(scores)
     cells = scores.labels * k + scores.predicted

@@ -1,4 +1,4 @@
-"""Effect of delta on the cee: the same predictions with other deltas inside the log."""
+"""Effect of delta, the number added inside the log, on the cross-entropy (cee) of the same predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ DELTAS = (0.0, *(float(f"1e-{power}") for power in range(15, 1, -1)))
 
 @dataclass(frozen=True)
 class DeltaRow:
-    """The mean cee with one delta, its change from that with the course's delta, and the number of infinite terms."""
+    """The mean cee with one delta, the change from the mean cee with 1e-7, and the number of infinite losses.
+
+    of_the_course: whether delta is 1e-7, the value of the course (K. Saitoh, Deep Learning from Scratch).
+    """
 
     delta: float
     cee: float
@@ -31,14 +34,14 @@ class DeltaRow:
 
 @dataclass(frozen=True)
 class Delta:
-    """A row for each of DELTAS, and the accuracy. hard: whether every prediction is 0 or 1."""
+    """The mean cee with each of DELTAS, and the accuracy. hard: whether every probability is 0 or 1."""
 
     rows: tuple[DeltaRow, ...]
     hard: bool
     accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; a change is from delta = 1e-7, and infinite values are null."""
+        """Return the data for JSON, with null for infinite values."""
         return finite(asdict(self))
 
     def parts(self) -> list[Part]:

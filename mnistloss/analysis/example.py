@@ -1,4 +1,4 @@
-"""The loss of one example term by term, as the course computes it, beside the formulas."""
+"""The loss of one example, term by term, with the formulas of the losses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, Unpack
 import numpy as np
 
 from mnistloss import formatting
+from mnistloss.analysis.view import pictures
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
-from mnistloss.evaluation.targets import DataKeywords, DataOptions
+from mnistloss.evaluation.targets import DataKeywords, data_options
 from mnistloss.formatting import finite, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import OUTPUTS
@@ -25,8 +26,8 @@ _LOSSES = ("mse", "cee")
 class ExampleLoss:
     """The loss of one row of predictions; each array is (K,), a number for each class.
 
-    y: probabilities. t: targets. squares: (y - t)². logs: t log(y + delta). scores: the logits, where the predictions
-    are such, else None. losses: the row's mse and cee.
+    source: the scores of all rows. y: probabilities. t: targets. squares: (y - t)². logs: t log(y + delta).
+    scores: the logits, or None if the predictions are not logits. losses: mse and cee of the row, by name.
     """
 
     source: Scores = field(repr=False)
@@ -41,17 +42,17 @@ class ExampleLoss:
 
     @property
     def predicted(self) -> int:
-        """The class of the largest output; ties go to the lowest class."""
+        """The class with the largest output; of equal outputs, the lowest class."""
         return int(self.source.predicted[self.index])
 
     @property
     def place(self) -> int | None:
-        """The index of the example in its split; None for targets of the user's own."""
+        """The index of the example in the split, or None for targets of the user's own."""
         return None if self.source.dataset is None else int(self.source.positions()[self.index])
 
     @property
     def exponentials(self) -> Floats | None:
-        """exp(z - max z) of the logits, which the softmax divides by their sum."""
+        """exp(z - max z) of the logits z, or None if the predictions are not logits."""
         return None if self.scores is None else np.exp(self.scores - self.scores.max())
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class ExampleLoss:
     def parts(self) -> list[Part]:
         label = "soft" if self.label is None else str(self.label)
         caption = f"{self.index if self.place is None else self.place}: {label}"
-        parts = self.source.pictures(np.array([self.index]), (caption,))
+        parts = pictures(self.source, np.array([self.index]), (caption,))
         if self.scores is not None and self.exponentials is not None:
             columns = {">z_k": self.scores, ">exp(z_k - max z)": self.exponentials, ">y_k": self.y}
             parts += [
@@ -99,7 +100,7 @@ class ExampleLoss:
         return f"{largest}: a prediction does not need the softmax, the loss does."
 
     def _table(self, title: str, columns: Mapping[str, Floats]) -> Table:
-        """Return a table with a row for each class and one for the sums, except those of logits."""
+        """Return a table with one row for each class, and a last row of sums. Logits have no sum."""
         rows = []
         for k, values in enumerate(zip(*columns.values(), strict=True)):
             marks = ("true class" if k == self.label else "", "predicted" if k == self.predicted else "")
@@ -109,23 +110,27 @@ class ExampleLoss:
 
 
 def _cell(value: float) -> str:
-    """Return a term as text; 0 and 1, and sums that are 1 but for rounding, without decimals."""
+    """Write a term as text. 0, and numbers that differ from 1 only by rounding, have no decimals."""
     if value == -np.inf:
         return "-infinite"
     return f"{value:z.0f}" if value == 0 or abs(value - 1) < 1e-12 else formatting.loss(value)
 
 
 def explain_example(predictions: Predictions, index: int, **data: Unpack[DataKeywords]) -> ExampleLoss:
-    """Compute the loss of row `index` of predictions term by term; data: see `DataKeywords`.
+    """Compute the loss of one row of predictions, term by term.
 
-    Raises as `evaluate` does, ArgumentError for an index outside of the rows, InputError for predicted classes.
+    index: the number of the row, from 0.
+    data: `targets`, `indices`, `dataset`, `split`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and
+        `array`, which `evaluate` describes.
+
+    Raises the errors of `evaluate`, ArgumentError if there is no such row, and InputError for predicted classes.
 
     >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
     >>> result = explain_example([y], 0, targets=[2])
     >>> round(result.losses["mse"], 12), result.squares.round(4).tolist()
     (0.0975, [0.01, 0.0025, 0.16, 0.0, 0.0025, 0.01, 0.0, 0.01, 0.0, 0.0])
     """
-    scores = score(predictions, DataOptions(**data), keep=ALL_COLUMNS)
+    scores = score(predictions, data_options("explain_example", DataKeywords, data), keep=ALL_COLUMNS)
     index = whole(index, "index", least=0)
     if index >= scores.n:
         raise ArgumentError(f"index {index} is outside 0..{scores.n - 1}, the rows of {shown(scores.name)}")

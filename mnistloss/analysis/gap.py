@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Unpack
 
 from mnistloss.analysis.compare import check_finite
@@ -14,7 +14,7 @@ from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, Scores, score
-from mnistloss.evaluation.targets import DataOptions, ReadKeywords
+from mnistloss.evaluation.targets import ReadKeywords, data_options
 from mnistloss.formatting import difference_cells, level, shown
 from mnistloss.stats import Interval, hall_interval
 
@@ -103,7 +103,9 @@ def gap(
         the variance of the gap is the sum of the variances of both means. The interval is Hall's, with the skewness
         of a difference of two independent means. Source: X.-H. Zhou and P. Dinh, Biostatistics 6 (2005), 187-200.
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
-    confidence: level of the intervals. data: see `ReadKeywords`.
+    confidence: level of the intervals.
+    data: `dataset`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and `array`, which `evaluate`
+        describes.
 
     Raises as `evaluate` does, and InputError for an infinite loss.
 
@@ -111,10 +113,11 @@ def gap(
     >>> round(result.losses["mse"].test, 12), round(result.losses["mse"].gap, 12)
     (0.45, 0.0)
     """
-    names = ScoreOptions(losses).loss_names(data.get("input", "probs"))
+    both = data_options("gap", ReadKeywords, data)
+    names = ScoreOptions(losses).loss_names(both.input)
     options = ScoreOptions((*names, "error"), confidence=confidence)
     trained, tested = (
-        score(source, DataOptions(split=split, **data), losses=(*names, "error"))
+        score(source, replace(both, split=split), losses=(*names, "error"))
         for source, split in zip((train, test), SPLITS, strict=True)
     )
     differences = {name: _difference(trained, tested, name, confidence) for name in (*names, "error")}

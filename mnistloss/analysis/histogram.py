@@ -1,4 +1,4 @@
-"""Histogram of the per-example losses by order of magnitude, and the share of the loss that each bin makes up."""
+"""Histogram of the losses of single examples, and the share of the total loss in each bin."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mnistloss.evaluation.scoring import Scores
 from mnistloss.formatting import finite, nats, percent, ratio
 
 _MIN_LOSS = 1e-6
-"""Smaller losses share the first bin: the default delta, 1e-7, dominates them, and a perfect row costs -1e-7."""
+"""Losses below this bound share the first bin. They depend mostly on delta, 1e-7; a perfect row has the loss -1e-7."""
 
 _COSTLIEST_ONE_IN = 20
 
 
 @dataclass(frozen=True)
 class LossBin:
-    """The examples whose cee is in [low, high): their number, and their share of the total cee."""
+    """The number of examples whose cee (cross-entropy) is in [low, high), and the part of the total cee they carry."""
 
     low: float
     high: float
@@ -32,10 +32,11 @@ class LossBin:
 
 @dataclass(frozen=True)
 class Histogram:
-    """The cee of n examples in bins that are equally wide in its logarithm.
+    """The cross-entropy (cee) of n examples in bins that are equally wide on a logarithmic scale.
 
-    The first bin also holds all smaller losses, the last one its upper edge; no bin holds the infinite losses.
-    share_of_costliest_twentieth: of the total, None if the total is infinite or 0.
+    The first bin also holds all smaller losses, and the last bin also holds its upper edge. Infinite losses are in no
+    bin. infinite: the number of infinite losses. share_of_costliest_twentieth: the part of the total loss that the
+    costliest 5 % of the examples carry; None if the total is infinite or 0.
     """
 
     delta: float
@@ -46,7 +47,7 @@ class Histogram:
     bins: tuple[LossBin, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form; the lower edge of the first bin is null, and so is an infinite median."""
+        """Return the data for JSON. The lower edge of the first bin is null; so is an infinite median."""
         content = finite(asdict(self))
         content["bins"][0]["low"] = None
         return {"loss": "cee", **content}
@@ -80,7 +81,10 @@ class Histogram:
 
 
 def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
-    """Bin the cee of each example, `per_decade` bins to a power of ten. Predicted classes raise InputError."""
+    """Sort the examples into bins by cee, with `per_decade` bins for each power of ten.
+
+    Predicted classes raise InputError.
+    """
     losses = np.sort(scores.losses("cee"))
     finite_losses = losses[np.isfinite(losses)]
     smallest, largest = finite_losses[[0, -1]] if len(finite_losses) else (_MIN_LOSS, _MIN_LOSS)
@@ -113,6 +117,6 @@ VIEW = View(
     "distribution of the per-example losses",
     ("cee",),
     histogram,
-    (Option("per_decade", 3, 1, "Number of bins to a power of ten.", 100),),
+    (Option("per_decade", 3, 1, "Number of bins for each power of ten.", 100),),
     charted=True,
 )

@@ -1,7 +1,7 @@
 """Inspect predictions with one view, or with all of them.
 
-A view is a pure function from `Scores` (and its own options) to a frozen result with `as_dict` for JSON and `parts` for
-a document. Each has a file of its own, with a `View` that describes it.
+A view is a pure function that takes `Scores` and options. It returns a frozen result with `as_dict` for JSON and
+`parts` for a document. Each view has a file of its own, and a `View` that describes the view.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mnistloss.document import Heading, Lines, Part, Result
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
-from mnistloss.evaluation.targets import DataKeywords, DataOptions
+from mnistloss.evaluation.targets import DataKeywords, data_options
 from mnistloss.formatting import shown
 
 VIEWS: dict[str, View] = {
@@ -28,7 +28,7 @@ VIEWS: dict[str, View] = {
 
 
 def find_view(name: str) -> View:
-    """Return the view of that name; an unknown one raises ArgumentError, which lists the names."""
+    """Return the view with this name. An unknown name raises ArgumentError, which lists all names."""
     try:
         return VIEWS[name]
     except (KeyError, TypeError):
@@ -37,13 +37,13 @@ def find_view(name: str) -> View:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The results of some views of the same predictions, by view name."""
+    """The scores of predictions, and the results of views by name."""
 
     scores: Scores
     results: dict[str, Result]
 
     def where(self) -> dict[str, Any]:
-        """Return the predictions, their data and hints for JSON."""
+        """Return for JSON what all views share: the file, dataset, split, n, signature and hints."""
         s = self.scores
         hints = [hint.as_dict() for hint in s.hints]
         data = {"predictions": s.name, "dataset": s.dataset, "split": s.split, "n": s.n}
@@ -68,12 +68,16 @@ def inspect(
     options: Mapping[str, Any] | None = None,
     **data: Unpack[DataKeywords],
 ) -> Inspection:
-    """Inspect predictions with the view of that name and its options, or with "all", each with its defaults.
+    """Inspect predictions with one view, or with all views.
 
-    A view that is not available for such predictions raises InputError; among all of them its reason takes its place.
+    view: the name of a view, or "all". options: options of this view by name; "all" uses the defaults.
+    data: see `DataKeywords`.
+
+    A single view that these predictions do not allow raises InputError. With "all", the reason takes the place of the
+    result. Raises the errors of `evaluate` as well.
     """
     needs = ALL_COLUMNS if view == "all" else ("predicted", *find_view(view).needs)
-    scores = score(predictions, DataOptions(**data), keep=needs)
+    scores = score(predictions, data_options("inspect", DataKeywords, data), keep=needs)
     if view != "all":
         return Inspection(scores, {view: find_view(view).see(scores, **(options or {}))})
     return Inspection(scores, {name: result_or_reason(partial(one.see, scores)) for name, one in VIEWS.items()})

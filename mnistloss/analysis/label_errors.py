@@ -1,4 +1,4 @@
-"""Effect of known label errors on the loss: as labelled, without these examples, and with the suggested labels."""
+"""Effect of known label errors on the loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SOURCE = f"Source: {LABEL_ERROR_SOURCE}."
 
 @dataclass(frozen=True)
 class KnownLabelError:
-    """An example whose label is known to be wrong: the predicted class, and its loss as labelled and as suggested."""
+    """An example with a wrong label: the predicted class, and the losses with the label and with the suggested one."""
 
     error: LabelError
     predicted: int
@@ -37,10 +37,11 @@ class KnownLabelError:
 
 @dataclass(frozen=True)
 class Labels:
-    """Mean losses of n examples as labelled, without those that are known to be wrong, and as suggested.
+    """The effect of known label errors on the mean losses of n examples.
 
-    listed: number of label errors known for the whole split. errors: those among the n examples. means: by loss, in
-    that order, None if no example is left. share: of the main loss that the errors carry, None if it is infinite or 0.
+    listed: the number of label errors known in the whole split. errors: the label errors among the n examples.
+    means: by loss, three means: with the labels as they are, without `errors`, and with the suggested labels; None if
+    no example is left. share: the part of the total main loss that `errors` carry; None if the total is infinite or 0.
     """
 
     listed: int
@@ -92,7 +93,7 @@ class Labels:
 
 
 def labels(scores: Scores) -> Labels:
-    """Score the examples as labelled, without the known label errors, and with the suggested labels."""
+    """Score the examples with the labels as they are, without the label errors, and with the suggested labels."""
     listed = known_errors(scores.dataset, scores.split)
     if not listed:
         return Labels(0, scores.n, (), {}, None)

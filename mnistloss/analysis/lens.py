@@ -1,4 +1,4 @@
-"""Spread of the loss over random mini-batches: the means of some examples against the mean over all."""
+"""Spread of the loss over random mini-batches, compared with the mean over all examples."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ _CURVE_POINTS = 101
 
 @dataclass(frozen=True)
 class Lens:
-    """The sorted mean losses (draws,) of random mini-batches, and the mean over all examples, `full`.
+    """The mean losses of random mini-batches, and the mean loss of all examples, which is `full`.
 
-    edges, counts: of the bins of a histogram of the finite means, counts (bins,). infinite: number of the other means.
-    quantiles: by name; each is one of the means (inverse of the empirical distribution).
-    sd, predicted: the standard deviation of the means, and s / sqrt(batch_size); None if a loss is infinite.
-    batches, last, batch_means: of the examples in row order in batches of batch_size: the number of batches, the size
-    of the last one, and the unweighted mean of their means.
+    means: (draws,), sorted. edges (bins + 1,), counts (bins,): a histogram of the finite means.
+    infinite: the number of infinite means. quantiles: by name; each quantile is one of the means.
+    sd: the standard deviation of the means. predicted: s / sqrt(batch_size), where s is the standard deviation of the
+    losses of all examples. Both are None if a loss is infinite.
+    batches, last, batch_means: all examples, in row order, cut into batches of batch_size: the number of batches, the
+    size of the last batch, and the mean of the batch means, which gives every batch the same weight.
     """
 
     loss: str
@@ -104,7 +105,10 @@ class Lens:
 
 
 def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
-    """Compute the mean loss of random mini-batches, drawn with replacement; a seed gives the same draws everywhere."""
+    """Compute the mean losses of random mini-batches, drawn with replacement.
+
+    The same seed gives the same draws on every machine.
+    """
     loss = main_loss(scores)
     losses = scores.losses(loss)
     moments = Moments.over(losses)
@@ -132,14 +136,17 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
 
 
 def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
-    """Compute the means of random mini-batches, drawn in blocks so that memory is bounded."""
+    """Compute the mean losses (draws,) of random mini-batches, in blocks so that memory is bounded."""
     sizes = block_sizes(draws, batch_size)
     blocks = (words.below(len(losses), size * batch_size).reshape(size, batch_size) for size in sizes)
     return np.concatenate([losses[indices].mean(axis=1) for indices in blocks])
 
 
 def _edges(means: Floats, loss: str, batch_size: int) -> Floats:
-    """Return edges of at most 20 bins of equal width; for error rates every bin spans equally many error counts."""
+    """Return the edges of at most 20 bins of equal width for sorted finite means.
+
+    For error rates, every bin holds the same number of possible error counts.
+    """
     if not len(means):
         return np.zeros(1)
     low, high = float(means[0]), float(means[-1])

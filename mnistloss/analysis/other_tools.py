@@ -1,4 +1,4 @@
-"""Cross-entropy and squared error of the same predictions as other tools compute them, and why they differ."""
+"""Cross-entropy and squared error of the same predictions, as other tools compute them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _TITLES = {"nll": "cross-entropy as other tools compute it", "mse": "squared err
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: why its value differs from ours, its formula, (y, labels) -> (N,), and the dtype of its arithmetic.
+    """Another tool, and why its value differs from ours.
 
-    of_log: whether y is log p instead of p. ours: the loss of ours that it computes.
+    run: computes the losses (N,) from y (K, N) and labels (N,), as the tool does. dtype: of the tool's arithmetic.
+    of_log: whether y is log p instead of p. ours: the name of the loss of this package that the tool computes.
     """
 
     name: str
@@ -36,14 +37,14 @@ class Tool:
 
 @dataclass(frozen=True)
 class Others:
-    """The mean over n examples by each of TOOLS, in that order, and our means of nll and mse by name."""
+    """The means over n examples that each of TOOLS computes. ours: by name, the mean nll and mse of this package."""
 
     n: int
     ours: dict[str, float]
     values: tuple[float, ...]
 
     def rows(self) -> list[tuple[Tool, float, float]]:
-        """Return (tool, its value, its value minus ours); the difference is NaN if both are infinite."""
+        """List (tool, value, value minus ours). The difference of two infinite values is NaN."""
         return [(tool, value, value - self.ours[tool.ours]) for tool, value in zip(TOOLS, self.values, strict=True)]
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class Others:
 
 
 def others(scores: Scores) -> Others:
-    """Compute what each of TOOLS would. Soft targets and predicted classes raise InputError."""
+    """Compute the mean losses of all TOOLS. Soft targets and predicted classes raise InputError."""
     t, p = scores.labels, scores.probabilities()
     with np.errstate(all="ignore"):
         log_p = scores.outputs.log(None, 0.0)
@@ -75,32 +76,34 @@ def others(scores: Scores) -> Others:
 
 
 def _signed(difference: float) -> str:
+    """Write a difference with its sign."""
     return f"{difference:+.1e}" if difference and np.isfinite(difference) else nats(difference, 0)
 
 
 def _of_label(y: Array, t: Array) -> Array:
+    """Return the numbers (N,) of the labels t (N,) in y (K, N)."""
     return y[t, np.arange(len(t))]
 
 
 def _scikit_learn(p: Array, t: Array) -> Array:
-    """scikit-learn 1.9.1: p clipped by the epsilon of the dtype; rows that do not sum to 1 cause only a warning."""
+    """Clip p by the epsilon of the dtype, as scikit-learn 1.9.1 does, which only warns of rows that do not sum to 1."""
     eps = np.finfo(p.dtype).eps
     return -np.log(np.clip(_of_label(p, t), eps, 1 - eps))
 
 
 def _keras(p: Array, t: Array) -> Array:
-    """Keras 3: rows divided by their sum, then clipped, in float32."""
+    """Divide each row by its sum, then clip p, in float32, as Keras 3 does."""
     return -np.log(np.clip(_of_label(p / p.sum(axis=0), t), np.float32(1e-7), np.float32(1 - 1e-7)))
 
 
 def _torch_cross_entropy(z: Array, t: Array) -> Array:
-    """Torch: minus the log-softmax of any input."""
+    """Return minus the log-softmax of the true class, whatever the input is, as torch does."""
     shifted = z - z.max(axis=0)
     return np.log(np.exp(shifted).sum(axis=0)) - _of_label(shifted, t)
 
 
 def _mean_squared(p: Array, t: Array) -> Array:
-    """Squared error averaged over the classes: the Brier score divided by K."""
+    """Average the squared error over the classes, which gives the Brier score divided by K."""
     return ((p - (np.arange(len(p))[:, None] == t)) ** 2).mean(axis=0)
 
 
@@ -138,6 +141,6 @@ TOOLS = (
         ours="mse",
     ),
 )
-"""The tests compare each with the tool itself where it is installed."""
+"""The tests compare each of these with the tool itself, if the tool is installed."""
 
 VIEW = View("others", "cross-entropy and squared error as other tools compute them", ALL_COLUMNS, others)

@@ -1,4 +1,4 @@
-"""Everything that a report page shows of predictions files: scores, views, and a comparison."""
+"""The content of a report on one or more predictions files: losses, views, and a comparison."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, default_losses, score
-from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader
+from mnistloss.evaluation.targets import DataKeywords, TargetLoader, data_options
 
-VIEWS: Mapping[str, Mapping[str, int]] = {
+REPORT_VIEWS: Mapping[str, Mapping[str, int]] = {
     "confusion": {},
     "calibration": {},
     "histogram": {},
     "lens": {},
     "worst": {"k": 20},
 }
-"""The views of a report, with the options that are not their defaults."""
+"""The views of a report by name, each with the options that differ from the defaults."""
 
 
 @dataclass(frozen=True)
 class FileReport:
-    """One file: its evaluation, and the result of each view by the view's name."""
+    """The evaluation of one file, and the results of the views by name."""
 
     evaluation: Evaluation
     views: Mapping[str, Result]
@@ -41,7 +41,7 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Overview:
-    """Files in the order in which they were named, and their comparison with the first; None for a single one."""
+    """The reports of files in the given order, and the comparison with the first file, or None for a single file."""
 
     files: tuple[FileReport, ...]
     comparison: Result | None = None
@@ -54,28 +54,30 @@ class Overview:
 def build_report(
     predictions: Sequence[Predictions], *, confidence: float = 0.95, **data: Unpack[DataKeywords]
 ) -> Overview:
-    """Score each of the predictions once, run every view of a report on them, and compare them with the first.
+    """Score each file once, run the views of a report on it, and compare all files with the first.
 
-    confidence: level of the intervals. data: see `DataKeywords`. Raises as `evaluate` does. Views and comparisons that
-    the predictions cannot have are `NotAvailable`: predicted classes have no calibration, files of different examples
-    no paired differences.
+    confidence: level of the intervals. data: see `DataKeywords`. Raises the errors of `evaluate`.
+    A view or a comparison that is not possible becomes `NotAvailable`, with the reason: predicted classes have no
+    calibration, and files of different examples have no paired differences.
     """
     if not predictions:
         raise ArgumentError("there are no predictions to report; name at least one file")
-    data_options = DataOptions(**data)
-    loader, losses = TargetLoader(data_options), default_losses(data_options.input)
+    options = data_options("build_report", DataKeywords, data)
+    loader, losses = TargetLoader(options), default_losses(options.input)
     scores = [
-        score(source, data_options, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader)
-        for source in predictions
+        score(source, options, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader) for source in predictions
     ]
     files = tuple(_file_report(one, confidence) for one in scores)
     if len(files) == 1:
         return Overview(files)
-    options = ComparisonOptions(confidence=confidence)
-    return Overview(files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), options)))
+    comparison = ComparisonOptions(confidence=confidence)
+    return Overview(files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), comparison)))
 
 
 def _file_report(scores: Scores, confidence: float) -> FileReport:
     evaluation = summarize(scores, ScoreOptions(confidence=confidence, per_class=scores.t.ndim == 1))
-    views = {name: result_or_reason(partial(find_view(name).see, scores, **options)) for name, options in VIEWS.items()}
+    views = {
+        name: result_or_reason(partial(find_view(name).see, scores, **options))
+        for name, options in REPORT_VIEWS.items()
+    }
     return FileReport(evaluation, views)

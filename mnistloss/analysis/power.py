@@ -1,4 +1,4 @@
-"""Power: the number of examples needed to detect a difference in the mean loss, and what n examples detect."""
+"""Power analysis: how many examples a test needs to detect a difference between the mean losses of two models."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ FORMULA = "n = 2 (1 - r) ((z_0.975 + z_0.8) s / difference)²"
 
 @dataclass(frozen=True)
 class Design:
-    """Two models on a test set each, or paired: on the same one, with correlated losses.
+    """One way to test two models: each on a test set of its own, or both on the same examples (paired).
 
-    examples_needed: in each test set. detectable_difference: the smallest one that n examples detect.
+    correlation: of the losses of both models on the same examples; None if not paired. examples_needed: in each test
+    set. detectable_difference: the smallest difference that a test with n examples detects.
     """
 
     paired: bool
@@ -33,9 +34,10 @@ class Design:
 
 @dataclass(frozen=True)
 class Power:
-    """Designs that detect `difference` by a normal test; s is the standard deviation of the n per-example losses.
+    """The number of examples needed to detect `difference` between the mean losses of two models, for each design.
 
-    s and what depends on it are None if a loss is infinite, and for a single example.
+    loss: its name. s: the standard deviation of the losses of n examples. If a loss is infinite, or if n is 1, then s
+    and all numbers that depend on s are None.
     """
 
     loss: str
@@ -58,7 +60,7 @@ class Power:
                 (
                     f"the same examples, correlation {d.correlation:g}"
                     if d.paired
-                    else "two test sets, each of that size",
+                    else "two test sets, each of this size",
                     "-" if d.examples_needed is None else f"{d.examples_needed:,}",
                     nats(d.detectable_difference, 5),
                 )
@@ -69,13 +71,13 @@ class Power:
             "The losses have no finite standard deviation, so there is nothing to compute."
             if self.s is None
             else f"{POWER:.0%} power, two-sided test at the {1 - CONFIDENCE:.0%} level, normal approximation;"
-            f" the losses of both models are assumed to have the standard deviation of these, s = {self.s:.4f}."
+            f" the losses of both models are assumed to have the standard deviation of these losses, s = {self.s:.4f}."
         )
         return [table, Lines((assumptions, f"{FORMULA}; r is the correlation, 0 for two test sets."))]
 
 
 def power(scores: Scores, difference: float = 0.005) -> Power:
-    """Compute the examples needed to detect a difference of mean losses, and the difference that these n detect."""
+    """Compute how many examples detect a difference of mean losses, and which difference n examples detect."""
     loss, n = main_loss(scores), scores.n
     stderr = Moments.over(scores.losses(loss)).stderr
     s = None if stderr is None else stderr * math.sqrt(n)

@@ -1,4 +1,4 @@
-"""What every view has: its description, its options, and what takes its place where it is not available."""
+"""The description and the options of a view, and helpers that several views use."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from mnistloss.arrays.checks import Array, whole
-from mnistloss.document import Curve, Lines, Part, Result
-from mnistloss.errors import ArgumentError, InputError
+from mnistloss.document import Curve, Lines, Part, Pictures, Result
+from mnistloss.errors import ArgumentError, InputError, UnavailableError
 from mnistloss.evaluation.scoring import Scores
 
 MAIN_LOSS = ("cee", "error")
-"""The columns that a view of the main loss needs."""
+"""The columns of `Scores` that a view of the main loss reads."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """A numeric option of a view: its default, which fixes its type, its limits, and its help text."""
+    """A numeric option of a view: name, default, limits and help text. The type is the type of the default."""
 
     name: str
     default: int | float
@@ -29,7 +29,7 @@ class Option:
     most: float = math.inf
 
     def check(self, value: Any) -> None:
-        """Raise ArgumentError unless the value has the option's type and lies within its limits."""
+        """Raise ArgumentError if the value has another type than the option, or lies outside the limits."""
         number = whole(value, self.name, int(self.least)) if isinstance(self.default, int) else value
         if not (isinstance(number, (int, float, np.floating)) and self.least <= number <= self.most):
             limits = f"at least {self.least:g}" if math.isinf(self.most) else f"{self.least:g} to {self.most:,.0f}"
@@ -38,9 +38,9 @@ class Option:
 
 @dataclass(frozen=True)
 class View:
-    """A view in the registry: its name, what it shows, and the function that takes Scores and options.
+    """A view in the registry: a name, what the view shows, and the function that takes `Scores` and options.
 
-    needs: the columns of `Scores` that it reads. charted: whether its result holds a chart.
+    needs: the columns of `Scores` that the function reads. charted: whether the result holds a chart.
     """
 
     name: str
@@ -61,7 +61,7 @@ class View:
 
 @dataclass(frozen=True)
 class NotAvailable:
-    """The result of a view or a comparison that these predictions cannot have, with the reason."""
+    """The reason why a view or a comparison is not possible for these predictions, in place of a result."""
 
     reason: str
 
@@ -73,7 +73,7 @@ class NotAvailable:
 
 
 def result_or_reason(run: Callable[[], Result]) -> Result:
-    """Return the result, or `NotAvailable` where the predictions are refused."""
+    """Run a view or a comparison; an InputError becomes `NotAvailable`."""
     try:
         return run()
     except InputError as error:
@@ -81,10 +81,26 @@ def result_or_reason(run: Callable[[], Result]) -> Result:
 
 
 def main_loss(scores: Scores) -> str:
-    """Return the loss that a view is about: cee, or error where only classes are predicted."""
+    """Return the name of the loss that views show: "error" for predicted classes, else "cee", the cross-entropy."""
     return "error" if scores.input == "labels" else "cee"
 
 
 def staircase(name: str, edges: Array, heights: Array) -> Curve:
-    """Return a histogram (n,) over its edges (n + 1,) as a curve of steps that starts and ends at zero."""
+    """Draw heights (n,) of bins with edges (n + 1,) as a curve of steps, which starts and ends at zero."""
     return Curve(name, (float(edges[0]), *edges.tolist()), (0.0, *heights.tolist(), 0.0), "steps")
+
+
+def pictures(scores: Scores, rows: Array, captions: tuple[str, ...]) -> list[Part]:
+    """Return the images of some rows with captions, or a line that says why the images are not available.
+
+    For targets of the user's own, which have no images, return an empty list.
+    """
+    if scores.dataset is None:
+        return []
+    labels = scores.t[rows] if scores.t.ndim == 1 else ["by a soft row"] * len(rows)
+    examples = zip(scores.positions()[rows], labels, scores.predicted[rows], strict=True)
+    alts = tuple(f"example {index}, labelled {label}, predicted {predicted}" for index, label, predicted in examples)
+    try:
+        return [Pictures(scores.images(rows), captions, alts)]
+    except UnavailableError as error:
+        return [Lines((f"No pictures: {error}",))]

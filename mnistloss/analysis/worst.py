@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistloss.analysis.view import Option, View
+from mnistloss.analysis.view import Option, View, pictures
 from mnistloss.arrays.checks import Array
 from mnistloss.datasets.catalog import known_errors
 from mnistloss.document import Part, Table
@@ -18,10 +18,11 @@ from mnistloss.stats import Moments
 
 @dataclass(frozen=True)
 class CostlyExample:
-    """One example: its index in the split, its label, the predicted class, the probability of the label and the loss.
+    """One example with a large loss. index: in the split. probability: of the label.
 
-    share, cumulative: of the total loss, None if that is infinite or 0.
-    label_known_wrong: None for a split without a list of label errors.
+    share: the part of the total loss that this example carries. cumulative: the part that this example and all
+    costlier examples carry. Both are None if the total loss is infinite or 0.
+    label_known_wrong: None if the split has no list of label errors.
     """
 
     index: int
@@ -36,7 +37,10 @@ class CostlyExample:
 
 @dataclass(frozen=True)
 class Worst:
-    """The examples with the largest cee, costliest first. total: the cee of all examples; rows: places in `scores`."""
+    """The examples with the largest cross-entropy (cee), costliest first.
+
+    total: the sum of the cee of all examples. rows: the rows of `examples` in the predictions.
+    """
 
     examples: tuple[CostlyExample, ...]
     total: float
@@ -61,11 +65,14 @@ class Worst:
         )
         table = Table(title, heads, tuple(row[: len(heads)] for row in rows))
         captions = tuple(f"{example.index}: {example.label} as {example.predicted}" for example in self.examples)
-        return [table, *self.scores.pictures(self.rows, captions)]
+        return [table, *pictures(self.scores, self.rows, captions)]
 
 
 def worst(scores: Scores, k: int = 10) -> Worst:
-    """Find the k examples with the largest cee, ties in row order. Soft targets and classes raise InputError."""
+    """Find the k examples with the largest cee; equal losses stay in row order.
+
+    Soft targets and predicted classes raise InputError.
+    """
     labels, losses = scores.labels, scores.losses("cee")
     total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]

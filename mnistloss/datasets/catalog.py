@@ -1,7 +1,7 @@
 """The datasets: names, sizes, digests, mirrors, licences and known label errors.
 
-A digest is the SHA-256 of a file's decompressed IDX bytes: a mirror may compress a file in another way, but not
-change a pixel.
+A digest is the SHA-256 of the decompressed IDX file. So a mirror may compress a file in another way, but a changed
+pixel is detected.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ KINDS: tuple[Kind, ...] = ("images", "labels")
 class File(NamedTuple):
     """One published IDX file.
 
-    sha256: of the decompressed content; None if only `archive_sha256`, of the .gz file, is published.
-    itemsize: bytes of an element.
+    shape: of the array in the file. sha256: of the decompressed file; None if only `archive_sha256`, the digest of the
+    .gz file, is published. itemsize: bytes of one element.
     """
 
     name: str
@@ -32,12 +32,12 @@ class File(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the decompressed file: header and elements."""
+        """The number of bytes of the decompressed file: header and elements."""
         return 4 + 4 * len(self.shape) + self.itemsize * math.prod(self.shape)
 
     @property
     def archive(self) -> str:
-        """The name of the file on mirrors."""
+        """The name of the compressed file on mirrors."""
         return f"{self.name}.gz"
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class File(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """One dataset: an image file and a label file for each split, and where they come from."""
+    """One dataset: an image file and a label file for each split, the mirrors of these files, and the licence."""
 
     name: str
     title: str
@@ -67,7 +67,7 @@ class Dataset(NamedTuple):
         return not self.mirrors
 
     def examples(self, split: str) -> int:
-        """Return N, the number of examples of a split."""
+        """Return N, the number of examples in a split."""
         return self.files[split]["labels"].shape[0]
 
     def select(self, splits: tuple[str, ...] = SPLITS) -> list[File]:
@@ -88,9 +88,9 @@ class Dataset(NamedTuple):
 
 
 def _mnist_files(n: tuple[int, int], *digests: str, of_archives: bool = False) -> dict[str, dict[Kind, File]]:
-    """Return four files with the names of MNIST and `n` examples in train and test.
+    """Describe four files that have the same names as those of MNIST. n: the numbers of train and test examples.
 
-    digests: of train images, train labels, test images and test labels; of their .gz files if `of_archives`.
+    digests: of train images, train labels, test images and test labels. If `of_archives`, they are of the .gz files.
     """
     pairs = iter([(None, digest) if of_archives else (digest, None) for digest in digests])
     return {
@@ -237,7 +237,7 @@ DATASETS: dict[str, Dataset] = {d.name: d for d in (MNIST, FASHION_MNIST, KMNIST
 
 
 def find(name: str) -> Dataset:
-    """Return the dataset with this name; an unknown name raises ArgumentError, which lists all names."""
+    """Return the dataset with this name. An unknown name raises ArgumentError, which lists all names."""
     try:
         return DATASETS[name]
     except (KeyError, TypeError):
@@ -245,7 +245,7 @@ def find(name: str) -> Dataset:
 
 
 def check_split(split: str) -> str:
-    """Return the name of a split; an unknown name raises ArgumentError."""
+    """Return the name of a split unchanged. An unknown name raises ArgumentError."""
     if split not in SPLITS:
         raise ArgumentError(f"no split is named {split!r}; the splits are {' and '.join(SPLITS)}")
     return split
@@ -259,9 +259,9 @@ LABEL_ERROR_RULE = "fewer than 3 of 5 reviewers chose the given label; 100 examp
 
 @dataclass(frozen=True)
 class LabelError:
-    """A label that reviewers did not confirm. suggestion: the label that an algorithm suggested instead.
+    """A label that most reviewers did not choose. suggestion: another label, which an algorithm proposed.
 
-    votes: how many reviewers chose the label, the suggestion, or neither (or both).
+    index: of the example in the split. votes: how many reviewers chose the label, the suggestion, or neither (or both).
     """
 
     index: int
@@ -290,5 +290,5 @@ MNIST_TEST_ERRORS: tuple[LabelError, ...] = (
 
 
 def known_errors(dataset: str | None, split: str | None) -> dict[int, LabelError]:
-    """Return the known label errors of a split by index; only the test split of MNIST was reviewed."""
+    """Return the known label errors of a split, by index. Only the test split of MNIST was reviewed."""
     return {e.index: e for e in MNIST_TEST_ERRORS} if (dataset, split) == ("mnist", "test") else {}

@@ -1,4 +1,4 @@
-"""Evaluate predictions: one pass makes `Scores`, and `summarize` turns them into a frozen Evaluation."""
+"""Evaluate predictions: `score` makes `Scores` in one pass, and `summarize` turns the scores into an Evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What to compute of predictions; `evaluate` describes each field. A single name in `losses` is taken as a list."""
+    """What `evaluate` computes; its docstring describes each field."""
 
     losses: str | Sequence[str] | None = None
     reduction: str = "mean"
@@ -43,11 +43,13 @@ class ScoreOptions:
         for name in [self.losses] if isinstance(self.losses, str) else self.losses or ():
             find_loss(name)
         if not isinstance(self.top, Collection):
-            raise ArgumentError(f"top is {self.top!r}; expected a list, even of one")
+            raise ArgumentError(f"top is {self.top!r}; expected a list of numbers, such as [5]")
         if self.batch_size is not None:
             whole(self.batch_size, "batch_size")
         if self.batch_size is not None and self.reduction == "none":
-            raise ArgumentError("reduction none gives no losses of batches; choose mean or sum, or no batch_size")
+            raise ArgumentError(
+                'batch_size needs reduction="mean" or reduction="sum"; choose one, or leave batch_size out'
+            )
         for k in self.top:
             whole(k, "top")
         whole(self.bootstrap, "bootstrap", least=0)
@@ -55,13 +57,13 @@ class ScoreOptions:
         quantile(self.confidence)
 
     def loss_names(self, input: str) -> list[str]:
-        """Return the names of the losses to compute, each once; without `losses` the defaults of that input."""
+        """Return the names of the losses, each once; if `losses` is None, the default losses of this input."""
         losses = default_losses(input) if self.losses is None else self.losses
         return [losses] if isinstance(losses, str) else list(dict.fromkeys(losses))
 
     @property
     def needs_columns(self) -> bool:
-        """Whether the loss of every example is needed."""
+        """Whether the losses of single examples are needed, in addition to their sums."""
         return self.reduction == "none" or self.batch_size is not None or self.bootstrap > 0
 
 
@@ -87,29 +89,31 @@ def evaluate(
     download: bool = True,
     array: str | None = None,
 ) -> Evaluation:
-    """Compute the losses of predictions: every row checked, in float64, in one pass.
+    """Compute the losses of predictions in float64, in one pass, and check every row.
 
-    predictions: (N, K), row i is what a model says of example i; an array, the path of a .npy, .npz,
+    predictions: (N, K); row i holds the outputs of a model for example i. An array, the path of a .npy, .npz,
         .csv or .txt file, or a binary stream of .npy. Predicted classes, integers (N,), have the loss "error" only.
-    targets: the user's own, labels (N,) or one-hot or soft rows (N, K), as an array or a .npy path; else
-        the labels of `split` of `dataset`. "auto" chooses the split by N.
-    indices: which examples of the split the predictions are of, as an array, a .npy path or a saved batch.
+    targets: targets of your own, as an array or the path of a .npy file: labels (N,), or one-hot or soft
+        rows (N, K). If None, the targets are the labels of `split` of `dataset`.
+    indices: the examples of the split that were predicted, as an array, the path of a .npy file or a saved batch.
+    dataset: a name in the catalog, such as "mnist", "fashion-mnist" or "mnist-5k".
+    split: "train", "test", or "auto", which chooses the split that has N examples.
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
-    input: "probs", "logits", "logprobs" or "labels".
-    delta: what cee adds inside the log; default 1e-7 for probs and 0 (nothing) otherwise.
+    input: what the predictions are: "probs", "logits", "logprobs" or "labels".
+    delta: the number that cee adds inside the log; default 1e-7 for probs, and 0 for other inputs.
     reduction: "mean" over examples, "sum", or "none", which keeps the losses of single examples as `.values`.
-    batch_size: also compute the losses of each batch of the partition, as `.batches`.
-    confidence: level of the intervals: P. Hall's for losses, which are skewed, Wilson's for the accuracy.
+    batch_size: also compute the losses of consecutive batches of this size, as `.batches`.
+    confidence: level of the intervals: P. Hall's for losses, which are skewed, and Wilson's for the accuracy.
     top: also compute the accuracy among the k most probable classes, for each k.
     per_class: also compute the losses by class, as `.per_class`; needs labels.
-    bootstrap: number of resamples; above 0, the intervals of the losses are a bootstrap-t of these.
+    bootstrap: number of resamples; above 0, the intervals of the losses are bootstrap-t intervals.
     seed: seed of the bootstrap.
-    allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
+    allow_unnormalized: accept rows that do not sum to 1, and use them as they are; the signature says so.
     cache_dir, download: as in `load_mnist`.
     array: the name of the predictions in a .npz file that holds several arrays.
 
-    Raises InputError for predictions, targets or indices that are refused, ArgumentError for other
-    arguments (both ValueErrors), UnavailableError where the labels are not available.
+    Raises InputError for bad predictions, targets or indices, and ArgumentError for other bad arguments;
+    both are ValueErrors. Raises UnavailableError if the labels are not available.
 
     >>> result = evaluate([[0.1] * 10] * 1000, dataset="mnist-5k", losses="nll")
     >>> round(result.losses["nll"].value, 12), result.split
@@ -126,9 +130,10 @@ def evaluate_many(
     options: ScoreOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
-    """Evaluate several predictions in their order; their targets are loaded once.
+    """Evaluate several predictions, in the given order. Targets are loaded only once.
 
-    progress: called with what is done and all there is: rows of a single one, else predictions. Raises as `evaluate`.
+    progress: called with the number done and the total number: of rows for a single prediction, else of predictions.
+    Raises the errors of `evaluate`.
     """
     options, loader, several = options or ScoreOptions(), TargetLoader(data), len(predictions) > 1
     evaluations, fingerprints = [], []
@@ -153,7 +158,7 @@ def evaluate_many(
 
 
 def summarize(scores: Scores, options: ScoreOptions) -> Evaluation:
-    """Turn the scores of one pass, which must hold what the options ask for, into an Evaluation."""
+    """Turn scores into an Evaluation. The scores must hold the losses and columns that the options need."""
     names = options.loss_names(scores.input)
     resampled = _bootstrap(scores, options, names)
     return Evaluation(
@@ -208,7 +213,7 @@ def _interval(scores: Scores, name: str, confidence: float) -> tuple[Interval | 
 
 
 def _bootstrap(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> dict[str, Interval | None]:
-    """Return bootstrap intervals of the mean of each loss that is finite; empty where none are asked for."""
+    """Return bootstrap intervals of the means of finite losses, by loss; empty if the options ask for no bootstrap."""
     finite = [name for name in names if name != "error" and not scores.moments[name].infinite]
     if not options.bootstrap or not finite or scores.n < 2:
         return {}
@@ -218,7 +223,7 @@ def _bootstrap(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> d
 
 
 def _share_result(scores: Scores, name: str, hits: float, confidence: float) -> Accuracy:
-    """Return a number of examples as a share of all, with its interval."""
+    """Divide a number of examples by the number of all examples, and compute the interval of this share."""
     signature = replace(scores.signature("error"), loss=name)
     share = min(1.0, hits / scores.n)  # rows of soft targets may sum to a little more than 1
     if scores.targets.t.ndim == 1:
@@ -228,7 +233,7 @@ def _share_result(scores: Scores, name: str, hits: float, confidence: float) -> 
 
 
 def _class_results(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> tuple[ClassResult, ...]:
-    """Return the losses of the examples of each class, and which share of the total they carry."""
+    """Return the losses of each class, the part of each total loss that the class carries, and the accuracy."""
     sums, is_mean = scores.class_sums, options.reduction != "sum"
     totals = {name: math.fsum(column) for name, column in sums.items()}
     return tuple(
@@ -244,14 +249,14 @@ def _class_results(scores: Scores, options: ScoreOptions, names: Sequence[str]) 
 
 
 def _part(part: float, whole: float) -> float:
-    """Return a part of a whole: 0 of nothing, NaN where the whole is infinite."""
+    """Divide a part by the whole. Return 0 if the whole is 0, and NaN if the whole is infinite."""
     if not whole:
         return 0.0
     return part / whole if math.isfinite(whole) else math.nan
 
 
 def _batch_results(scores: Scores, options: ScoreOptions, names: Sequence[str]) -> tuple[BatchResult, ...]:
-    """Return the losses of each batch in row order; their mean, weighted by size, is that of the whole."""
+    """Return the losses of consecutive batches of rows."""
     reduce, size = np.mean if options.reduction == "mean" else np.sum, options.batch_size or scores.n
     return tuple(
         BatchResult(

@@ -1,4 +1,4 @@
-"""Gates: conditions on reported numbers, such as `cee>0.05`, under which a check fails."""
+"""Gates: conditions such as `cee>0.05`. If one holds for an evaluation, the check fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OPERATORS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": opera
 
 @dataclass(frozen=True)
 class Gate:
-    """The name of a number, a comparison and a bound, as the user wrote them.
+    """A condition: the name of a number, an operator, and a bound, as the user wrote them.
 
     >>> str(Gate.parse("accuracy < 0.90"))
     'accuracy<0.90'
@@ -30,18 +30,18 @@ class Gate:
 
     @classmethod
     def parse(cls, text: str) -> Gate:
-        """Return the gate that a user typed; any other text raises ArgumentError."""
+        """Read a gate from text. Raises ArgumentError if the text is not a gate."""
         match = _PATTERN.fullmatch(text)
         try:
             bound = float(match[3]) if match else math.nan
         except ValueError:
             bound = math.nan
         if match is None or math.isnan(bound):
-            raise ArgumentError(f"{text!r} is no gate; expected NAME, one of > < >= <=, and a number: cee>0.05")
+            raise ArgumentError(f"{text!r} is not a gate; expected NAME, one of > < >= <=, and a number: cee>0.05")
         return cls(match[1], match[2], match[3])
 
     def crossed(self, evaluation: Evaluation) -> str | None:
-        """Return what is wrong if the evaluation fails, else None; a number that is not defined fails."""
+        """Return a message if the condition holds or if the number is not defined, else None."""
         value = evaluation.reported().get(self.name)
         if value is not None and not _OPERATORS[self.comparison](value, float(self.bound)):
             return None
@@ -53,12 +53,12 @@ class Gate:
 
 
 def parse_gates(texts: Sequence[str], losses: Sequence[str], top: Sequence[int], *, per_class: bool) -> list[Gate]:
-    """Return the gates that a user typed; one on a number that is not reported raises ArgumentError."""
+    """Read gates from texts. Raises ArgumentError if a gate names a number that will not be reported."""
     gates = [Gate.parse(text) for text in texts]
     names = reported_names(losses, top, per_class=per_class)
     for gate in gates:
         if re.sub(r"\[(0|[1-9]\d*)\]$", "[CLASS]", gate.name) not in names:
             raise ArgumentError(
-                f"the gate {gate} needs {gate.name!r}, which is not reported; reported are {', '.join(names)}"
+                f"the gate {gate} needs {gate.name!r}, which is not reported; these are reported: {', '.join(names)}"
             )
     return gates

@@ -1,4 +1,4 @@
-"""The result of an evaluation: frozen, and the same in every report."""
+"""The result of an evaluation, which every report shows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LossResult:
         return 1 - self.value / prior if prior is not None and prior > 0 and math.isfinite(self.value) else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content for JSON: full precision, None instead of infinity and NaN, without `values`."""
+        """Return the data for JSON, without `values`: full precision, and None instead of infinity and NaN."""
         return {
             "value": finite(self.value),
             "reduction": self.reduction,
@@ -91,7 +91,7 @@ class Accuracy(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """One batch of the partition: its first row, its size and its losses, reduced as the whole is."""
+    """One batch of consecutive rows: the first row, the number of rows, and the mean or the sum of each loss."""
 
     start: int
     n: int
@@ -102,7 +102,7 @@ class BatchResult(NamedTuple):
 
 
 class ClassResult(NamedTuple):
-    """One class: how many examples, their reduced losses, their share of each loss's total, and their accuracy."""
+    """One class: the number of examples, the mean or sum of each loss, the share of each total, and the accuracy."""
 
     label: int
     n: int
@@ -117,11 +117,12 @@ class ClassResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of `evaluate`; `dataset` and `split` are None for targets of the user's own.
+    """The result of `evaluate`.
 
-    predictions: the name of the file as the user gave it; `formatting.shown` makes it safe to print.
-    signature: of all losses together, their names joined by +; each loss has its own as well.
-    top: the accuracy among the k most probable classes, by k. per_class, batches: None where they were not asked for.
+    predictions: the name of the file as the user gave it; `formatting.shown` makes this name safe to print.
+    dataset, split: None for targets of the user's own.
+    signature: of all losses together, with names joined by +. Each loss also has a signature of its own.
+    top: the accuracy among the k most probable classes, by k. per_class, batches: None unless requested.
     """
 
     predictions: str
@@ -139,16 +140,16 @@ class Evaluation:
     batches: tuple[BatchResult, ...] | None = None
 
     def shares(self) -> dict[str, Accuracy]:
-        """Return the accuracy, and each `top-K` that was asked for, by name."""
+        """Return by name the accuracy and each requested top-K accuracy."""
         return {"accuracy": self.accuracy, **{f"top-{k}": top for k, top in self.top.items()}}
 
     def numbers(self) -> dict[str, float]:
-        """Return the main numbers by name: the losses, `accuracy`, and each `top-K` that was asked for."""
+        """Return by name the losses, the accuracy, and each requested top-K accuracy."""
         losses = {name: result.value for name, result in self.losses.items()}
         return {**losses, **{name: share.value for name, share in self.shares().items()}}
 
     def reported(self) -> dict[str, float | None]:
-        """Return every number by the names of `reported_names`; None where it is not defined for these predictions."""
+        """Return every number by the names of `reported_names`. A number that is not defined is None."""
         numbers: dict[str, float | None] = {**self.numbers(), "n": self.n, "hints": len(self.hints)}
         for name, loss in self.losses.items():
             of_loss = {"stderr": loss.stderr, "infinite": loss.infinite, "skill": loss.skill, **loss.references}
@@ -164,7 +165,7 @@ class Evaluation:
         return {name: None if value is None or math.isnan(value) else value for name, value in numbers.items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content for JSON."""
+        """Return the data for JSON."""
         return {
             "predictions": self.predictions,
             "dataset": self.dataset,
@@ -185,11 +186,12 @@ _PARTS = ("stderr", "infinite", "skill", "uniform", "prior")
 
 
 def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class: bool = False) -> list[str]:
-    """Return the names of all numbers that an evaluation of these losses reports.
+    """List the names of all numbers that an evaluation of these losses reports.
 
-    The losses, accuracy and top-K; the ends of their intervals, NAME.low and NAME.high; for a loss NAME.stderr,
-    NAME.infinite, NAME.skill, and the cost of constant predictions, NAME.uniform and NAME.prior; by class
-    NAME[CLASS], and NAME.share[CLASS] of the total; n, and hints, their number.
+    NAME is a loss, accuracy or top-K. NAME.low and NAME.high are the ends of the interval. Losses also have
+    NAME.stderr, NAME.infinite, NAME.skill, and the losses of constant predictions, NAME.uniform and NAME.prior.
+    By class, there are NAME[CLASS] and the share of the total loss, NAME.share[CLASS]. n counts the examples, and
+    hints counts the hints.
     """
     shares = ["accuracy", *(f"top-{k}" for k in top)]
     names = [*losses, *shares, "n", "hints", *(f"{name}.{part}" for name in losses for part in _PARTS)]
@@ -200,7 +202,7 @@ def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class:
 
 
 def save_losses(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
-    """Save the losses of single examples (reduction none): one loss as .npy, several as .npz by name."""
+    """Save the losses of single examples, which reduction "none" keeps: a single loss as .npy, or by name as .npz."""
     values = {name: result.values for name, result in evaluation.losses.items() if result.values is not None}
     if Path(path).suffix == ".npy" and len(values) == 1:
         save_array(path, *values.values())

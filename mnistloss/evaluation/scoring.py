@@ -23,8 +23,7 @@ from mnistloss.arrays.checks import (
     row_sum_tolerance,
     transposed,
 )
-from mnistloss.document import Lines, Part, Pictures
-from mnistloss.errors import ArgumentError, InputError, UnavailableError
+from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Evidence, Fingerprint, Hint, HintInputs, find_hints
 from mnistloss.evaluation.predictions import (
     PredictionShape,
@@ -299,20 +298,9 @@ class Scores:
         indices = self.targets.indices
         return np.arange(self.n) if indices is None else indices.astype(np.intp)
 
-    def pictures(self, rows: Array, captions: tuple[str, ...]) -> list[Part]:
-        """Return the images of some examples under their captions, or a line that says why there are none."""
-        if self.dataset is None or self.split is None:
-            return []
-        labels = self.t[rows] if self.t.ndim == 1 else ["by a soft row"] * len(rows)
-        examples = zip(self.positions()[rows], labels, self.predicted[rows], strict=True)
-        alts = tuple(
-            f"example {index}, labelled {label}, predicted {predicted}" for index, label, predicted in examples
-        )
-        try:
-            images = self._loader.images(self.dataset, self.split)[self.positions()[rows]]
-        except UnavailableError as error:
-            return [Lines((f"No pictures: {error}",))]
-        return [Pictures(images, captions, alts)]
+    def images(self, rows: Array) -> Array:
+        """Return the images (n, 28, 28) of some examples of a split; raises UnavailableError without the data."""
+        return self._loader.images(str(self.dataset), str(self.split))[self.positions()[rows]]
 
 
 def score(

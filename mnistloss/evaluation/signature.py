@@ -1,4 +1,4 @@
-"""The signature of a number: everything it depends on, in one line that parses back to the same object."""
+"""The signature of a number: one line of text that names everything on which the number depends."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ _MAX_SHOWN = 200
 
 @dataclass(frozen=True)
 class Signature:
-    """Everything that a number depends on.
+    """Everything on which a number depends; `str` writes it as one line of text, and `parse` reads this line.
 
-    loss: a name in the registry, accuracy or top-K, or several joined by +. targets: dataset:split, or `targets` for
-    the user's own, then @ and 8 hex digits of the SHA-256 of the labels' content. indices, predictions: 8 hex digits
-    of the SHA-256 of their bytes, row by row. delta: None where the loss does not use it.
+    loss: a loss of the registry, accuracy or top-K; several names are joined by +.
+    targets: dataset:split, or `targets` for targets of the user's own, then @ and 8 hex digits of the SHA-256 of the
+    labels. n: the number of examples. predictions, indices: 8 hex digits of the SHA-256 of the bytes, row by row.
+    delta: the number that cee adds inside the log; None if the loss does not use delta.
 
     >>> s = Signature.parse("cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0")
     >>> s.n, s.delta, Signature.parse(str(s)) == s
@@ -58,12 +59,12 @@ class Signature:
         return "|".join([*parts, self.reduction, f"mnistloss:{self.version}"])
 
     def of(self, loss: str, *, uses_delta: bool) -> Signature:
-        """Return the same signature for one of the losses."""
+        """Return a copy for a single loss."""
         return replace(self, loss=loss, delta=self.delta if uses_delta else None)
 
     @classmethod
     def parse(cls, text: str) -> Signature:
-        """Return the signature that prints as `text`, white space aside; any other text raises ArgumentError."""
+        """Read a signature from text; white space is ignored. Raises ArgumentError if the text is not a signature."""
         match = re.fullmatch(_PATTERN, "".join(str(text).split()))
         try:
             if match is None:

@@ -7,10 +7,10 @@ import hashlib
 import math
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -92,6 +92,14 @@ class DataOptions:
     def cache_options(self) -> CacheOptions:
         """Where data sets are cached, and whether they may be downloaded."""
         return CacheOptions(self.cache_dir, self.download)
+
+
+def data_options(function: str, kind: type, keywords: Mapping[str, Any]) -> DataOptions:
+    """Return the keywords of a public function as DataOptions; one that `kind`, a TypedDict, lacks raises TypeError."""
+    for name in keywords:
+        if name not in kind.__annotations__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    return DataOptions(**keywords)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The losses, and the outputs of a model that they are computed from."""
+"""The losses, and the model outputs from which losses are computed."""

@@ -1,8 +1,8 @@
-r"""The losses: kernels of one to three lines, the registry that describes them, and their documented wrappers.
+r"""The losses: kernels, the registry LOSSES, and the public functions that compute a mean loss.
 
-y are probabilities and t targets of N examples over K classes; log is the natural logarithm, so cross-entropies
-are in nats. A kernel takes one block of n examples, transposed to (K, n) so that every reduction runs along the
-long axis, and returns n per-example losses. Its targets are labels (n,) or soft rows (K, n).
+y are probabilities and t are targets, of N examples and K classes; log is the natural logarithm, so cross-entropies
+are in nats. A kernel computes the losses (n,) of a block of n examples. It takes outputs (K, n), transposed so that
+every sum runs along the long axis, and targets, which are labels (n,) or soft rows (K, n).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mnistloss.errors import ArgumentError, InputError
 from mnistloss.losses.outputs import Classes, Logits, Outputs, Probabilities
 
 DELTA = 1e-7
-"""The course's delta, added to each probability inside the log of the cee."""
+"""The number added to each probability inside the log of the cee, the cross-entropy error of the course."""
 
 
 def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
@@ -107,7 +107,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def find_loss(name: str) -> Loss:
-    """Return the loss of that name; an unknown name raises ArgumentError, which lists the losses."""
+    """Return the loss with this name. An unknown name raises ArgumentError, which lists all names."""
     try:
         return LOSSES[name]
     except (KeyError, TypeError):
@@ -115,20 +115,20 @@ def find_loss(name: str) -> Loss:
 
 
 def check_delta_matters(delta: float | None, names: Sequence[str]) -> None:
-    """Raise ArgumentError for a delta that none of the named losses uses; without names any delta will do."""
+    """Raise ArgumentError if delta is given and names are given, but none of the named losses uses delta."""
     if delta is not None and names and not any(find_loss(name).uses_delta for name in names):
         raise ArgumentError(f"delta has no effect on {' and '.join(names)}; leave it out, or ask for the loss cee")
 
 
 def check_delta(delta: Any) -> float:
-    """Return delta as a float; anything but a finite number of 0 or more raises ArgumentError."""
+    """Return delta as a float. Raise ArgumentError unless delta is a finite number of at least 0."""
     if not (isinstance(delta, (int, float, np.integer, np.floating)) and 0 <= delta <= sys.float_info.max):
         raise ArgumentError(f"delta is {delta!r}; expected a number of 0 or more, such as 1e-7")
     return float(delta)
 
 
 def _mean(loss: Loss, y: ArrayLike, t: ArrayLike, delta: float = DELTA) -> float:
-    """Compute the mean of a loss over the rows of y, used as given."""
+    """Compute the mean of a loss over the rows of y, without a check of their sums."""
     rows = as_rows(y)
     n, classes = rows.shape
     targets = as_targets(t, n, classes)
@@ -140,10 +140,10 @@ def _mean(loss: Loss, y: ArrayLike, t: ArrayLike, delta: float = DELTA) -> float
 
 
 def mean_squared_error(y: ArrayLike, t: ArrayLike) -> float:
-    r"""Half-sum squared error, averaged over rows: $\frac{1}{N}\sum_n \frac12 \sum_k (y_{nk} - t_{nk})^2$.
+    r"""Compute half the squared error, averaged over rows: $\frac{1}{N}\sum_n \frac12 \sum_k (y_{nk} - t_{nk})^2$.
 
     y: probabilities (N, K), or one row (K,), used as given. t: labels (N,), or one-hot or soft rows (N, K).
-    Shapes, dtypes or labels that do not fit raise InputError, a ValueError.
+    Raises InputError, a ValueError, for wrong shapes, dtypes or labels.
     Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.1; half of G. W. Brier's score (1950).
 
     >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
@@ -154,12 +154,13 @@ def mean_squared_error(y: ArrayLike, t: ArrayLike) -> float:
 
 
 def cross_entropy_error(y: ArrayLike, t: ArrayLike, *, delta: float = DELTA) -> float:
-    r"""Cross-entropy error in nats, averaged over rows: $-\frac{1}{N}\sum_n \sum_k t_{nk} \log(y_{nk} + \delta)$.
+    r"""Compute the cross-entropy error in nats: $-\frac{1}{N}\sum_n \sum_k t_{nk} \log(y_{nk} + \delta)$.
 
     y: probabilities (N, K), or one row (K,), used as given. t: labels (N,), or one-hot or soft rows (N, K).
-    delta: added to each probability inside the log; with 0 the result is infinite if a true class has
-    probability 0. Shapes, dtypes or labels that do not fit raise InputError, a bad delta ArgumentError; both
-    are ValueErrors. Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.2.
+    delta: a number added to each probability inside the log. With delta = 0, the result is infinite if a true
+    class has probability 0.
+    Raises InputError for wrong shapes, dtypes or labels, and ArgumentError for a bad delta; both are ValueErrors.
+    Source: K. Saitoh, Deep Learning from Scratch (2016), section 4.2.2.
 
     >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
     >>> round(cross_entropy_error(y, 2), 12)
@@ -171,9 +172,9 @@ def cross_entropy_error(y: ArrayLike, t: ArrayLike, *, delta: float = DELTA) -> 
 
 
 def softmax(z: ArrayLike) -> Floats:
-    r"""Softmax over the last axis: $y_k = e^{z_k} / \sum_j e^{z_j}$, computed from z - max z in float64.
+    r"""Compute the softmax over the last axis: $y_k = e^{z_k} / \sum_j e^{z_j}$, from z - max z in float64.
 
-    z: finite scores (N, K) or (K,); others raise InputError. Source: J. S. Bridle (1990).
+    z: scores (N, K) or (K,). Raises InputError if a score is not finite. Source: J. S. Bridle (1990).
 
     >>> softmax([0.3, 2.9, 4.0]).round(8)
     array([0.01821127, 0.24519181, 0.73659691])

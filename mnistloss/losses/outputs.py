@@ -1,6 +1,6 @@
-"""A model's outputs, one block of examples at a time, and what the losses need of them without losing digits.
+"""Blocks of model outputs, and the probabilities and logarithms that losses compute from them with full precision.
 
-A block is transposed, (K, n): a row for each class, so that every reduction runs along the long axis.
+A block is transposed to (K, n), one row for each class, so that every sum runs along the long axis.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 _CANCELLED = 1e-2
-"""Where |log(p + delta)| is below this part of |p log p|, the rounding of log p would cost it more than 14 digits."""
+"""If |log(p + delta)| < _CANCELLED * |p log p|, rounding leaves log(p + delta) fewer than 14 correct digits."""
 
 
 class Outputs(ABC):
-    """One block of outputs, a number for every class. `t` picks the true class of each; soft rows, or None, all."""
+    """One block of outputs (K, n), a number for each class and example.
+
+    Methods that take `t` return (n,), the numbers of the true classes, for labels (n,); for soft rows (K, n), and for
+    None, they return the numbers of all classes (K, n).
+    """
 
     def __init__(self, scores: Floats) -> None:
-        self.scores = np.ascontiguousarray(scores)  # true classes are found by their place in memory
+        self.scores = np.ascontiguousarray(scores)  # flat_index needs this order in memory
         self._placed: tuple[Any, Any] = (None, None)
         self._picked: tuple[Any, Any] = (None, None)
 
@@ -42,47 +46,48 @@ class Outputs(ABC):
 
     @abstractmethod
     def p_minus_one(self, t: Array | None) -> Floats:
-        """p - 1."""
+        """Compute p - 1."""
 
     @abstractmethod
     def log(self, t: Array | None, delta: float) -> Floats:
-        """log(p + delta)."""
+        """Compute log(p + delta)."""
 
     @cached_property
     def max_score(self) -> Floats:
-        """The largest output (n,)."""
+        """The largest output of each example (n,)."""
         max_score: Floats = self.scores.max(axis=0)
         return max_score
 
     @cached_property
     def max_value(self) -> float:
-        """The largest of all, NaN if one is."""
+        """The largest output of the block, or NaN if an output is NaN."""
         return float(self.max_score.max())
 
     @cached_property
     def min_value(self) -> float:
-        """The smallest of all, NaN if one is."""
+        """The smallest output of the block, or NaN if an output is NaN."""
         return float(self.scores.min())
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
-        """The class (n,) of the largest output; ties go to the lowest class."""
+        """The class with the largest output (n,); of equal outputs, the lowest class."""
         k = len(self.scores)
         rank = np.arange(k, 0, -1).astype(np.min_scalar_type(k))[:, np.newaxis]
         return k - (self._reached * rank).max(axis=0).astype(np.intp)
 
     @cached_property
     def _reached(self) -> NDArray[np.bool_]:
-        return ~(self.scores < self.max_score)  # where NaN is too, so that there always is a class
+        """Where (K, n) an output equals the largest output of the example."""
+        return ~(self.scores < self.max_score)  # also true for NaN, so that every example has a class
 
     def correct(self, t: Array) -> NDArray[np.bool_]:
-        """Whether the predicted class (n,) is the true one."""
+        """Return whether the predicted class is the true class (n,), for labels (n,)."""
         if np.count_nonzero(self._reached) == self.scores.shape[1]:
             return self._pick(t) == self.max_score
         return self.predicted == t
 
     def flat_index(self, t: Array) -> NDArray[np.intp]:
-        """Where the true class of each example lies in (K, n), counted through the rows."""
+        """Return the indices (n,) of the true classes in the flattened array (K, n)."""
         if self._placed[0] is not t:
             n = self.scores.shape[1]
             self._placed = t, np.asarray(t, np.intp) * n + np.arange(n)
@@ -90,7 +95,7 @@ class Outputs(ABC):
         return places
 
     def _pick(self, t: Array | None) -> Floats:
-        """Return the outputs (n,) of the true classes, or all of them."""
+        """Return the outputs (n,) of the true classes for labels, else all outputs (K, n)."""
         if t is None or t.ndim == 2:
             return self.scores
         if self._picked[0] is not t:
@@ -149,7 +154,7 @@ class LogProbabilities(Outputs):
         return log
 
     def _decimal_log(self, class_: int, example: int, delta: float) -> float:
-        """log(p + delta) of one number, with 40 digits: where p + delta is near 1, the rounding of p would show."""
+        """Compute log(p + delta) of one number with 40 digits, because near p + delta = 1 the rounding of p matters."""
         import decimal
 
         with decimal.localcontext(decimal.Context(prec=40)):
@@ -157,14 +162,16 @@ class LogProbabilities(Outputs):
             return float((p + decimal.Decimal(delta)).ln())
 
     def _decimal_p(self, class_: int, scores: list[Decimal]) -> Decimal:
+        """Compute the probability of a class from the outputs of one example."""
         return scores[class_].exp()
 
     def _log(self, t: Array | None) -> Floats:
+        """Compute log p."""
         return self._pick(t)
 
 
 class Logits(LogProbabilities):
-    """Outputs that are raw scores, by way of the log-softmax; the predicted class needs no softmax."""
+    """Outputs that are raw scores; their log-softmax gives the log-probabilities."""
 
     @property
     def confidence(self) -> Floats:
@@ -172,7 +179,7 @@ class Logits(LogProbabilities):
 
     @cached_property
     def _others(self) -> Floats:
-        """The sum of exponentials (n,), shifted by the largest score, without that largest term, which is 1."""
+        """The sum (n,) of exp(z - max z) over all classes except the predicted class, whose term is 1."""
         exponentials = self._shifted(self.scores)
         np.exp(exponentials, out=exponentials)
         exponentials.reshape(-1)[self.flat_index(self.predicted)] = 0.0
@@ -180,6 +187,7 @@ class Logits(LogProbabilities):
         return others
 
     def _shifted(self, scores: Floats) -> Floats:
+        """Subtract the largest score of each example."""
         with np.errstate(over="ignore"):
             return scores - self.max_score
 
@@ -191,13 +199,13 @@ class Logits(LogProbabilities):
 
 
 class Classes:
-    """Predicted classes: of a model's outputs, nothing else is known."""
+    """One block of predicted classes (n,), for models whose outputs are not known."""
 
     def __init__(self, predicted: NDArray[np.intp]) -> None:
         self.predicted = predicted
 
     def correct(self, t: Array) -> NDArray[np.bool_]:
-        """Whether the predicted class (n,) is the true one."""
+        """Return whether the predicted class is the true class (n,), for labels (n,)."""
         return self.predicted == t
 
 
@@ -207,14 +215,14 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "logprobs": LogProbabilities,
     "labels": Classes,
 }
-"""What predictions can be, and how a block of them is read."""
+"""The class that reads a block of predictions, by the name of the input."""
 
 
 def _log_sum(p: Floats, delta: float, rest: Floats | float = 0.0) -> Floats:
-    """log(p + delta), where p was rounded by `rest`; -inf for p + delta <= 0.
+    """Compute log(p + rest + delta), where `rest` is the rounding error of p; -inf for p + delta <= 0.
 
-    Near 1 the log is as small as what the sum is rounded by, so that this is put back, to first order. It is found
-    as T. J. Dekker (1971) does, in the order of the terms that holds near 1.
+    Near p + delta = 1 the log is as small as the rounding error of this sum. The error is computed exactly (T. J.
+    Dekker, 1971, for terms in the order that holds near 1) and added to the log, to first order.
     """
     total = p + delta
     rest = rest + (delta - (total - p) if delta < 0.5 else p - (total - delta))
