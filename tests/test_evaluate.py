@@ -1,4 +1,4 @@
-"""`evaluate`: its numbers, its arguments, and that no bit depends on how predictions are read."""
+"""`evaluate`: numbers, arguments, and the same bits for every way of reading predictions."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from mnistloss.errors import ArgumentError, InputError
 
 @pytest.mark.parametrize("k", [2, 3, 10])
 def test_honest_predictions(k: int) -> None:
-    """Honest predictions cost what plain loops say, from probabilities and from raw scores, and get no hint."""
+    """For honest predictions, probabilities or logits, losses equal those of plain loops, and there is no hint."""
     y, labels, data = honest(k)
     y = y.astype(np.float64)
     scores = np.log(y) + np.random.default_rng(k).normal(size=(len(y), 1))
@@ -43,7 +43,7 @@ def test_evaluate_agrees_with_the_loss_functions(probs: np.ndarray, preds: Path)
 
 @pytest.mark.parametrize("name", mnistloss.LOSSES)
 def test_ways_of_reading_change_no_bit(name: str, tmp_path: Path) -> None:
-    """Memory order, byte order, a wider dtype, a file or a stream: the same bits, over several blocks."""
+    """Memory order, byte order, a wider dtype, a file and a stream give the same bits, over several blocks."""
     rng = np.random.default_rng(2)
     y = rng.dirichlet(np.full(10, 0.3), 10_001).astype(np.float32)
     t = rng.integers(0, 10, len(y))
@@ -60,7 +60,7 @@ def test_ways_of_reading_change_no_bit(name: str, tmp_path: Path) -> None:
 
 
 def test_sums_are_exact_over_fixed_blocks() -> None:
-    """Blocks have 10,000 rows and their sums are joined without rounding: these bits are part of the arithmetic."""
+    """Blocks have 10,000 rows, and the sums of blocks are added without rounding, which fixes the bits."""
     rng = np.random.default_rng(8)  # with this seed, blocks of 4,096, 5,000 or 50,000 rows give other bits
     y = rng.dirichlet(np.full(10, 0.1), 50_000)
     t = rng.integers(0, 10, len(y))
@@ -72,7 +72,7 @@ def test_sums_are_exact_over_fixed_blocks() -> None:
 
 
 def test_one_hot_targets_give_the_same_bits_from_logits() -> None:
-    """Labels and one-hot rows agree to the last bit where the residual is computed from logs, too."""
+    """For logits, labels and one-hot rows give the same bits."""
     z = np.random.default_rng(3).normal(size=(200, 10)) * 9
     t = np.arange(200) % 10
     first, second = (evaluate(z, targets=x, input="logits", losses=["mse"]).losses["mse"] for x in (t, one_hot(t)))
@@ -108,7 +108,7 @@ def test_predictions_are_not_changed(probs: np.ndarray) -> None:
 
 
 def test_reductions(probs: np.ndarray) -> None:
-    """The sum is N times the mean, its standard error too; none keeps a loss for each example."""
+    """The sum and its standard error are N times those of the mean; "none" keeps the loss of each example."""
     mean, total, none = (on_5k(probs, reduction=r).losses["cee"] for r in ("mean", "sum", "none"))
     assert mean.stderr is not None
     assert total.stderr == pytest.approx(1000 * mean.stderr)
@@ -134,7 +134,7 @@ def test_delta(probs: np.ndarray) -> None:
 
 
 def test_log_probabilities(probs: np.ndarray) -> None:
-    """Log-probabilities score as their exponentials do."""
+    """Log-probabilities and their exponentials have the same losses."""
     log_p = np.log(np.maximum(probs.astype(np.float64), 1e-300))
     result = on_5k(log_p, input="logprobs", losses=["nll", "brier", "error"], allow_unnormalized=True)
     expected = on_5k(np.exp(log_p), losses=["nll", "brier", "error"])
@@ -143,7 +143,7 @@ def test_log_probabilities(probs: np.ndarray) -> None:
 
 
 def test_default_delta_of_log_probabilities(probs: np.ndarray) -> None:
-    """From log-probabilities nothing is added inside the log by default."""
+    """For log-probabilities, the default of delta is 0."""
     y = np.log(np.maximum(probs.astype(np.float64), 1e-300))
     y -= np.log(np.exp(y).sum(axis=1, keepdims=True))
     result = on_5k(y, input="logprobs", losses=["cee", "nll"])
@@ -152,7 +152,7 @@ def test_default_delta_of_log_probabilities(probs: np.ndarray) -> None:
 
 
 def test_infinite_losses_are_counted() -> None:
-    """Where a true class has probability 0, nll is infinite: null in JSON, with the count."""
+    """If a true class has probability 0, nll is infinite, null in JSON; infinite losses are counted."""
     y = one_hot(LABELS).astype(np.float64)
     y[:3] = one_hot((LABELS[:3] + 1) % 10)
     result = on_5k(y, losses=["nll", "cee"])
@@ -166,7 +166,7 @@ def test_infinite_losses_are_counted() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_huge_logits_are_no_warning() -> None:
-    """Scores whose difference overflows give an infinite loss that is counted, and no warning."""
+    """If the difference of two scores overflows, the loss is infinite and counted, without a warning."""
     z = np.full((4, 2), [1e308, -1e308])
     result = evaluate(z, targets=[0, 1, 0, 0], input="logits")
     assert result.losses["cee"].infinite == 1
@@ -175,13 +175,13 @@ def test_huge_logits_are_no_warning() -> None:
 
 
 def test_accuracy_looks_at_the_raw_scores() -> None:
-    """Scores that differ by less than the softmax can tell are still told apart."""
+    """The accuracy tells scores apart whose softmax is equal after rounding."""
     z = np.array([[0.0, 1e-17, -1.0]])
     assert evaluate(z, targets=[1], input="logits").accuracy.value == 1
 
 
 def test_predicted_classes() -> None:
-    """For predicted classes only the error is defined, and asking for more says why."""
+    """Predicted classes have the error only; other losses are refused with the reason."""
     classes = LABELS.copy()
     classes[:30] = (classes[:30] + 1) % 10
     for options in ({"losses": ["error"]}, {"input": "labels"}, {"input": "labels", "losses": ["error"]}):
@@ -220,13 +220,13 @@ def test_predicted_classes() -> None:
     ],
 )
 def test_bad_arguments(probs: np.ndarray, options: dict[str, Any], message: str) -> None:
-    """Arguments out of range are refused with what is possible."""
+    """Bad arguments are refused, with what is possible."""
     with pytest.raises(ArgumentError, match=message):
         evaluate(probs, **{"dataset": "mnist-5k", **options})
 
 
 def test_very_many_classes_take_little_memory() -> None:
-    """Ten thousand classes of a few rows are scored without a table of classes by classes; references are left out."""
+    """Few rows of 10,000 classes need no table of classes by classes; references are left out."""
     y = np.full((20, 10_000), 1e-4)
     tracemalloc.start()
     try:
@@ -241,7 +241,7 @@ def test_very_many_classes_take_little_memory() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_huge_losses_are_infinite_everywhere(tmp_path: Path) -> None:
-    """A loss of 1e140 or more is infinite in the total, by class, by batch and of the example alike."""
+    """A loss of 1e140 or more counts as infinite in totals, classes, batches and single examples."""
     z = np.zeros((6, 2))
     z[1], z[4] = [1e200, 0], [0, 1e139]
     options: dict[str, Any] = {"targets": [0, 1, 0, 1, 0, 1], "input": "logits", "losses": "nll"}

@@ -1,4 +1,4 @@
-"""`explain example`: the terms of one example's loss, against plain loops."""
+"""`explain example`: the terms of the loss of one example, compared with plain loops."""
 
 import json
 import math
@@ -80,7 +80,7 @@ def text(found: ExampleLoss, width: int = 80) -> str:
 
 
 def test_course_example() -> None:
-    """The golden values of the course, and the terms that they are made of."""
+    """The example of the course has the losses of the course, and the right terms."""
     found = explain_example([COURSE], 0, targets=[2])
     assert found.losses == {"mse": pytest.approx(0.0975), "cee": pytest.approx(0.510825457099338, rel=1e-14)}
     assert found.squares.round(12).tolist() == [0.01, 0.0025, 0.16, 0.0, 0.0025, 0.01, 0.0, 0.01, 0.0, 0.0]
@@ -89,14 +89,14 @@ def test_course_example() -> None:
 
 
 def test_scores_are_shown_with_their_softmax() -> None:
-    """From logits, the scores, their exponentials and the softmax come first; the argmax is the same."""
+    """For logits, scores, exponentials and softmax are printed first; scores and softmax predict the same class."""
     found = explain_example([[0.3, 2.9, 4.0]], 0, targets=[1], input="logits")
     assert text(found) == FROM_LOGITS
 
 
 @pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
 def test_terms_are_those_of_a_loop(input: str, probs: np.ndarray) -> None:
-    """Each term is what the formula says, and the sums make the losses that `evaluate` says of that example."""
+    """Each term equals the formula, and the sums give the losses that `evaluate` computes for this example."""
     p = probs.astype(np.float64) / probs.astype(np.float64).sum(axis=1, keepdims=True)
     y = {"probs": p, "logits": np.log(p + 1e-30) + 5, "logprobs": np.log(p + 1e-30)}[input]
     each = evaluate(y, dataset="mnist-5k", input=input, delta=1e-7, losses=["mse", "cee"], reduction="none").losses
@@ -115,7 +115,7 @@ def test_terms_are_those_of_a_loop(input: str, probs: np.ndarray) -> None:
 
 
 def test_scores_make_the_probabilities() -> None:
-    """exp(z - max z) over its sum is y, for scores whose own exponentials overflow too."""
+    """exp(z - max z) divided by its sum is y, even if exp(z) overflows."""
     z = np.array([[1000.0, 998.5, -2000.0]])
     found = explain_example(z, 0, targets=[0], input="logits")
     assert found.exponentials is not None
@@ -124,8 +124,8 @@ def test_scores_make_the_probabilities() -> None:
     assert explain_example(softmax(z), 0, targets=[0]).scores is None
 
 
-def test_rounding_of_the_softmax_is_said() -> None:
-    """Where two scores differ by less than their softmax can say, the sentence is another."""
+def test_rounding_of_the_softmax() -> None:
+    """If rounding makes the softmax of two different scores equal, another sentence is printed."""
     found = explain_example([[0.0, 1e-20, -1.0]], 0, targets=[0], input="logits")
     (sentence,) = [part for part in found.parts() if isinstance(part, Lines)]
     assert (found.y[0], found.predicted) == (found.y[1], 1)
@@ -133,7 +133,7 @@ def test_rounding_of_the_softmax_is_said() -> None:
 
 
 def test_soft_targets() -> None:
-    """Soft targets are used as given: every class has its term, and none is called the true one."""
+    """With soft targets, every class has a term, and no class is marked as true."""
     found = explain_example([[0.5, 0.3, 0.2]], 0, targets=[[0.25, 0.75, 0.0]])
     np.testing.assert_allclose(found.logs, [0.25 * math.log(0.5 + 1e-7), 0.75 * math.log(0.3 + 1e-7), 0], rtol=1e-12)
     np.testing.assert_allclose(found.squares, [0.0625, 0.2025, 0.04], rtol=1e-12)
@@ -143,7 +143,7 @@ def test_soft_targets() -> None:
 
 
 def test_an_infinite_loss() -> None:
-    """A true class of probability 0 without delta costs infinity: said in the table, null in JSON."""
+    """Without delta, a true class with probability 0 has an infinite loss: "infinite" in the table, null in JSON."""
     found = explain_example([[1.0, 0.0]], 0, targets=[1], delta=0)
     assert "-infinite" in text(found)
     document = found.as_dict()
@@ -152,7 +152,7 @@ def test_an_infinite_loss() -> None:
 
 
 def test_the_digit_is_drawn() -> None:
-    """With examples of a split, the picture of that example is there, also where indices chose them."""
+    """The picture of an example of a split is printed, also if indices select the examples."""
     y = np.full((3, 10), 0.1)
     found = explain_example(y, 1, dataset="mnist-5k", split="test", indices=[5, 17, 900])
     (picture,) = [part for part in found.parts() if isinstance(part, Pictures)]
@@ -163,7 +163,7 @@ def test_the_digit_is_drawn() -> None:
 
 @pytest.mark.parametrize("index", [3, 10**30])
 def test_index_out_of_range(index: int) -> None:
-    """An index beyond the rows is refused, and a negative one is not counted from the end."""
+    """An index that is too large or negative is refused."""
     with pytest.raises(ArgumentError, match=rf"index {index} is outside 0\.\.2, the rows of predictions"):
         explain_example([[0.5, 0.5]] * 3, index, targets=[0, 1, 1])
     with pytest.raises(ArgumentError, match="index is -1; expected at least 0"):
@@ -177,7 +177,7 @@ def test_predicted_classes_are_refused() -> None:
 
 
 def test_json(cli: Cli, preds: Path, probs: np.ndarray) -> None:
-    """JSON has every term at full precision, and scores where there are any."""
+    """JSON holds every term at full precision, and the scores of logits."""
     arguments = ("explain", "example", preds, "--index", "7", "--dataset", "mnist-5k", "--format", "json")
     said = json.loads(cli(*arguments).stdout, parse_constant=pytest.fail)["example"]
     assert list(said) == [

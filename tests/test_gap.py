@@ -1,4 +1,4 @@
-"""The generalisation gap: against scipy, by its definition, and its refusals."""
+"""The generalisation gap: numbers compared with scipy, and refusals."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_gap_is_test_less_train(model: Split) -> None:
 
 
 def test_verdict(model: Split) -> None:
-    """The page ends in a sentence: the model overfits by so much, or these examples show nothing of the kind."""
+    """A sentence says by how much the model overfits, or that these examples show no overfitting."""
     found = gap(model["train"], model["test"], dataset="mnist-5k")
     lines = found.parts()[-1]
     assert isinstance(lines, Lines)
@@ -66,7 +66,7 @@ def test_verdict(model: Split) -> None:
 
 
 def test_accuracy(model: Split) -> None:
-    """The accuracy falls where the error rises: same standard error, the interval mirrored."""
+    """The gap of the accuracy is minus the gap of the error, with the same standard error."""
     found = gap(model["train"], model["test"], dataset="mnist-5k", losses=["error"], confidence=0.5)
     error, accuracy = found.losses["error"], found.accuracy
     assert accuracy.train == 1 - error.train
@@ -79,7 +79,7 @@ def test_accuracy(model: Split) -> None:
 
 
 def test_predicted_classes(model: Split) -> None:
-    """Predicted classes have the gap of their error."""
+    """Predicted classes have the gap of the error only."""
     train, test = (model[split].argmax(axis=1) for split in ("train", "test"))
     found = gap(train, test, dataset="mnist-5k", input="labels")
     assert list(found.losses) == ["error"]
@@ -99,7 +99,7 @@ def test_refusals(model: Split) -> None:
 
 
 def test_gap_command(cli: Cli, model: Split, tmp_path: Path) -> None:
-    """`gap` prints a row for each loss and has JSON, whose signatures name the splits."""
+    """`gap` prints a row for each loss; the signatures in JSON name the splits."""
     paths = [tmp_path / f"{split}.npy" for split in model]
     for path, y in zip(paths, model.values(), strict=True):
         np.save(path, y)

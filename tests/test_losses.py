@@ -1,4 +1,4 @@
-"""The losses: golden values, the note's code, and the oracle in plain loops and with fifty digits."""
+"""The losses: values of the course, plain loops, and arithmetic with fifty digits."""
 
 import math
 from typing import Any
@@ -32,7 +32,7 @@ def random_case(seed: int, n: int = 50, k: int = 10) -> tuple[np.ndarray, np.nda
 )
 @pytest.mark.parametrize("t", [2, [2], np.uint8(2), one_hot([2])[0], one_hot([2])], ids=str)
 def test_course_values(y: list[float], t: Any, mse: float, cee: float) -> None:
-    """The two examples of the course give its values, for every form of the target."""
+    """The two examples of the course have the losses of the course, for every kind of target."""
     np.testing.assert_allclose(mean_squared_error(y, t), mse, rtol=1e-14)
     np.testing.assert_allclose(cross_entropy_error(y, t), cee, rtol=1e-14)
 
@@ -74,7 +74,7 @@ def test_note_batch() -> None:
 
 
 def test_a_loss_without_an_oracle_fails() -> None:
-    """A loss that the oracle does not know is an error that names the place to add it, never another loss."""
+    """For a loss without an oracle, the error names the place to add one."""
     for score in (oracle.plain, oracle.exact):
         with pytest.raises(LookupError, match=r"the loss unheard-of has no oracle: .* tests/oracle\.py"):
             score("unheard-of", [0.5, 0.5], [1.0, 0.0], 1e-7)
@@ -144,7 +144,7 @@ def test_fifty_digits_of_log_outputs_where_the_sum_is_near_one(input: str, soft:
 @pytest.mark.parametrize("input", ["logits", "logprobs"])
 @pytest.mark.parametrize("name", ["mse", "brier"])
 def test_fifty_digits_of_a_one_hot_row_among_soft_ones(name: str, input: str) -> None:
-    """A one-hot row among soft targets costs what its label does, to the digit, however sure the model is."""
+    """A one-hot row among soft targets has the loss of its label to 1e-13, also near certainty."""
     targets = np.array([[1.0, 0.0, 0.0], [0.4, 0.3, 0.3]])
     for score in (1.0, 5.0, 10.0, 20.0, 30.0):
         z = np.array([score, 0.5, -0.5])
@@ -216,7 +216,7 @@ def test_softmax_of_large_scores() -> None:
 
 @pytest.mark.parametrize("k", [255, 256, 300])
 def test_predicted_class_of_many(k: int) -> None:
-    """The largest of many outputs is found, and of equal ones the lowest class."""
+    """The predicted class has the largest output; of equal outputs, the lowest class."""
     y = np.eye(k)[::-1]
     result = evaluate(np.maximum(y, np.roll(y, 1, axis=1)), targets=np.arange(k)[::-1], input="logits", losses="error")
     assert result.accuracy.value == (k - 1) / k

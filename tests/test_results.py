@@ -1,4 +1,4 @@
-"""Results beside the mean: classes, batches, top-k, references, intervals, signatures."""
+"""Results other than the mean: classes, batches, top-k, references, intervals, signatures."""
 
 import math
 import pickle
@@ -27,7 +27,7 @@ def test_signature_hash_is_of_the_rows(tmp_path: Path) -> None:
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 300), batch=st.integers(1, 320))
 def test_batches_and_their_weighted_mean(seed: int, n: int, batch: int) -> None:
-    """The mean of the batches' losses, weighted by size, is the loss; the plain mean of means need not be."""
+    """The mean of batch losses, weighted by batch size, is the loss; the unweighted mean differs."""
     rng = np.random.default_rng(seed)
     y, t = rng.dirichlet(np.ones(10), n), rng.integers(0, 10, n)
     result = evaluate(y, targets=t, batch_size=batch)
@@ -40,7 +40,7 @@ def test_batches_and_their_weighted_mean(seed: int, n: int, batch: int) -> None:
 
 
 def test_per_class(probs: np.ndarray) -> None:
-    """Losses by class are those of the class alone; weighted by size they are the whole, shares add up to 1."""
+    """The loss of a class is that of its examples alone; the weighted mean is the loss, and shares add up to 1."""
     result = on_5k(probs, per_class=True)
     rows = result.per_class or ()
     for row in rows:
@@ -56,7 +56,7 @@ def test_per_class(probs: np.ndarray) -> None:
 
 
 def test_sums_by_class_and_batch(probs: np.ndarray, tmp_path: Path, cli: Cli) -> None:
-    """With --reduction sum the losses of classes and of batches are sums too, and say so."""
+    """With --reduction sum, the losses of classes and batches are sums, and the headings say so."""
     result = on_5k(probs, reduction="sum", per_class=True, batch_size=300)
     for parts in (result.per_class, result.batches):
         assert math.fsum(part.losses["cee"] for part in parts or ()) == pytest.approx(result.losses["cee"].value)
@@ -70,7 +70,7 @@ def test_sums_by_class_and_batch(probs: np.ndarray, tmp_path: Path, cli: Cli) ->
 
 
 def test_top_k(probs: np.ndarray) -> None:
-    """The top-k accuracy is that of a plain loop over sorted rows, ties going to the lowest class."""
+    """The top-k accuracy equals that of a plain loop over sorted rows; of equal outputs, the lowest class is first."""
     y = np.round(probs.astype(np.float64), 1)
     result = on_5k(y, top=[1, 3, 10], allow_unnormalized=True)
     for k in (1, 3, 10):
@@ -82,7 +82,7 @@ def test_top_k(probs: np.ndarray) -> None:
 
 
 def test_references(probs: np.ndarray) -> None:
-    """References by formula are the losses of files of such predictions; skill is against the prior."""
+    """References equal the losses of files that hold these constant predictions; skill compares with the prior."""
     t = np.random.default_rng(1).choice(10, 1000, p=np.arange(1, 11) / 55)
     prior = np.bincount(t, minlength=10) / 1000
     result = evaluate(probs, targets=t, losses=list(mnistloss.LOSSES))
@@ -97,13 +97,13 @@ def test_references(probs: np.ndarray) -> None:
 
 
 def test_one_example_has_no_interval() -> None:
-    """One example has no interval, neither by the normal approximation nor by the bootstrap."""
+    """A single example has no interval, with or without the bootstrap."""
     loss = evaluate(np.full(10, 0.1), targets=[3], bootstrap=100).losses["cee"]
     assert (loss.stderr, loss.ci, loss.draws) == (None, None, None)
 
 
 def test_bootstrap(probs: np.ndarray) -> None:
-    """Bootstrap intervals are reproducible by their seed, near Hall's, and scaled like the value."""
+    """A seed gives the same bootstrap interval again; it is near Hall's, and is scaled as the value is."""
     normal, one, again, other = (
         on_5k(probs, bootstrap=b, seed=s).losses["cee"].ci for b, s in ((0, 0), (2000, 1), (2000, 1), (2000, 2))
     )

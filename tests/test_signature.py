@@ -1,4 +1,4 @@
-"""Signatures print and parse back."""
+"""Signatures: printing and parsing."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_format(probs: np.ndarray) -> None:
     "text", ["", "cee", "cee|mnist:test@ff7bcfd4|n:ten|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0"]
 )
 def test_not_a_signature(text: str) -> None:
-    """Another text is refused."""
+    """A text that is not a signature is refused."""
     with pytest.raises(ArgumentError, match="is not a signature such as"):
         Signature.parse(text)
 
@@ -72,7 +72,7 @@ def test_white_space(signature: Signature, data: st.DataObject) -> None:
     ],
 )
 def test_thousands_of_digits(text: str, cli: Cli) -> None:
-    """Numbers that no signature has are refused in a short message, by the command too."""
+    """Numbers with thousands of digits are refused with a short message, by the command as well."""
     with pytest.raises(
         ArgumentError, match=r"9{20}.*\.\.\. is not a signature|0{20}.*\.\.\. is not a signature"
     ) as info:

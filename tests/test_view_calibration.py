@@ -93,7 +93,7 @@ def test_temperature_is_the_minimum_that_scipy_finds(made_with: float) -> None:
 
 
 def test_cross_fitted_halves(probs: np.ndarray) -> None:
-    """The even rows are scored at the odd rows' temperature and the odd at the even's, which costs more."""
+    """Each half of the rows is scored at the temperature of the other half, which raises the nll."""
     y = noisy(0.4)
     result = calibration(scores_of(y, OWN)).fit
     even, odd = (

@@ -68,7 +68,7 @@ def test_means_and_share(probs: np.ndarray) -> None:
 
 @pytest.mark.usefixtures("errors")
 def test_costliest_examples_that_are_label_errors(probs: np.ndarray) -> None:
-    """The view `worst` marks them, and no others."""
+    """The view `worst` marks the known label errors, and no other examples."""
     costliest = worst(scores_of(probs, OWN), k=1000).examples
     assert {example.index for example in costliest if example.label_known_wrong} == ERRORS.keys()
     assert sum(example.label_known_wrong is False for example in costliest) == 997

@@ -1,4 +1,4 @@
-"""The view `lens`: the means of random mini-batches against the full value."""
+"""The view `lens`: the means of random mini-batches, compared with the mean of all examples."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def test_spread_is_as_predicted(batch_size: int, examples: Scores) -> None:
     ("batch_size", "batches", "last"), [(100, 10, 100), (300, 4, 100), (999, 2, 1), (5000, 1, 1000)]
 )
 def test_mean_of_batch_means(batch_size: int, batches: int, last: int, examples: Scores) -> None:
-    """It equals that of a loop over slices, and the mean over all examples only if all batches have the same size."""
+    """The mean of batch means equals that of a loop, and the mean of all examples if batches are equally large."""
     result = lens(examples, batch_size, draws=1)
     losses = examples.losses("cee")
     means = [float(np.mean(losses[start : start + batch_size])) for start in range(0, 1000, batch_size)]

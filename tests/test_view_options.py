@@ -16,7 +16,7 @@ from mnistloss.errors import ArgumentError
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_options_are_the_arguments(name: str) -> None:
-    """Each view's function takes its options after the scores, with the declared defaults."""
+    """The function of each view takes its options after the scores, with the declared defaults."""
     _, *arguments = inspect.signature(VIEWS[name].run).parameters.values()
     assert [(a.name, a.default, type(a.default)) for a in arguments] == [
         (option.name, option.default, type(option.default)) for option in VIEWS[name].options

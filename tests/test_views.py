@@ -1,4 +1,4 @@
-"""Views: the same predictions from several sides, each against what plain loops or another library say."""
+"""Views of `inspect`: results, options, needed columns and refusals."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def examples(probs: np.ndarray) -> Scores:
 
 
 def test_confusion(examples: Scores, probs: np.ndarray) -> None:
-    """Counts and costs by pair are those of a plain loop, and add up to the whole."""
+    """Counts and costs of each pair of classes equal those of a plain loop; their sums are the totals."""
     found = confusion(examples)
     counts, costs = np.zeros((10, 10), int), np.zeros((10, 10))
     for row, t in zip(probs.astype(np.float64), LABELS, strict=True):
@@ -49,7 +49,7 @@ def test_confusion(examples: Scores, probs: np.ndarray) -> None:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None:
-    """Each view has a table, a JSON and a help text; JSON never holds NaN or Infinity."""
+    """Each view prints a table, JSON and a help text; JSON never holds NaN or Infinity."""
     result = cli("inspect", name, preds, "--dataset", "mnist-5k")
     assert result.exit_code == 0, result.stderr
     assert len(result.stdout.splitlines()) > 3
@@ -62,7 +62,7 @@ def test_every_view_prints_and_is_json(name: str, cli: Cli, preds: Path) -> None
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_charted_views_have_charts(name: str, examples: Scores) -> None:
-    """The views that can be drawn are those that have a chart, whose axes name a unit or what they count."""
+    """A view has --plot if its result holds a chart; the axes of the chart name a unit or what they count."""
     found = charts(VIEWS[name].run(examples).parts())
     assert bool(found) is VIEWS[name].charted
     for chart in found:
@@ -71,14 +71,14 @@ def test_charted_views_have_charts(name: str, examples: Scores) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.needs != ALL_COLUMNS])
-def test_a_view_sees_the_same_of_what_it_needs(name: str, probs: np.ndarray, examples: Scores) -> None:
-    """With nothing kept but what it says that it needs, a view finds what it finds of everything."""
+def test_declared_columns_are_enough(name: str, probs: np.ndarray, examples: Scores) -> None:
+    """A view gives the same result if only the columns that it declares are kept."""
     found = VIEWS[name].run(scores_of(probs, DataOptions(dataset="mnist-5k"), VIEWS[name].needs))
     assert found.as_dict() == VIEWS[name].run(examples).as_dict()
 
 
 def test_many_predicted_classes_of_bytes(tmp_path: Path) -> None:
-    """Classes in a file, of more than a block, are kept as they are there and not as the last block has them."""
+    """Predicted classes of a file with several blocks are kept correctly: no block overwrites another."""
     t = np.random.default_rng(3).integers(0, 10, 25_000).astype(np.uint8)
     np.save(tmp_path / "y.npy", t)
     found = scores_of(tmp_path / "y.npy", DataOptions(targets=t, input="labels"))
@@ -87,7 +87,7 @@ def test_many_predicted_classes_of_bytes(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
-    """Per-example losses take a float64 each: the probabilities of 500,000 examples are never all in memory."""
+    """Of 500,000 examples, only one float64 each is kept; all probabilities are never in memory at once."""
     np.save(tmp_path / "y.npy", np.full((500_000, 10), 0.1, np.float32))
     np.save(tmp_path / "t.npy", np.zeros(500_000, np.uint8))
     tracemalloc.start()
@@ -101,7 +101,7 @@ def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
 
 
 def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A matrix that does not fit is left out, and says so; the costliest pairs are there."""
+    """A matrix that does not fit is replaced by a sentence; the costliest pairs are printed."""
     np.save(tmp_path / "y.npy", np.full((200, 100), 0.01))
     np.save(tmp_path / "t.npy", np.arange(200) % 100)
     monkeypatch.setenv("COLUMNS", "80")
@@ -110,8 +110,8 @@ def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch
     assert len(lines) < 25
 
 
-def test_what_is_not_there_to_be_asked_for(probs: np.ndarray, examples: Scores) -> None:
-    """An option that a view does not have, and a name of nothing that can be kept, are refused."""
+def test_unknown_options_and_columns(probs: np.ndarray, examples: Scores) -> None:
+    """Unknown options of a view and unknown names of columns are refused."""
     with pytest.raises(ArgumentError, match="worst has no option kk"):
         VIEWS["worst"].see(examples, kk=3)
     with pytest.raises(ArgumentError, match="nothing that can be kept is named 'typo'"):
@@ -119,7 +119,7 @@ def test_what_is_not_there_to_be_asked_for(probs: np.ndarray, examples: Scores) 
 
 
 def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
-    """Hard decisions at delta 0 cost an infinity, which every view can say, in JSON too."""
+    """If probabilities are 0 or 1 and delta is 0, losses are infinite: each view prints them, with null in JSON."""
     np.save(tmp_path / "hard.npy", np.eye(10)[(LABELS + (LABELS == 3)) % 10])
     common = ("inspect", "all", tmp_path / "hard.npy", "--dataset", "mnist-5k", "--delta", 0)
     document = json.loads(cli(*common, "--format", "json").stdout, parse_constant=pytest.fail)
@@ -131,7 +131,7 @@ def test_infinite_costs_are_null_in_json(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_all_views_of_predicted_classes(cli: Cli, probs: np.ndarray, tmp_path: Path) -> None:
-    """Among all views, one that does not see such predictions says so in its place; alone it refuses them."""
+    """With "all", a view that is not possible prints the reason; this view alone is refused."""
     np.save(tmp_path / "classes.npy", probs.argmax(axis=1))
     common = (tmp_path / "classes.npy", "--dataset", "mnist-5k")
     views = json.loads(cli("inspect", "all", *common, "--format", "json").stdout)["views"]
@@ -143,8 +143,8 @@ def test_all_views_of_predicted_classes(cli: Cli, probs: np.ndarray, tmp_path: P
     assert cli("inspect", "calibration", *common).exit_code == 1
 
 
-def test_what_was_inspected_is_said(cli: Cli, preds: Path, tmp_path: Path) -> None:
-    """Each view names the file and its data, and ends with the signature and the hints of `eval`, in JSON too."""
+def test_views_name_the_predictions(cli: Cli, preds: Path, tmp_path: Path) -> None:
+    """Each view, and its JSON, names file, dataset and split, and has the signature and the hints of `eval`."""
     late = tmp_path / "late.npy"
     np.save(late, np.roll(0.9 * np.eye(10)[LABELS[::-1]] + 0.01, 3, axis=0))
     for path, name in ((preds, "confusion"), (late, "all")):
@@ -159,14 +159,14 @@ def test_what_was_inspected_is_said(cli: Cli, preds: Path, tmp_path: Path) -> No
 
 
 def test_rules_are_no_wider_than_a_page(cli: Cli, preds: Path) -> None:
-    """Where nobody looks at a terminal, lines between views are 80 columns wide."""
+    """If the output is not a terminal, lines between views are 80 columns wide."""
     output = cli("inspect", "all", preds, "--dataset", "mnist-5k").stdout
     rules = [line for line in output.splitlines() if line.startswith(tuple(VIEWS)) and line.endswith("──")]
     assert [len(rule) for rule in rules] == [80] * len(VIEWS)
 
 
 def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:
-    """`inspect` alone lists the views, `inspect all` shows them all, another name is a usage error."""
+    """`inspect` alone lists the views, `inspect all` shows all of them, and an unknown name is a usage error."""
     output = cli("inspect").stdout
     for view in VIEWS.values():
         assert view.name in output

@@ -44,16 +44,12 @@ class Confusion:
         }
 
     def parts(self) -> list[Part]:
-        k = len(self.counts)
+        total = float(self.costs.sum())
         matrix = Table(
             "examples by true class (rows) and predicted class (columns)",
-            ("true", *(f">{c}" for c in range(k)), ">share of the loss"),
+            ("true", *(f">{c}" for c in range(len(self.counts))), ">share of the loss"),
             tuple(
-                (
-                    str(t),
-                    *(f"{n:,}" if n else "." for n in row),
-                    percent(ratio(float(self.costs[t].sum()), float(self.costs.sum()))),
-                )
+                (str(t), *(f"{n:,}" if n else "." for n in row), percent(ratio(float(self.costs[t].sum()), total)))
                 for t, row in enumerate(self.counts)
             ),
             tuple((0.0, *row, 0.0) for row in self._shades().tolist()),

@@ -128,10 +128,7 @@ TOOLS = (
         of_log=True,
     ),
     Tool(
-        "torch CrossEntropyLoss of probabilities",
-        "a mistake: softmax applied twice",
-        _torch_cross_entropy,
-        np.float32,
+        "torch CrossEntropyLoss of probabilities", "a mistake: softmax applied twice", _torch_cross_entropy, np.float32
     ),
     Tool("torch NLLLoss of log p", "float32", lambda log_p, t: -_of_label(log_p, t), np.float32, of_log=True),
     Tool(

@@ -20,14 +20,16 @@ from mnistloss.stats import Interval
 
 @dataclass(frozen=True)
 class LossResult:
-    """One loss of an evaluation; `values` are the losses of single examples (N,), kept for the reduction none.
+    """One loss of an evaluation.
 
-    value: infinite where the loss of an example is, NaN for the reduction none. infinite: how many such examples.
-    stderr, ci: of the value; None where they are not defined. confidence: level of the interval, which is P. Hall's for
-    skewed data, Wilson's for the error, or a bootstrap-t with `draws` resamples and this `seed`.
-    reliability: what the interval rests on where it is not reliable, else None.
-    references: the cost of constant predictions by formula, "uniform" (1/K for every class) and "prior" (the share of
-    each class among the targets); empty for soft targets, predicted classes and more than 1,000 classes.
+    value: the mean or the sum, or NaN for the reduction "none". It is infinite if the loss of an example is infinite.
+    values: the losses of single examples (N,), only for the reduction "none".
+    infinite: the number of infinite losses. stderr, ci: standard error and confidence interval of the value, or None
+    if they are not defined. confidence: the level of the interval. interval: its kind, "hall" (P. Hall's, for skewed
+    losses), "wilson" (for the error), or "bootstrap" (bootstrap-t with `draws` resamples and `seed`).
+    reliability: why the interval is not reliable, or None if it is.
+    references: the losses of two constant predictions, "uniform" (1/K for every class) and "prior" (the share of each
+    class among the targets). Empty for soft targets, predicted classes and more than 1,000 classes.
     """
 
     value: float
@@ -46,9 +48,9 @@ class LossResult:
 
     @property
     def skill(self) -> float | None:
-        """1 - value / prior, the share of the prior's loss that is saved; None without a prior that costs anything.
+        """1 - value / prior, where prior is `references["prior"]`; None if prior is missing or 0, or value infinite.
 
-        scikit-learn calls it d2_log_loss_score (of cee with delta 0) and d2_brier_score.
+        scikit-learn calls this number d2_log_loss_score (for cee with delta 0) and d2_brier_score.
         """
         prior = self.references.get("prior")
         return 1 - self.value / prior if prior is not None and prior > 0 and math.isfinite(self.value) else None
@@ -72,9 +74,9 @@ class LossResult:
 
 
 class Accuracy(NamedTuple):
-    """A share of examples whose predicted class, or one of the top k, is right.
+    """The share of examples whose predicted class, or one of the k most probable classes, is the true class.
 
-    ci: Wilson's interval; Hall's for soft targets, for which examples are right in part; None for one of these.
+    ci: Wilson's interval, or Hall's for soft targets. A single example with a soft target has no interval: None.
     """
 
     value: float

@@ -32,15 +32,7 @@ from mnistloss.losses.outputs import Probabilities
 
 
 class ReadKeywords(TypedDict, total=False):
-    """The keywords of every function that reads predictions of a whole split.
-
-    dataset: a name in the catalog; default "mnist".
-    input: what the predictions are, "probs" (default), "logits", "logprobs" or "labels".
-    delta: what cee adds inside the log; default 1e-7 for probs and 0 (nothing) otherwise.
-    allow_unnormalized: take rows as they are whose sum is not 1; the signature says so.
-    cache_dir, download: as in `load_mnist`.
-    array: the name of the predictions in a .npz file that holds several arrays.
-    """
+    """The keywords of functions that read predictions of a whole split; `evaluate` describes each."""
 
     dataset: str
     input: str
@@ -52,13 +44,7 @@ class ReadKeywords(TypedDict, total=False):
 
 
 class DataKeywords(ReadKeywords, total=False):
-    """The keywords of every function that scores predictions: those of `ReadKeywords`, and which examples they are of.
-
-    targets: the user's own, labels (N,) or one-hot or soft rows (N, K), as an array or a .npy file; else the labels of
-        `split` of `dataset`.
-    indices: which examples of the split the predictions are of, as an array, a .npy file or a saved batch.
-    split: "train", "test", or "auto" (default), which chooses the split by N.
-    """
+    """The keywords of functions that score predictions; `evaluate` describes each."""
 
     targets: Source | None
     indices: Source | None
@@ -95,7 +81,7 @@ class DataOptions:
 
 
 def data_options(function: str, kind: type, keywords: Mapping[str, Any]) -> DataOptions:
-    """Return the keywords of a public function as DataOptions; one that `kind`, a TypedDict, lacks raises TypeError."""
+    """Turn the keywords of a function into DataOptions. A keyword that `kind`, a TypedDict, lacks raises TypeError."""
     for name in keywords:
         if name not in kind.__annotations__:
             raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")

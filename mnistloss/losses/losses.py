@@ -47,9 +47,9 @@ def _error(y: Outputs | Classes, t: Array, _: float) -> Floats:
 
 
 class Loss(NamedTuple):
-    """A loss of the registry: its name, formula and meaning, and the kernel that scores a block of examples.
+    """A loss of the registry: a name, a formula, a meaning, and the kernel that scores a block of examples.
 
-    minimum: the smallest loss that an example can have, by delta; a probability is at most 1 + 1e-6.
+    minimum: returns the smallest possible loss of an example for a delta, as probabilities are at most 1 + 1e-6.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Loss(NamedTuple):
     minimum: Callable[[float], float] = lambda _: 0.0
 
     def __call__(self, outputs: Outputs | Classes, t: Array, delta: float = DELTA) -> Floats:
-        """Compute the per-example losses (n,) of a block; t: labels (n,), or soft rows transposed to (K, n)."""
+        """Compute the losses (n,) of a block. t: labels (n,), or soft rows transposed to (K, n)."""
         return self.kernel(outputs, t, delta)
 
 
