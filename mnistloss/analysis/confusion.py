@@ -64,20 +64,14 @@ class Confusion:
         return [matrix, ledger]
 
     def _shades(self) -> Floats:
-        """Return the shade of each cell (K, K), from 0 to 1: the square root of the cost, relative to the largest cost.
-
-        If a cost is infinite, its cell has the shade 1, and all cells with finite costs have 0.
-        """
+        """Return shades (K, K) from 0 to 1, the square roots of relative costs; if a cost is infinite, others get 0."""
         costs = np.nan_to_num(np.maximum(self.costs, 0), posinf=np.inf)
         top = costs.max() or 1.0
         return np.isinf(costs).astype(np.float64) if np.isinf(top) else np.sqrt(costs / top)
 
 
 def confusion(scores: Scores) -> Confusion:
-    """Count examples and sum losses by true and predicted class. Soft targets raise InputError.
-
-    The loss is the cross-entropy (cee), or the error for predicted classes.
-    """
+    """Count examples and sum losses by true and predicted class. Soft targets raise InputError."""
     k = scores.classes
     loss = main_loss(scores)
     cells = scores.labels * k + scores.predicted

@@ -20,10 +20,7 @@ DELTAS = (0.0, *(float(f"1e-{power}") for power in range(15, 1, -1)))
 
 @dataclass(frozen=True)
 class DeltaRow:
-    """The mean cee with one delta, the change from the mean cee with 1e-7, and the number of infinite losses.
-
-    of_the_course: whether delta is 1e-7, the value of the course (K. Saitoh, Deep Learning from Scratch).
-    """
+    """The mean cee with one delta, the change from delta = 1e-7 (of the course), and the number of infinite losses."""
 
     delta: float
     cee: float

@@ -81,10 +81,7 @@ class Histogram:
 
 
 def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
-    """Sort the examples into bins by cee, with `per_decade` bins for each power of ten.
-
-    Predicted classes raise InputError.
-    """
+    """Sort examples into bins by cee, `per_decade` for each power of ten. Predicted classes raise InputError."""
     losses = np.sort(scores.losses("cee"))
     finite_losses = losses[np.isfinite(losses)]
     smallest, largest = finite_losses[[0, -1]] if len(finite_losses) else (_MIN_LOSS, _MIN_LOSS)
@@ -109,6 +106,7 @@ def histogram(scores: Scores, per_decade: int = 3) -> Histogram:
 
 
 def _edge_text(edge: float) -> str:
+    """Write the edge of a bin with two digits, or without decimals."""
     return f"{edge:.2g}" if edge < 99 else f"{edge:.0f}"
 
 

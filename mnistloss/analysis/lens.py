@@ -105,10 +105,7 @@ class Lens:
 
 
 def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 0) -> Lens:
-    """Compute the mean losses of random mini-batches, drawn with replacement.
-
-    The same seed gives the same draws on every machine.
-    """
+    """Compute the mean losses of random mini-batches. A seed gives the same draws on every machine."""
     loss = main_loss(scores)
     losses = scores.losses(loss)
     moments = Moments.over(losses)
@@ -143,10 +140,7 @@ def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
 
 
 def _edges(means: Floats, loss: str, batch_size: int) -> Floats:
-    """Return the edges of at most 20 bins of equal width for sorted finite means.
-
-    For error rates, every bin holds the same number of possible error counts.
-    """
+    """Return the edges of at most 20 equal bins; for error rates, each bin covers equally many numbers of errors."""
     if not len(means):
         return np.zeros(1)
     low, high = float(means[0]), float(means[-1])

@@ -37,10 +37,7 @@ class CostlyExample:
 
 @dataclass(frozen=True)
 class Worst:
-    """The examples with the largest cross-entropy (cee), costliest first.
-
-    total: the sum of the cee of all examples. rows: the rows of `examples` in the predictions.
-    """
+    """The examples with the largest cross-entropy (cee). total: sum over all rows. rows: those of `examples`."""
 
     examples: tuple[CostlyExample, ...]
     total: float
@@ -69,10 +66,7 @@ class Worst:
 
 
 def worst(scores: Scores, k: int = 10) -> Worst:
-    """Find the k examples with the largest cee; equal losses stay in row order.
-
-    Soft targets and predicted classes raise InputError.
-    """
+    """Find the k examples with the largest cee. Soft targets and predicted classes raise InputError."""
     labels, losses = scores.labels, scores.losses("cee")
     total = Moments.over(losses).sum
     rows = np.argsort(-losses, kind="stable")[:k]

@@ -24,7 +24,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What `evaluate` computes; its docstring describes each field."""
+    """What to compute from predictions; `evaluate` describes each field."""
 
     losses: str | Sequence[str] | None = None
     reduction: str = "mean"
@@ -205,7 +205,7 @@ def _loss_result(
 
 
 def _interval(scores: Scores, name: str, confidence: float) -> tuple[Interval | None, str]:
-    """Return the interval of the mean of a loss, and its kind: Wilson's for the share of errors, else Hall's."""
+    """Return the interval of a mean loss, and the kind of interval: Wilson's for the error, else Hall's."""
     moments = scores.moments[name]
     if name == "error" and scores.targets.t.ndim == 1:
         return wilson_interval(moments.mean, scores.n, confidence), "wilson"

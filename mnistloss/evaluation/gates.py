@@ -1,4 +1,4 @@
-"""Gates: conditions such as `cee>0.05`. If one holds for an evaluation, the check fails."""
+"""Gates: conditions such as `cee>0.05`. If a gate holds for an evaluation, the check fails."""
 
 from __future__ import annotations
 
