@@ -188,8 +188,8 @@ def test_import_is_bounded(tmp_path: Path) -> None:
     tracemalloc.stop()
     for reason in (
         "more than 5,000 gzip members",
-        "3,000 arrays",
-        "columns; expected",
+        "more than 1,000 members",
+        "line 1 is longer",
         "a header of the archive claims 200,000,000 bytes",
         "the file is longer",
     ):
@@ -306,6 +306,12 @@ def tar_header(kind: bytes, size: int, name: str = "train-images") -> bytes:
     return header.tobuf(tarfile.GNU_FORMAT)
 
 
+def pax_member(record: str) -> bytes:
+    """A pax header of one record."""
+    content = f"{len(record) + 4} {record}\n".encode()
+    return tar_header(tarfile.XHDTYPE, len(content)) + content.ljust(512, b"\0")
+
+
 def overlapping_zip(members: int, size: int) -> bytes:
     """A zip archive whose many members are all the same deflated bytes."""
     with zipfile.ZipFile(stream := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
@@ -330,7 +336,13 @@ def many_members(members: int, content: bytes) -> bytes:
 HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "member of 2**60 bytes": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, 2**60)),
     "other member of 2**60 bytes": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, 2**60, "readme")),
-    "negative member": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, 0).replace(b"0" * 11, b"\xff" * 11, 1)),
+    "negative member": ("mnist.tar", lambda: tar_header(tarfile.REGTYPE, -512)),
+    "pax size of 2**60 bytes": (
+        "mnist.tar",
+        lambda: pax_member(f"size={2**60}") + tar_header(tarfile.REGTYPE, 0, "readme") + bytes(1024),
+    ),
+    "sparse member": ("mnist.tar", lambda: tar_header(tarfile.GNUTYPE_SPARSE, 10**6)),
+    "chain of pax headers": ("mnist.tar", lambda: pax_member("path=a") * 900),
     "pax header of 2 MB": (
         "mnist.tar.gz",
         lambda: gzip.compress(tar_header(tarfile.XHDTYPE, 2_000_000) + b"9" * 2_000_000 + bytes(1024)),
@@ -358,6 +370,18 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
+BEYOND_BUDGET = {
+    "member of 2**60 bytes",
+    "other member of 2**60 bytes",
+    "pax size of 2**60 bytes",
+    "negative member",
+    "xz of zeros",
+    "200 members",
+    "200 gzipped members",
+    "200 members that burst",
+}
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_archives(case: str, tmp_path: Path) -> None:
     """Archives that claim, repeat or burst are left after as many bytes as a dataset can have."""
@@ -369,7 +393,7 @@ def test_hostile_archives(case: str, tmp_path: Path) -> None:
         fetch("distant", source=tmp_path / name)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert ("ends early" in str(caught.value)) == case.endswith("of 2**60 bytes")
+    assert ("far more bytes" in str(caught.value)) == (case in BEYOND_BUDGET)
     assert peak < 40_000_000
     assert time.monotonic() - began < 10
 

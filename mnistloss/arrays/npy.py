@@ -1,15 +1,13 @@
-"""Read .npy and .npz files and streams with distrust: a header is checked against the file that it describes.
+"""Read .npy and .npz files and streams with distrust: each header is checked against the bytes that follow it.
 
-Nothing is unpickled, nothing is allocated because a header says so, and only regular files are opened. The array of a
-.npz is read as a whole, and has at most 1 GiB.
-Source of the format: NEP 1 and numpy.lib.format.
+Nothing is unpickled, nothing is allocated because a header says so, and only regular files are opened. An array of a
+.npz file is read as a whole, and has at most 1 GiB. Source of the format: NEP 1 and numpy.lib.format.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import functools
 import io
 import math
 import os
@@ -31,12 +29,17 @@ from mnistloss.formatting import counted, shown
 if TYPE_CHECKING:
     import zipfile
 
+Path = str | os.PathLike[str]
+Source = ArrayLike | os.PathLike[str]
+Stream = io.RawIOBase | BinaryIO
+
 _MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 10_000
+_MAX_HEADER = 10_000
+_MAX_ELEMENT = 256
+_MAX_MEMBER = 1 << 30
+_MAX_LISTED = 20
 _PIECE = 1 << 20
-_LONGEST_ELEMENT = 256
-_LARGEST_MEMBER = 1 << 30
-_MOST_LISTED = 20
+"""Most bytes of one read: memory grows with the bytes that come, not with those that a header claims."""
 
 
 class Header(NamedTuple):
@@ -52,31 +55,48 @@ class Header(NamedTuple):
         """Bytes of the array."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    def check(self, name: str, kinds: str, most: int | None) -> None:
+        """Raise InputError for a dtype that is not of these kinds, and for more than `most` elements."""
+        check_dtype(self.dtype, name, kinds, self.shape)
+        count, itemsize = math.prod(self.shape), self.dtype.itemsize
+        if most is not None and count > most:
+            raise InputError(f"{name}: {count:,} elements; expected {most:,} at the most")
+        if most is not None and itemsize > _MAX_ELEMENT:
+            raise InputError(f"{name}: elements of {itemsize:,} bytes; expected {_MAX_ELEMENT} at the most")
 
-def read_header(stream: io.RawIOBase | BinaryIO, name: str) -> Header:
-    """Read the header at the start of a stream; one that is missing or impossible raises InputError."""
-    start = bytes(exactly(stream, 8, name))
+    def check_size(self, name: str, size: int) -> None:
+        """Raise InputError unless the array has `size` bytes."""
+        if size != self.size:
+            what = "truncated" if size < self.size else "followed by other bytes"
+            raise InputError(
+                f"{name}: the array is {what}: shape {self.shape} of {self.dtype} has {self.size:,} bytes,"
+                f" found {size:,}{' or more' if size > self.size else ''}"
+            )
+
+
+def read_header(stream: Stream, name: str) -> Header:
+    """Read the header at the start of a stream; a missing or impossible header raises InputError."""
+    start = _read(stream, 8, name)
     if not start.startswith(_MAGIC):
         size = os.fstat(stream.fileno()).st_size if isinstance(stream, io.FileIO) else None
-        raise InputError(f"{name}: {describe(start + exactly(stream, START - len(start), name), size)}")
-    if len(start) < 8:
-        raise InputError(f"{name}: the file ends within its .npy header")
-    if start[6] not in (1, 2, 3):
-        raise InputError(f"{name}: .npy version {start[6]}.{start[7]}; expected 1.0, 2.0 or 3.0")
-    width, code = (2, "<H") if start[6] == 1 else (4, "<I")
-    prefix = exactly(stream, width, name)
+        raise InputError(f"{name}: {describe(start + _read(stream, START - len(start), name), size)}")
+    version = start[6:8]
+    if len(version) == 2 and version[0] not in (1, 2, 3):
+        raise InputError(f"{name}: .npy version {version[0]}.{version[1]}; expected 1.0, 2.0 or 3.0")
+    width, code = (2, "<H") if version[:1] == b"\1" else (4, "<I")
+    prefix = _read(stream, width, name)
     length = struct.unpack(code, prefix)[0] if len(prefix) == width else 0
-    if length > _LONGEST_HEADER:
+    if length > _MAX_HEADER:
         raise InputError(f"{name}: the .npy header claims {length:,} bytes; an honest one has about a hundred")
-    text = exactly(stream, length, name)
+    text = _read(stream, length, name)
     if not text or len(text) < length:
         raise InputError(f"{name}: the file ends within its .npy header")
-    return Header(*_parse(bytes(text), start[6], name), offset=8 + width + length)
+    return Header(*_parse(text.decode("utf-8" if version[0] == 3 else "latin1", "replace"), name), 8 + width + length)
 
 
-def _parse(content: bytes, version: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-    text = content.decode("utf-8" if version == 3 else "latin1", "replace").strip()
-    text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text)  # a long integer of Python 2
+def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Return the shape, the dtype and whether the order is that of Fortran."""
+    text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text.strip())  # a long integer of Python 2
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old dtype names, and escapes in strings
@@ -92,73 +112,76 @@ def _parse(content: bytes, version: int, name: str) -> tuple[tuple[int, ...], np
     return shape, dtype, fortran
 
 
-def exactly(stream: io.RawIOBase | BinaryIO, count: int, name: str) -> bytearray:
+def _read(stream: Stream, count: int, name: str) -> bytes:
     """Read `count` bytes, or fewer where the stream ends."""
     data = bytearray()
-    while len(data) < count and (piece := _piece(stream, count - len(data), name)):
+    while len(data) < count:
+        try:
+            piece = stream.read(min(count - len(data), _PIECE))
+        except archive_errors() as error:
+            raise InputError(f"{name}: cannot be read ({error})") from None
+        if not isinstance(piece, bytes):
+            kind = type(piece).__name__
+            raise InputError(f"{name}: reading gives {kind}; expected bytes, of a binary stream that waits for them")
+        if not piece:
+            break
         data += piece
-    return data
-
-
-def _piece(stream: io.RawIOBase | BinaryIO, most: int, name: str) -> bytes:
-    """Read some bytes; none means the end of the stream."""
-    try:
-        piece = stream.read(min(most, _PIECE))
-    except archive_errors() as error:
-        raise InputError(f"{name}: cannot be read ({error})") from None
-    if not isinstance(piece, bytes):
-        raise InputError(
-            f"{name}: reading gives {type(piece).__name__}; expected bytes, of a binary stream that waits for them"
-        )
-    return piece
-
-
-Path = str | os.PathLike[str]
-Source = ArrayLike | os.PathLike[str]
+    return bytes(data)
 
 
 class NpyArray:
-    """An array in a .npy file, read by rows into a buffer that is reused."""
+    """An array in a .npy file or stream. A file is read by rows, a stream as a whole when rows are first asked for."""
 
     indices: Array | None = None
 
-    def __init__(self, stream: io.FileIO | _Lazy, header: Header, name: str) -> None:
+    def __init__(self, stream: Stream, header: Header, name: str, *, by_rows: bool) -> None:
         self.name = name
         self.shape = header.shape
         self.dtype = header.dtype
         self._header = header
         self._stream = stream
+        self._start = header.offset if by_rows else -1
         self._buffer = np.empty(0, np.uint8)
 
     def rows(self, rows: slice) -> Array:
         """Read some rows, valid until the next call; a file that has shrunk since it was opened raises InputError."""
+        self._load()
         if self._header.fortran and len(self.shape) > 2:
             return self.all()[rows]
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
-        need = n * width * self.dtype.itemsize
-        if need > len(self._buffer):
-            self._buffer = np.empty(need, np.uint8)
-        raw = self._buffer[:need]
+        size = n * width * self.dtype.itemsize
+        if size > len(self._buffer):
+            self._buffer = np.empty(size, np.uint8)
+        raw = self._buffer[:size]
         if not self._header.fortran or len(self.shape) < 2:
-            self._read(raw, rows.start * width)
+            self._fill(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])
         for column, part in enumerate(np.split(raw, width)):
-            self._read(part, column * self.shape[0] + rows.start)
+            self._fill(part, column * self.shape[0] + rows.start)
         return raw.view(self.dtype).reshape(width, n).T
 
     def all(self) -> Array:
         """Read the whole array; an empty one raises InputError."""
         if 0 in self.shape:
             raise InputError(f"{self.name}: the array is empty, of shape {self.shape}")
+        self._load()
         content = np.empty(self._header.size, np.uint8)
-        self._read(content, 0)
+        self._fill(content, 0)
         return content.view(self.dtype).reshape(self.shape, order="F" if self._header.fortran else "C")
 
-    def _read(self, into: Array, first: int) -> None:
-        view = into.data
+    def _load(self) -> None:
+        """Read the whole array of a stream at the first call, before anything as large as the header says is made."""
+        if self._start < 0:
+            data = _read(self._stream, self._header.size + 1, self.name)
+            self._header.check_size(self.name, len(data))
+            self._stream, self._start = io.BytesIO(data), 0
+
+    def _fill(self, buffer: Array, first: int) -> None:
+        """Fill a buffer with the bytes of the array from this element on."""
+        view = buffer.data
         try:
-            self._stream.seek(self._header.offset + first * self.dtype.itemsize)
-            while count := self._stream.readinto(view):
+            self._stream.seek(self._start + first * self.dtype.itemsize)
+            while count := self._stream.readinto(view):  # type: ignore[union-attr]  # a file or bytes in memory
                 view = view[count:]
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error})") from error
@@ -166,29 +189,9 @@ class NpyArray:
             raise InputError(f"{self.name}: {CHANGED}")
 
 
-class _Lazy:
-    """The array's bytes in a stream without random access: read at the first use, and checked against the header."""
-
-    def __init__(self, stream: BinaryIO, header: Header, name: str) -> None:
-        self._source = stream, header, name
-
-    @functools.cached_property
-    def _content(self) -> io.BytesIO:
-        stream, header, name = self._source
-        data = exactly(stream, header.size + 1, name)
-        _check_size(header, len(data), name)
-        return io.BytesIO(data)
-
-    def seek(self, position: int) -> None:
-        self._content.seek(position)
-
-    def readinto(self, into: memoryview) -> int:
-        return self._content.readinto(into)
-
-
 @contextlib.contextmanager
 def open_npy(
-    source: Path | BinaryIO,
+    source: Path | Stream,
     kinds: str = "fiub",
     *,
     name: str | None = None,
@@ -197,46 +200,44 @@ def open_npy(
 ) -> Iterator[NpyArray]:
     """Open an array: of a .npy file, of a .npz file, or of a binary stream of .npy such as standard input.
 
-    array: its name in a .npz file; None stands for the only one. Only the header is read before the rows of a stream
-    or of a .npz are.
+    array: the name of the array in a .npz file; None stands for the only array. Only the header is read before rows
+    are asked for.
 
-    Raises InputError where it is not a regular file, neither .npy nor .npz, not exactly as long as its header says,
-    where its dtype is of another kind than `kinds`, where it has more than `most` elements, or where it changes while
-    it is open.
+    Raises InputError for a file that is not regular, that is neither .npy nor .npz, that is not exactly as long as the
+    header says, or that changes while it is open; for a dtype that is not of these `kinds`; and for more than `most`
+    elements.
     """
-    if not isinstance(source, (str, os.PathLike)):
+    with contextlib.ExitStack() as stack:
+        stream: Any = source
+        is_file = isinstance(source, (str, os.PathLike))
+        if is_file:
+            name, stream = shown(stream), stack.enter_context(opened(stream))
+            if _starts_as_zip(stream, name):
+                archive = stack.enter_context(open_zip(stream, name))
+                yield stack.enter_context(_open_member(archive, _choose(archive, array, name), name, kinds, most))
+                return
         name = name or shown(getattr(source, "name", "stream"))
-        _check_no_name(array, name)
-        header = _checked(read_header(source, name), name, kinds, most)
-        yield NpyArray(_Lazy(source, header, name), header._replace(offset=0), name)
-        return
-    name = shown(source)
-    with opened(source) as stream:
-        if _starts_as_zip(stream, name):
-            with _zipped(stream, name) as members, members.open(members.choose(array), kinds, most) as npy:
-                yield npy
-            return
-        _check_no_name(array, name)
-        header = _checked(read_header(stream, name), name, kinds, most)
-        _check_end(stream, header, name)
-        yield NpyArray(stream, header, name)
-
-
-def _check_no_name(array: str | None, name: str) -> None:
-    if array is not None:
-        raise ArgumentError(f'array="{shown(array)}" is the name of an array in a .npz file; {name} is no .npz file')
-
-
-def _starts_as_zip(stream: io.FileIO, name: str) -> bool:
-    start = exactly(stream, 4, name)
-    stream.seek(0)
-    return start == b"PK\x03\x04"
+        if array is not None:
+            raise ArgumentError(
+                f'array="{shown(array)}" is the name of an array in a .npz file; {name} is no .npz file'
+            )
+        header = read_header(stream, name)
+        header.check(name, kinds, most)
+        if is_file:
+            _check_end(stream, header, name)
+        yield NpyArray(stream, header, name, by_rows=is_file)
 
 
 def is_zip(path: Path) -> bool:
     """Whether a regular file starts as a zip archive does; raises InputError as `open_npy` does."""
     with opened(path) as stream:
         return _starts_as_zip(stream, shown(path))
+
+
+def _starts_as_zip(stream: io.FileIO, name: str) -> bool:
+    start = _read(stream, 4, name)
+    stream.seek(0)
+    return start == b"PK\x03\x04"
 
 
 def given(source: Source, what: str, most: int | None = None) -> tuple[Array, str]:
@@ -257,111 +258,37 @@ def given(source: Source, what: str, most: int | None = None) -> tuple[Array, st
         return npy.all(), shown(source)
 
 
-def _checked(header: Header, name: str, kinds: str, most: int | None) -> Header:
-    check_dtype(header.dtype, name, kinds, header.shape)
-    count, itemsize = math.prod(header.shape), header.dtype.itemsize
-    if most is not None and count > most:
-        raise InputError(f"{name}: {count:,} elements; expected {most:,} at the most")
-    if most is not None and itemsize > _LONGEST_ELEMENT:
-        raise InputError(f"{name}: elements of {itemsize:,} bytes; expected {_LONGEST_ELEMENT} at the most")
-    return header
-
-
-def _check_size(header: Header, size: int, name: str) -> None:
-    if size == header.size:
-        return
-    what = "truncated" if size < header.size else "followed by other bytes"
-    raise InputError(
-        f"{name}: the array is {what}: shape {header.shape} of {header.dtype} has {header.size:,} bytes,"
-        f" found {size:,}{' or more' if size > header.size else ''}"
-    )
-
-
 def _check_end(stream: io.FileIO, header: Header, name: str) -> None:
-    """Refuse a file that is not exactly as long as its header says."""
+    """Raise InputError unless a file is exactly as long as its header says."""
     size = os.fstat(stream.fileno()).st_size - header.offset
     if size > header.size:
         stream.seek(header.offset + header.size)
-        if exactly(stream, len(_MAGIC), name) == _MAGIC:
+        if _read(stream, len(_MAGIC), name) == _MAGIC:
             raise InputError(
                 f"{name}: several arrays in one file, as several np.save to one handle write them; the first has shape"
                 f" {header.shape}. Read each with np.load(f), of f = open(FILE, 'rb'), and save np.concatenate of those"
                 " that are predictions"
             )
-    _check_size(header, size, name)
+    header.check_size(name, size)
 
 
 def archive_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions that a broken, encrypted or unknown kind of archive raises when it is read."""
     import lzma
+    import tarfile
     import zipfile
     import zlib
 
-    return (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-    )
-
-
-class _Members:
-    """The arrays of an open .npz file."""
-
-    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
-        self._archive, self._name = archive, name
-        self._infos = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
-
-    def __contains__(self, array: str) -> bool:
-        return array in self._infos
-
-    def choose(self, array: str | None) -> str:
-        """Return the name of an array, or of the only one; InputError lists all where there is no such one."""
-        if array is None and len(self._infos) == 1:
-            return next(iter(self._infos))
-        if array is not None and array in self:
-            return array
-        number = counted(len(self._infos), "array", "arrays")
-        listed = ", ".join(f"{shown(name)} {self._shape(name)}" for name in list(self._infos)[:_MOST_LISTED])
-        choice = 'choose one with array="NAME"' if array is None else f"none is named {shown(array)}"
-        raise InputError(f"{self._name}: the .npz file holds {number}: {listed}; {choice}")
-
-    def _shape(self, array: str) -> str:
-        try:
-            with self.open(array, kinds="fiubcOVSUTMm") as npy:
-                return str(npy.shape)
-        except InputError:
-            return "(unreadable)"
-
-    @contextlib.contextmanager
-    def open(self, array: str, kinds: str, most: int | None = None) -> Iterator[NpyArray]:
-        """Open an array, of which only the header is read before its rows are."""
-        info, name = self._infos[array], f"{self._name}[{shown(array)}]"
-        if info.compress_type not in (0, 8):
-            raise InputError(f"{name}: compressed in another way than np.savez_compressed does")
-        if info.file_size > _LARGEST_MEMBER:
-            raise InputError(
-                f"{name}: {info.file_size:,} bytes; an array of a .npz may have 2**30: save it with np.save"
-            )
-        with contextlib.ExitStack() as stack:
-            try:
-                stream = stack.enter_context(self._archive.open(info))
-            except archive_errors() as error:
-                raise InputError(f"{name}: cannot be read ({error})") from None
-            header = _checked(read_header(stream, name), name, kinds, most)  # type: ignore[arg-type]  # it is binary
-            _check_size(header, info.file_size - header.offset, name)
-            yield NpyArray(_Lazy(stream, header, name), header._replace(offset=0), name)  # type: ignore[arg-type]
+    own = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
+    return (*own, EOFError, OSError, ValueError, RuntimeError, MemoryError, LookupError)
 
 
 @contextlib.contextmanager
-def _zipped(stream: io.FileIO, name: str) -> Iterator[_Members]:
+def open_zip(stream: io.FileIO, name: str) -> Iterator[zipfile.ZipFile]:
+    """Open a .npz file; one that is broken or holds no array raises InputError."""
     import zipfile
 
-    start = bytes(exactly(stream, START, name))
+    start = _read(stream, START, name)
     with contextlib.ExitStack() as stack:
         try:
             archive = stack.enter_context(zipfile.ZipFile(stream))
@@ -369,7 +296,42 @@ def _zipped(stream: io.FileIO, name: str) -> Iterator[_Members]:
             raise InputError(f"{name}: not a readable .npz file ({error})") from None
         if not any(member.endswith(".npy") for member in archive.namelist()):
             raise InputError(f"{name}: {describe(start)}")
-        yield _Members(archive, name)
+        yield archive
+
+
+def _choose(archive: zipfile.ZipFile, array: str | None, name: str) -> str:
+    """Return the name of an array of a .npz file, or of the only array; otherwise list all in an InputError."""
+    arrays = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
+    if array in arrays or (array is None and len(arrays) == 1):
+        return arrays[0] if array is None else array
+    listed = []
+    for member in arrays[:_MAX_LISTED]:
+        try:
+            with _open_member(archive, member, name, kinds="fiubcOVSUTMm") as npy:
+                listed.append(f"{shown(member)} {npy.shape}")
+        except InputError:
+            listed.append(f"{shown(member)} (unreadable)")
+    choice = 'choose one with array="NAME"' if array is None else f"none is named {shown(array)}"
+    number = counted(len(arrays), "array", "arrays")
+    raise InputError(f"{name}: the .npz file holds {number}: {', '.join(listed)}; {choice}")
+
+
+@contextlib.contextmanager
+def _open_member(
+    archive: zipfile.ZipFile, array: str, name: str, kinds: str, most: int | None = None
+) -> Iterator[NpyArray]:
+    """Open an array of a .npz file."""
+    info, name = archive.getinfo(f"{array}.npy"), f"{name}[{shown(array)}]"
+    if info.compress_type not in (0, 8):
+        raise InputError(f"{name}: compressed in another way than np.savez_compressed does")
+    if info.file_size > _MAX_MEMBER:
+        raise InputError(f"{name}: {info.file_size:,} bytes; an array of a .npz may have 2**30: save it with np.save")
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(archive.open(info))
+        except archive_errors() as error:
+            raise InputError(f"{name}: cannot be read ({error})") from None
+        yield stack.enter_context(open_npy(stream, kinds, name=name, most=most))  # type: ignore[arg-type]  # it is binary
 
 
 def load_member(path: Path, array: str, kinds: str = "fiub", *, most: int) -> Array | None:
@@ -377,8 +339,8 @@ def load_member(path: Path, array: str, kinds: str = "fiub", *, most: int) -> Ar
 
     Raises InputError as `open_npy` does.
     """
-    with opened(path) as stream, _zipped(stream, shown(path)) as members:
-        if array not in members:
+    with opened(path) as stream, open_zip(stream, shown(path)) as archive:
+        if f"{array}.npy" not in archive.namelist():
             return None
-        with members.open(array, kinds, most) as npy:
+        with _open_member(archive, array, shown(path), kinds, most) as npy:
             return npy.all()
