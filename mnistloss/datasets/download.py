@@ -6,6 +6,7 @@ After any other failure, such as 404, an unknown host or wrong content, the next
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -50,19 +51,18 @@ def check_mirror(url: str, *, insecure_http: bool = False) -> str:
 
     Any other address raises ArgumentError. The content is verified by its digest in either case.
     """
+    address = redact_credentials(url)
     try:
         parts = urlsplit(url)
         if odd := re.search(r"[^!-~]|[\\\\\"<>^`{|}]", url):  # which libraries read in different ways
             raise ValueError(f"it contains {odd[0]!r}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("expected https://HOST/FOLDER/")
     except ValueError as error:
-        raise ArgumentError(f"{redact_credentials(url)} is not the address of a mirror: {error}") from None
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and parts.hostname and (insecure_http or parts.hostname in _LOOPBACK):
-        return url
-    if parts.scheme == "http" and parts.hostname:
-        raise ArgumentError(f"{redact_credentials(url)} is plain http; expected https (or add --insecure-http)")
-    raise ArgumentError(f"{redact_credentials(url)} is not the address of a mirror; expected https://HOST/FOLDER/")
+        raise ArgumentError(f"{address} is not the address of a mirror: {error}") from None
+    if parts.scheme == "http" and not insecure_http and parts.hostname not in _LOOPBACK:
+        raise ArgumentError(f"{address} is plain http; expected https (or add --insecure-http)")
+    return url
 
 
 def download(file: File, mirrors: Iterable[str], cache_options: CacheOptions = CACHE_DEFAULTS) -> bytes:
@@ -99,9 +99,9 @@ def _try_mirror(request: _Request) -> bytes:
 
 @dataclass
 class _Request:
-    """A request for one file from one mirror; may be run several times.
+    """A request for one file from one mirror; it may be sent several times.
 
-    answered_at: when the attempt began, or the last answer came.
+    answered_at: when the attempt began, or the last redirect came; infinite once the final answer has come.
     """
 
     url: str
@@ -126,19 +126,15 @@ class _Request:
 
         threading.Thread(target=work, daemon=True).start()
         while True:
-            try:
+            with contextlib.suppress(queue.Empty):
                 result = outcome.get(timeout=min(self.seconds_left(), timeout))
-                break
-            except queue.Empty:
-                if not self.seconds_left():
-                    raise self._too_slow() from None
-                if time.monotonic() - self.answered_at > _ANSWER_TIMEOUTS * timeout:
-                    raise DownloadError(
-                        f"too slow: no complete answer within {_ANSWER_TIMEOUTS * timeout:g} s"
-                    ) from None
-        if isinstance(result, BaseException):
-            raise result
-        return result
+                if isinstance(result, BaseException):
+                    raise result
+                return result
+            if not self.seconds_left():
+                raise self._too_slow()
+            if time.monotonic() - self.answered_at > _ANSWER_TIMEOUTS * timeout:
+                raise DownloadError(f"too slow: no complete answer within {_ANSWER_TIMEOUTS * timeout:g} s")
 
     def run(self) -> bytes:
         """Return the verified content, or raise DownloadError with the reason."""
@@ -147,7 +143,12 @@ class _Request:
                 session.trust_env = False
                 session.headers.update({"User-Agent": f"mnistloss/{__version__}", "Accept-Encoding": "identity"})
                 with self._follow_redirects(session) as response:
-                    _check_status(response)
+                    answer = shown(f"answered {response.status_code} {response.reason}".strip())
+                    if response.status_code in (408, 429) or response.status_code >= 500:
+                        wait = response.headers.get("Retry-After", "")
+                        raise TransientError(answer, float(wait) if wait.isdecimal() else None)
+                    if response.status_code != requests.codes.ok:
+                        raise DownloadError(answer)
                     return self._read_body(response)
         except TruncatedError as error:
             raise TransientError(f"delivered too little: {error}") from error
@@ -210,48 +211,29 @@ class _Request:
         return DownloadError(f"too slow: the file was not complete after {self.cache_options.timeouts.deadline:g} s")
 
 
-def _check_status(response: requests.Response) -> None:
-    status = response.status_code
-    if status == requests.codes.ok:
-        return
-    answer = shown(f"answered {status} {response.reason}".strip())
-    if status in (408, 429) or 500 <= status <= 599:
-        wait = response.headers.get("Retry-After", "")
-        raise TransientError(answer, float(wait) if wait.isdecimal() else None)
-    raise DownloadError(answer)
-
-
 def _download_error(error: Any, timeouts: Timeouts) -> DownloadError:
     """Say in one line what went wrong, without the nested messages of the libraries."""
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None and inner is not cause:
+        cause = inner
+    reason = redact_credentials(str(cause))
+    outer = error.args[0] if error.args else None
+    never_connected = isinstance(getattr(outer, "reason", outer), urllib3.exceptions.NewConnectionError)
     match error:
         case requests.ConnectTimeout():
             return TransientError(f"no connection within {timeouts.timeout:g} s")
         case requests.Timeout() | urllib3.exceptions.ReadTimeoutError():
             return TransientError(f"silent for {timeouts.timeout:g} s")
         case requests.exceptions.SSLError():
-            return DownloadError(f"the TLS certificate was refused: {_root_cause(error)}")
-        case requests.ConnectionError() if _never_connected(error):
-            return DownloadError(f"no connection: {_root_cause(error)}")
+            return DownloadError(f"the TLS certificate was refused: {reason}")
+        case requests.ConnectionError() if never_connected:
+            return DownloadError(f"no connection: {reason}")
         case requests.exceptions.ProxyError():
-            return DownloadError(f"the proxy did not connect: {_root_cause(error)}")
-        case ValueError():
-            return DownloadError(redact_credentials(str(error)))
-        case OSError() if type(error) is OSError:
+            return DownloadError(f"the proxy did not connect: {reason}")
+        case _ if isinstance(error, ValueError) or type(error) is OSError:
             return DownloadError(redact_credentials(str(error)))
         case _:
-            return TransientError(f"the connection broke: {_root_cause(error)}")
-
-
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Whether there was no connection at all, rather than one that broke."""
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), urllib3.exceptions.NewConnectionError)
-
-
-def _root_cause(error: BaseException) -> str:
-    while (cause := error.__cause__ or error.__context__) is not None and cause is not error:
-        error = cause
-    return redact_credentials(str(error))
+            return TransientError(f"the connection broke: {reason}")
 
 
 def redact_credentials(text: str) -> str:
