@@ -1,9 +1,8 @@
 """The cache of dataset files: find a file, download it where needed, list and clear.
 
-The cache holds decompressed IDX files, `<cache>/<dataset>/<file>`. A file is verified on every use, and the bytes that
-are verified are the bytes that are parsed. It is written under a temporary name and renamed, so that no reader and no
-second writer ever sees a part of it. Where only the digest of a .gz file is published, the digest of its content is
-stored beside the cached file, in `<file>.sha256`.
+The cache holds decompressed IDX files, `<cache>/<dataset>/<file>`. Each use of a file reads it once, verifies the bytes
+and parses these bytes. A file is written under a temporary name and renamed, so that no process ever sees a part of it.
+Where only the digest of a .gz file is published, the digest of the content is stored in `<file>.sha256`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import hashlib
-import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +23,11 @@ from mnistloss.errors import ArgumentError, IntegrityError, OutputError, Unavail
 from mnistloss.formatting import shown
 
 FOLDER_VARIABLE = "MNISTLOSS_CACHE"
+_ADVICE = """\
+What you can do:
+  mnistloss fetch {0} --from PATH    imports files from this machine
+  mnistloss fetch {0} --mirror URL   downloads from another mirror
+  dataset="mnist-5k", in other commands, uses another dataset: 5,000 digits that come with mnistloss"""
 
 
 class State(enum.Enum):
@@ -107,7 +110,7 @@ def embedded_folder(dataset: Dataset) -> Path:
 
 
 def read_entry(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None = None) -> Entry:
-    """Read a file of the cache once, no further than its published size, and verify what was read."""
+    """Read a file of the cache once, no further than its published size, and verify the bytes."""
     path = folder(cache_dir) / dataset.name / file.name
     try:
         with open_regular(path) as stream:
@@ -135,7 +138,7 @@ def fetch_file(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE
     problem = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
     if action is Action.FAIL:
         offline = f"downloading is off (--offline, {OFFLINE_VARIABLE}, or an import by --from)"
-        raise UnavailableError(f"{problem}, and {offline}\n{_advice(dataset)}")
+        raise UnavailableError(f"{problem}, and {offline}\n{_ADVICE.format(dataset.name)}")
     if entry.state is State.BROKEN:
         import logging
 
@@ -146,30 +149,21 @@ def fetch_file(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE
     try:
         content = download(file, cache_options.mirrors or dataset.mirrors, cache_options)
     except UnavailableError as error:
-        raise UnavailableError(f"{error}\n{_advice(dataset)}") from error
+        raise UnavailableError(f"{error}\n{_ADVICE.format(dataset.name)}") from error
     store(entry.path, file, content)
     return CachedFile(dataset, file, content, action.value, entry.path)
 
 
 def _read_embedded(dataset: Dataset, file: File) -> CachedFile:
+    """Read a file that comes with mnistloss; raises UnavailableError if it is damaged."""
     path = embedded_folder(dataset) / file.archive
     try:
         content = inflate(path.read_bytes(), file.size)
         verify(content, file, file.sha256)
     except (OSError, IntegrityError) as error:
-        raise UnavailableError(
-            f"{shown(path)}, a part of mnistloss, is damaged ({error}); install mnistloss again"
-        ) from error
+        damage = f"{shown(path)}, a part of mnistloss, is damaged ({error}); install mnistloss again"
+        raise UnavailableError(damage) from error
     return CachedFile(dataset, file, content, "package", path)
-
-
-def _advice(dataset: Dataset) -> str:
-    return (
-        "What you can do:\n"
-        f"  mnistloss fetch {dataset.name} --from PATH    imports files from this machine\n"
-        f"  mnistloss fetch {dataset.name} --mirror URL   downloads from another mirror\n"
-        '  dataset="mnist-5k", in other commands, uses another dataset: 5,000 digits that come with mnistloss'
-    )
 
 
 def store(path: Path, file: File, content: bytes) -> None:
@@ -201,13 +195,14 @@ def _prepare_folder(path: Path) -> None:
 
 
 def _digest_path(path: Path) -> Path:
+    """Return the path of the digest that is stored beside a cached file."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def _read_digest(path: Path) -> str:
-    """Return the digest stored beside a file, for files whose content has no published digest."""
+    """Return the digest that is stored beside a cached file."""
     try:
-        with io.BufferedReader(open_regular(_digest_path(path))) as stream:
+        with open_regular(_digest_path(path)) as stream:
             return stream.read(64).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise IntegrityError("no digest is recorded beside it") from error
@@ -237,14 +232,14 @@ def clear(datasets: Sequence[str], cache_dir: str | os.PathLike[str] | None = No
     try:
         for dataset in (DATASETS[name] for name in datasets if not DATASETS[name].embedded):
             dataset_folder = folder(cache_dir) / dataset.name
-            for file in dataset.select():
-                for path in (dataset_folder / file.name, _digest_path(dataset_folder / file.name)):
-                    if path.is_file() or path.is_symlink():
-                        with contextlib.suppress(FileNotFoundError):  # another process removed it first
-                            path.unlink()
-                            removed_paths.append(path)
-                    elif path.exists():
-                        other_paths.append(path)
+            files = [dataset_folder / file.name for file in dataset.select()]
+            for path in (path for file in files for path in (file, _digest_path(file))):
+                if path.is_dir() and not path.is_symlink():
+                    other_paths.append(path)
+                    continue
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    path.unlink()
+                    removed_paths.append(path)
             with contextlib.suppress(OSError):
                 remove_stale(dataset_folder)
                 dataset_folder.rmdir()

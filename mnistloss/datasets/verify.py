@@ -1,4 +1,4 @@
-"""Inflate the bytes of a file within bounds, and verify its content: published size and SHA-256."""
+"""Inflate the bytes of a file within bounds, and verify the size and the SHA-256 of the content."""
 
 from __future__ import annotations
 
