@@ -42,30 +42,30 @@ def whole(value: Any, what: str, least: int = 1) -> int:
 
 
 def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS, shape: tuple[int, ...] = ()) -> None:
-    """Raise InputError unless the dtype is real numbers: float16 to longdouble, any int, or bool."""
+    """Raise InputError, which says how to save numbers, unless the dtype is float16 to longdouble, any int, or bool."""
     if dtype.kind not in kinds or dtype.subdtype is not None or dtype.itemsize == 0:
-        kind = _KIND_NAMES.get(dtype.kind, "sub-arrays")
-        found = f"dtype {dtype} holds {kind}"
-        raise InputError(f"{what}: {found}; expected real numbers (float, int or bool){_conversion(dtype, shape)}")
+        content = f"dtype {dtype} holds {_KIND_NAMES.get(dtype.kind, 'sub-arrays')}"
+        raise InputError(f"{what}: {content}; expected real numbers (float, int or bool){_conversion(dtype, shape)}")
 
 
 def _conversion(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
-    """Return how arrays of another kind usually come about, and how to save numbers instead."""
-    if dtype.kind == "O" and len(shape) == 1:
-        return (
-            ". Either these are batches of different sizes: save np.concatenate(predictions); or each is an object,"
-            " such as a dictionary: save np.array([list(answer.values()) for answer in predictions], float)"
-        )
-    if dtype.kind == "O" and len(shape) > 1:
-        return ". Save predictions.astype(float); where a column holds text, leave it out first"
-    if dtype.kind == "O":
-        return ". It is a single object, such as a dictionary: save the array in it"
-    if dtype.names:
-        return ". Save numpy.lib.recfunctions.structured_to_unstructured(predictions)"
-    if dtype.kind == "V" and dtype.itemsize == 2:
-        return f". {BFLOAT16}"
-    if dtype.kind in "SUT":
-        return f". Save predictions.astype({'np.uint8), if these are classes' if len(shape) == 1 else 'float)'}"
+    """Return the advice of how to save an array of another dtype as numbers."""
+    match dtype.kind, len(shape):
+        case "O", 0:
+            return ". It is a single object, such as a dictionary: save the array in it"
+        case "O", 1:
+            return (
+                ". Either these are batches of different sizes: save np.concatenate(predictions); or each is an object,"
+                " such as a dictionary: save np.array([list(answer.values()) for answer in predictions], float)"
+            )
+        case "O", _:
+            return ". Save predictions.astype(float); where a column holds text, leave it out first"
+        case "V", _ if dtype.names:
+            return ". Save numpy.lib.recfunctions.structured_to_unstructured(predictions)"
+        case "V", _ if dtype.itemsize == 2:
+            return f". {BFLOAT16}"
+        case "S" | "U" | "T", dimensions:
+            return f". Save predictions.astype({'np.uint8), if these are classes' if dimensions == 1 else 'float)'}"
     return ""
 
 
@@ -101,8 +101,8 @@ def as_rows(y: ArrayLike, what: str = "predictions") -> Array:
 def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Array:
     """Return targets of n examples as labels (n,) of the smallest dtype that holds K - 1, or as float64 rows (n, K).
 
-    Labels are integers from 0 to K-1. Rows that are one-hot become labels, so that both forms give the same
-    bits; other (soft) rows stay as they are. For n = 1 a bare label and a bare row are taken too.
+    Labels are integers from 0 to K-1. One-hot rows become labels, so that labels and one-hot rows give the same bits.
+    Other (soft) rows stay as they are. For n = 1 the targets may be one label or one row (K,).
     A wrong shape, dtype or label raises InputError.
     """
     array = as_real(t, what)
@@ -117,30 +117,26 @@ def as_targets(t: ArrayLike, n: int, classes: int, what: str = "targets") -> Arr
     if not np.isfinite(array).all():
         row = int(np.argmin(np.isfinite(array).all(axis=1)))
         raise InputError(f"{what}: NaN or infinity in row {row}; expected finite numbers")
-    if _is_one_hot(array):
+    if ((array == 0) | (array == 1)).all() and (np.count_nonzero(array, axis=1) == 1).all():
         return array.argmax(axis=1).astype(np.min_scalar_type(classes - 1))
     return array.astype(np.float64)
 
 
 def _labels(array: Array, n: int, classes: int, what: str) -> NDArray[Any]:
+    """Return n labels from 0 to K-1 in the smallest dtype; other labels raise InputError."""
     if array.dtype.kind not in "iu":
         raise InputError(f"{what}: dtype {array.dtype}; labels are integers (save them with .astype(np.uint8))")
     if len(array) != n:
         raise InputError(f"{what}: {len(array):,} labels for {n:,} predictions")
     if n and (array.min() < 0 or array.max() >= classes):
         wrong = (array < 0) | (array >= classes)
-        first = int(wrong.argmax())
-        from_one = array.min() == 1 and array.max() == classes
+        first, from_one = int(wrong.argmax()), array.min() == 1 and array.max() == classes
         way_on = f". They run from 1 to {classes}: count the classes from 0, so subtract 1" if from_one else ""
         raise InputError(
             f"{what}: label {array[first]} in row {first} is outside 0..{classes - 1}"
             f" ({np.count_nonzero(wrong):,} in all){way_on}"
         )
     return array.astype(np.min_scalar_type(classes - 1), copy=False)
-
-
-def _is_one_hot(rows: Array) -> bool:
-    return bool(((rows == 0) | (rows == 1)).all() and (np.count_nonzero(rows, axis=1) == 1).all())
 
 
 def normalized(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -186,12 +182,11 @@ def block_targets(t: Array, rows: slice) -> Array:
 def row_sum_tolerance(dtype: np.dtype[Any], rows: Array | None = None) -> float:
     """Return how far the sum of a row of probabilities may differ from 1: 1e-3, and 1e-2 for half precision.
 
-    Half precision is float16, and a wider dtype where these rows, the first block, are all float16 or bfloat16 numbers.
+    Half precision is float16, or a wider dtype whose first rows, given here, all hold float16 or bfloat16 numbers.
     """
-    half = dtype.kind == "f" and (
-        dtype.itemsize == 2 or (rows is not None and _are_half(rows[:10]) and _are_half(rows))
-    )
-    return 1e-2 if half else 1e-3
+    if dtype.kind == "f" and dtype.itemsize > 2 and rows is not None:
+        return 1e-2 if _are_half(rows[:10]) and _are_half(rows) else 1e-3
+    return 1e-2 if dtype.kind == "f" and dtype.itemsize == 2 else 1e-3
 
 
 def _are_half(rows: Array) -> bool:

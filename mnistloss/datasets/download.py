@@ -25,9 +25,9 @@ import urllib3
 
 from mnistloss.datasets.catalog import File
 from mnistloss.datasets.settings import CACHE_DEFAULTS, MIN_BYTES, CacheOptions, Timeouts
-from mnistloss.datasets.verify import TruncatedError, check_digest, inflate, max_file_size, verify
+from mnistloss.datasets.verify import TruncatedError, inflate, max_file_size, verify
 from mnistloss.errors import ArgumentError, DownloadError, IntegrityError, UnavailableError
-from mnistloss.formatting import shown
+from mnistloss.formatting import counted, shown
 from mnistloss.version import __version__
 
 _CHUNK = 1 << 16
@@ -72,9 +72,9 @@ def download(file: File, mirrors: Iterable[str], cache_options: CacheOptions = C
     Raises UnavailableError, with the reason for each mirror, if none delivers.
     """
     deadline = time.monotonic() + cache_options.timeouts.deadline
-    reasons = []
-    urls = [f"{mirror.rstrip('/')}/{file.archive}" for mirror in mirrors]
-    for url in [check_mirror(url, insecure_http=cache_options.insecure_http) for url in urls]:
+    reasons, insecure_http = [], cache_options.insecure_http
+    urls = [check_mirror(f"{mirror.rstrip('/')}/{file.archive}", insecure_http=insecure_http) for mirror in mirrors]
+    for url in urls:
         try:
             return _try_mirror(_Request(url, file, cache_options, deadline))
         except DownloadError as error:
@@ -84,17 +84,17 @@ def download(file: File, mirrors: Iterable[str], cache_options: CacheOptions = C
 
 def _try_mirror(request: _Request) -> bytes:
     """Send a request to one mirror, again after failures that may pass."""
-    timeouts, attempt = request.cache_options.timeouts, 1
+    timeouts = request.cache_options.timeouts
+    attempt = 0
     while True:
+        attempt += 1
         try:
             return request.run_before_deadline()
         except TransientError as error:
-            wait = timeouts.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-            wait = wait if error.wait is None else max(wait, error.wait)
+            wait = max(timeouts.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5), error.wait or 0)
             if attempt >= timeouts.attempts or wait > min(timeouts.retry_after, request.seconds_left()):
-                raise DownloadError(f"{error} ({attempt} attempt{'s' if attempt > 1 else ''})") from error
+                raise DownloadError(f"{error} ({counted(attempt, 'attempt', 'attempts')})") from error
             time.sleep(wait)
-            attempt += 1
 
 
 @dataclass
@@ -202,9 +202,8 @@ class _Request:
                 window_end, window_received = time.monotonic() + timeout, received
         body = b"".join(chunks)
         content = inflate(body, self.file.size)
-        if self.file.archive_sha256 is not None:
-            check_digest(hashlib.sha256(body).hexdigest(), self.file.archive_sha256)
-        verify(content, self.file, self.file.sha256)
+        published = self.file.archive_sha256
+        verify(content, self.file, published or self.file.sha256, published and hashlib.sha256(body).hexdigest())
         return content
 
     def _too_slow(self) -> DownloadError:
