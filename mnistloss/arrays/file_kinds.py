@@ -1,4 +1,4 @@
-"""Say what a file is by its first bytes and its size, and which line of code makes a .npy file of it."""
+"""Name the kind of a file by its first bytes and its size, and the line of code that makes a .npy file of it."""
 
 from __future__ import annotations
 
@@ -107,17 +107,18 @@ def inflated(start: bytes) -> bytes:
 
 def _raw(start: bytes, size: int | None) -> FileKind | None:
     """Identify numbers without a header, by a size that fits a split of MNIST and plausible first values."""
-    fits = []
-    for dtype in (np.dtype("<f4"), np.dtype("<f8"), np.dtype("<f2")):
+    rows, lines = [], []
+    for dtype in map(np.dtype, ("<f4", "<f8", "<f2")):
         with np.errstate(invalid="ignore"):
             values = np.frombuffer(start[: len(start) // 8 * 8], dtype).astype(np.float64)
-        if size in [n * _CLASSES * dtype.itemsize for n in _SPLIT_SIZES] and bool((np.abs(values) < _LARGEST).all()):
-            fits.append(dtype)
-    if size is None or not fits:
+        n, rest = divmod(size or 0, _CLASSES * dtype.itemsize)
+        if n in _SPLIT_SIZES and not rest and bool((np.abs(values) < _LARGEST).all()):
+            rows.append(f"{n:,} x {_CLASSES} {dtype.name}")
+            lines.append(_saved(f"np.fromfile(FILE, np.{dtype.name}).reshape(-1, {_CLASSES})"))
+    if not rows:
         return None
-    rows = " or ".join(f"{size // dtype.itemsize // _CLASSES:,} x {_CLASSES} {dtype.name}" for dtype in fits)
-    lines = " or ".join(_saved(f"np.fromfile(FILE, np.{dtype.name}).reshape(-1, {_CLASSES})") for dtype in fits)
-    return FileKind(f"raw bytes without a header, as tofile and memmap write them: {size:,} bytes are {rows}", lines)
+    what = f"raw bytes without a header, as tofile and memmap write them: {size:,} bytes are {' or '.join(rows)}"
+    return FileKind(what, " or ".join(lines))
 
 
 def describe(start: bytes, size: int | None = None) -> str:

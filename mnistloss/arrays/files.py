@@ -39,26 +39,23 @@ CHANGED = "the file was changed while it was read; try again when it is written"
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[io.FileIO]:
-    """Open a regular file; any other one, and one that changes in size or time meanwhile, raises InputError."""
+    """Open a regular file; raises InputError for other files, and if the file's size or time changes meanwhile."""
     try:
         stream = open_regular(path)
     except (OSError, ValueError) as error:
         hint = "; to read from a pipe, name it -" if "a pipe" in str(error) else ""
         raise InputError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{hint}") from error
     with stream:
-        before = os.fstat(stream.fileno())
+        before, refusal = os.fstat(stream.fileno()), None
         try:
             yield stream
-        except InputError:
-            _check_unchanged(before, stream, path)
-            raise
-        _check_unchanged(before, stream, path)
-
-
-def _check_unchanged(before: os.stat_result, stream: io.FileIO, path: str | os.PathLike[str]) -> None:
-    now = os.fstat(stream.fileno())
-    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise InputError(f"{shown(path)}: {CHANGED}")
+        except InputError as error:
+            refusal = error
+        now = os.fstat(stream.fileno())
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise InputError(f"{shown(path)}: {CHANGED}")
+        if refusal is not None:
+            raise refusal
 
 
 @contextlib.contextmanager

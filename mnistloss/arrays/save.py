@@ -31,16 +31,15 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> No
     Another suffix raises ArgumentError. A file or folder is written completely or not at all.
     """
     target = Path(path)
-    match target.suffix:
-        case ".npz":
-            with replacing(target) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, **dict[str, Any](arrays))
-        case ".pkl":
-            with replacing(target) as temporary, temporary.open("wb") as stream:
-                pickle.dump(dict(arrays), stream, protocol=5)
-        case "":
-            with new_folder(target) as temporary:
-                for name, array in arrays.items():
-                    np.save(temporary / f"{name}.npy", array)
-        case suffix:
-            raise ArgumentError(f"{shown(path)} ends in {suffix}; expected .npz, .pkl, or no suffix for a folder")
+    if target.suffix not in (".npz", ".pkl", ""):
+        raise ArgumentError(f"{shown(path)} ends in {target.suffix}; expected .npz, .pkl, or no suffix for a folder")
+    if not target.suffix:
+        with new_folder(target) as temporary:
+            for name, array in arrays.items():
+                np.save(temporary / f"{name}.npy", array)
+        return
+    with replacing(target) as temporary, temporary.open("wb") as stream:
+        if target.suffix == ".npz":
+            np.savez(stream, **dict[str, Any](arrays))
+        else:
+            pickle.dump(dict(arrays), stream, protocol=5)

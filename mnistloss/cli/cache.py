@@ -20,9 +20,20 @@ def command(ctx: click.Context) -> None:
 @command.command("list")
 @options.format_("table", "json")
 @options.cache_dir
-def list_(format_: str, cache_dir: Path | None) -> None:
+def list_(format_: str, cache_dir: Path | None) -> bool:
     """List the cached files; each is read and verified."""
-    _list_files(format_, cache_dir)
+    from mnistloss.datasets.cache import State, entries
+
+    files = [entry for entry in entries(cache_dir) if entry.state is not State.MISSING]
+    if format_ == "json":
+        from mnistloss.report import formats
+
+        output.write(formats.document(files=[entry.as_dict() for entry in files]))
+    else:
+        from mnistloss.report import tables
+
+        output.show(tables.cache_entries(files))
+    return all(entry.state is State.VERIFIED for entry in files)
 
 
 @command.command("verify")
@@ -31,7 +42,7 @@ def list_(format_: str, cache_dir: Path | None) -> None:
 @click.pass_context
 def verify(ctx: click.Context, format_: str, cache_dir: Path | None) -> None:
     """Read and verify all cached files; exit with 1 if one is broken."""
-    ctx.exit(0 if _list_files(format_, cache_dir) else 1)
+    ctx.exit(0 if ctx.invoke(list_, format_=format_, cache_dir=cache_dir) else 1)
 
 
 @command.command("clear")
@@ -57,19 +68,3 @@ def path(cache_dir: Path | None) -> None:
     from mnistloss.datasets.cache import folder
 
     output.write(str(folder(cache_dir)))
-
-
-def _list_files(format_: str, cache_dir: Path | None) -> bool:
-    """Print the cached files and return whether all are verified."""
-    from mnistloss.datasets.cache import State, entries
-
-    files = [entry for entry in entries(cache_dir) if entry.state is not State.MISSING]
-    if format_ == "json":
-        from mnistloss.report import formats
-
-        output.write(formats.document(files=[entry.as_dict() for entry in files]))
-    else:
-        from mnistloss.report import tables
-
-        output.show(tables.cache_entries(files))
-    return all(entry.state is State.VERIFIED for entry in files)

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 )
 @click.option("--insecure-http", is_flag=True, help="Allow mirrors without TLS; the content is verified in any case.")
 @click.option("--split", type=options.SPLIT, help="Fetch only this split.")
-@click.option("--force", is_flag=True, help="Download files again that are in the cache.")
+@click.option("--force", is_flag=True, help="Download files again even if they are in the cache.")
 @click.option(
     "--timeout",
     type=options.POSITIVE,
     default=10,
-    help="Seconds after which a mirror is left that does not connect, is silent, or sends less than 1 kB/s.",
+    help="Seconds to wait for a mirror that does not connect, is silent, or sends less than 1 kB/s.",
 )
 @click.option("--deadline", type=options.POSITIVE, default=600, help="Seconds to wait for a complete file.")
 @click.option(

@@ -1,7 +1,7 @@
 """Download a file from the first of several mirrors that delivers it, verified, in bounded time and memory.
 
-Failures that may pass are tried again: silence, a broken connection, too few bytes, and the statuses 408, 429 and 5xx.
-After any other failure, such as 404, an unknown host or wrong content, the next mirror is asked at once.
+A request is sent again after failures that may pass: silence, a broken connection, too few bytes, and the statuses
+408, 429 and 5xx. After any other failure, such as 404, an unknown host or wrong content, the next mirror is asked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mnistloss.version import __version__
 _CHUNK = 1 << 16
 _MAX_REDIRECTS = 5
 _ANSWER_TIMEOUTS = 3
-"""How many timeouts the headers of an answer may take; a host with several addresses may be connected to in turn."""
+"""The headers of an answer may take this many timeouts, because a host may have several addresses to connect to."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -49,7 +49,7 @@ class TransientError(DownloadError):
 def check_mirror(url: str, *, insecure_http: bool = False) -> str:
     """Return the address of a mirror if it is https, or http to this machine or where `insecure_http` allows it.
 
-    Any other address raises ArgumentError. The content is verified by its digest in either case.
+    Any other address raises ArgumentError. The digest of the content is verified for all addresses.
     """
     address = redact_credentials(url)
     try:

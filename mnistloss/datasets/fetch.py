@@ -1,7 +1,6 @@
 """Fetch the files of a dataset, or import them from this machine into the cache.
 
-An imported file is recognised by its content, not by its name. Only verified content is written, under the name that
-the catalog gives.
+The digest of the content, not the name, decides which file of the catalog an imported file is.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _MAX_LISTED = 10
 
 @dataclass(frozen=True)
 class FetchResult:
-    """The files of a dataset, now in the cache or embedded, and what an import could not use."""
+    """The files of a dataset that are now in the cache or embedded, and the files that an import could not use."""
 
     files: tuple[cache.CachedFile, ...]
     unusable: tuple[UnusableFile, ...] = ()
@@ -64,19 +63,21 @@ def import_files(
     Otherwise raises UnavailableError, which lists what is missing and what could not be used.
     """
     source, files = expand_user(source), list(files)
-    limit = max(file.size for file in dataset.select())
-    imported: dict[File, cache.CachedFile] = {}
-    unusable = []
     in_folder = is_folder(source)
     single_file = not in_folder
-    for item in search(source, limit):
+    imported: dict[File, cache.CachedFile] = {}
+    unusable = []
+    for item in search(source, limit=max(file.size for file in dataset.select())):
         if in_folder and len(imported) == len(files):
             break
         single_file = single_file and item.location == shown(source)
         if isinstance(item, UnusableFile):
             unusable.append(item)
-        elif (file := _match(item, files)) is None:
-            unusable.append(UnusableFile(item.location, _identify(item, dataset, files)))
+            continue
+        digest = hashlib.sha256(item.content).hexdigest()
+        file = next((file for file in files if _is_published(file, digest, item.archive_sha256)), None)
+        if file is None:
+            unusable.append(UnusableFile(item.location, _identify(item, digest, dataset, files)))
         elif file not in imported:
             path = cache.folder(cache_dir) / dataset.name / file.name
             cache.store(path, file, item.content)
@@ -85,6 +86,11 @@ def import_files(
     if missing and not (single_file and imported):
         raise UnavailableError("\n".join(_describe_missing(shown(source), dataset, missing, imported, unusable)))
     return FetchResult(tuple(imported.values()), tuple(unusable))
+
+
+def _is_published(file: File, digest: str, archive_digest: str) -> bool:
+    """Whether the content, or the .gz file where only its digest is published, has the digest of this file."""
+    return file.archive_sha256 == archive_digest if file.sha256 is None else file.sha256 == digest
 
 
 def _describe_missing(
@@ -104,18 +110,8 @@ def _describe_missing(
             yield f'  the {split} split is there and was imported: for it alone add split="{split}"'
 
 
-def _match(item: LocalFile, files: list[File]) -> File | None:
-    """Return the file with this content or, where only the digest of the .gz file is published, with this archive."""
-    digest = hashlib.sha256(item.content).hexdigest()
-    for file in files:
-        if file.sha256 == digest or (file.sha256 is None and file.archive_sha256 == item.archive_sha256):
-            return file
-    return None
-
-
-def _identify(item: LocalFile, dataset: Dataset, files: list[File]) -> str:
+def _identify(item: LocalFile, digest: str, dataset: Dataset, files: list[File]) -> str:
     """Say what a file is that is none of `files`."""
-    digest = hashlib.sha256(item.content).hexdigest()
     for other in DATASETS.values():
         for file in other.select():
             if file.sha256 == digest:

@@ -19,7 +19,7 @@ Pair = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class Form:
-    """The form of arrays of examples; `load_mnist` describes the three choices."""
+    """How examples become arrays (normalised, flattened, one-hot); `load_mnist` describes the three choices."""
 
     normalize: bool = True
     flatten: bool = True
@@ -65,7 +65,7 @@ def fetch_split_file(
 
 
 def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
-    """Return the labels (N,) of a label file; of several columns (QMNIST), the first is the class.
+    """Return the labels (N,) of a label file. Where the file has several columns (QMNIST), the first is the class.
 
     A label outside 0..K-1 raises IdxError.
     """
@@ -100,8 +100,8 @@ def load_mnist(
     dataset: "mnist", "fashion-mnist", "kmnist", "qmnist" or the embedded "mnist-5k".
     cache_dir: default MNISTLOSS_CACHE or the platform's cache folder. download: False opens no socket.
 
-    The files are read from the cache, verified, and downloaded into it first where needed and allowed.
-    Raises UnavailableError if that fails, and IdxError for labels outside 0..9.
+    Each file is read from the cache and verified. A file that is missing is downloaded into the cache first.
+    Raises UnavailableError if a file cannot be downloaded, and IdxError for labels outside 0..9.
 
     >>> (x_train, t_train), (x_test, t_test) = load_mnist(one_hot_label=True, dataset="mnist-5k")
     >>> x_train.shape, t_train.shape
@@ -114,4 +114,4 @@ def load_mnist(
 
 
 LAYOUTS = {"plain": ("x_{}", "t_{}"), "book": ("{}_img", "{}_label")}
-"""Names of the arrays of a split in an export; "book": those of the pickle that the book's dataset/mnist.py reads."""
+"""Names of the arrays of a split in an export; "book" gives the names that the book's dataset/mnist.py reads."""

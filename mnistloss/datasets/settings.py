@@ -11,7 +11,7 @@ from mnistloss.errors import ArgumentError
 
 OFFLINE_VARIABLE = "MNISTLOSS_OFFLINE"
 MIN_BYTES = 1000
-"""The least bytes per second, on average over the timeout, that a mirror must deliver."""
+"""A mirror must deliver at least this many bytes per second, on average over the timeout."""
 
 _DAY = 86_400
 
@@ -23,10 +23,10 @@ Progress = Callable[[str, int, int | None], None]
 class Timeouts:
     """Time limits and retries of a download, in seconds.
 
-    timeout: for a connection, for the next bytes, and for `MIN_BYTES` per second of them. deadline: for one file, all
-    mirrors and attempts together. attempts: how often each mirror is asked. backoff: the wait before the second
-    attempt, with jitter, doubled before each further attempt. retry_after: the longest Retry-After of a server that is
-    waited for.
+    timeout: the longest wait for a connection or for the next bytes, and the time over which a mirror must deliver
+    `MIN_BYTES` per second. deadline: for one file, all mirrors and attempts together. attempts: how often each mirror
+    is asked. backoff: the wait before the second attempt; it varies at random and doubles before each further attempt.
+    retry_after: a longer Retry-After of a server is not waited for.
     """
 
     timeout: float = 10.0

@@ -1,4 +1,4 @@
-"""Batches of a split: indices are drawn first, images are normalised when a batch is used or saved."""
+"""Draw batches of a split: indices first; images are normalised when a batch is used or saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mnistloss.sampling.sampling import Indices, Words, draw, draw_stratified, p
 
 @dataclass(frozen=True)
 class Batch:
-    """Some examples of a split, and the form of their arrays."""
+    """Some examples of a split, and the form of the arrays x and t."""
 
     split: Split
     indices: Indices = field(repr=False)
@@ -45,7 +45,7 @@ class Batch:
 def mini_batches(
     split: Split, batch_size: int, form: Form, seed: int | None, *, count: int, replacement: bool, stratified: bool
 ) -> list[Batch]:
-    """Draw `count` mini-batches, each from the whole split; stratified: with the classes in its proportions."""
+    """Draw `count` mini-batches, each from the whole split; stratified: each class has the same share as in the split."""
     words = Words(seed)
     draw_one = partial(draw_stratified, split.labels) if stratified else partial(draw, len(split))
     return [Batch(split, draw_one(batch_size, replace=replacement, words=words), form) for _ in range(count)]

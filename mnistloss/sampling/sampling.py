@@ -1,13 +1,13 @@
 """Mini-batches and batches as index arithmetic.
 
 A mini-batch is drawn at random, by default with replacement; batches partition the data. A seed gives the same indices
-on every machine and with every release of NumPy: they are computed here from the 64-bit words of PCG64, a stream that
-NumPy guarantees.
+on every machine and with every release of NumPy, because this module computes the indices from the 64-bit words of
+PCG64, and NumPy guarantees that these words stay the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class Words:
         return (words % np.uint64(n)).astype(np.intp)
 
     def permutation(self, n: int) -> Indices:
-        """Return the indices 0..n-1 in random order: the order in which n random words sort.
+        """Return the indices 0..n-1 in random order: that of n random words, sorted.
 
         Each word carries its index in its low bits.
         """
@@ -69,7 +69,7 @@ def draw(n: int, size: int, *, replace: bool = True, words: Words) -> Indices:
 
 
 def draw_stratified(labels: NDArray[Any], size: int, *, replace: bool = True, words: Words) -> Indices:
-    """Draw the indices of `size` examples, in random order, with the classes in the proportions of `labels`.
+    """Draw the indices of `size` examples, in random order; each class has the same share as in `labels`.
 
     Counts are rounded by largest remainder, ties to the lower class.
     """
@@ -103,7 +103,7 @@ def mini_batch(
 ) -> tuple[Any, Any]:
     """Draw a mini-batch (x_batch, t_batch) of `batch_size` examples at random, with replacement.
 
-    x, t: arrays of any kind with equally many rows; they are indexed with an integer array.
+    x, t: arrays of any kind with equally many rows. An integer array must be able to index each.
     rng: None, an int seed or a numpy Generator. replace=False draws no example twice. normalize: x holds bytes
     (uint8); the batch is returned as float32 in [0, 1].
     Raises ArgumentError for a batch size below 1, unequal lengths, or too many examples without replacement.
@@ -112,9 +112,9 @@ def mini_batch(
     >>> mini_batch(x, t, 3, rng=1)
     (array([70, 60, 50]), array([7, 6, 5]))
     """
-    x, t = _as_examples(x, t)
+    x, t = _as_examples(x, t, normalize)
     indices = draw(len(x), batch_size, replace=replace, words=Words(rng))
-    return _batch_getter(x, normalize)(indices), t[indices]
+    return _take(x, indices, normalize), t[indices]
 
 
 def batches(
@@ -136,36 +136,34 @@ def batches(
     >>> [len(t_batch) for _, t_batch in batches(np.zeros((7, 2)), np.zeros(7), 3)]
     [3, 3, 1]
     """
-    x, t = _as_examples(x, t)
+    x, t = _as_examples(x, t, normalize)
     if rng is not None and not shuffle:
         raise ArgumentError("rng has no effect without shuffle=True")
     parts = partition(len(x), batch_size, drop_last=drop_last, words=Words(rng) if shuffle else None)
-    get_batch = _batch_getter(x, normalize)
-    return ((get_batch(indices), t[indices]) for indices in parts)
+    return ((_take(x, indices, normalize), t[indices]) for indices in parts)
 
 
 def _check_batch_size(batch_size: Any) -> int:
+    """Return the batch size; anything but a whole number from 1 to 10**8 raises ArgumentError."""
     size = whole(batch_size, "batch_size")
     if size > MAX_BATCH_SIZE:
         raise ArgumentError(f"batch_size is {size}; expected at most {MAX_BATCH_SIZE:,}")
     return size
 
 
-def _as_examples(*arrays: Any) -> tuple[Any, Any]:
+def _as_examples(x: Any, t: Any, normalize: bool) -> tuple[Any, Any]:
     """Return x and t, indexed by an integer array, with equally many rows; lists and pandas objects become arrays."""
     try:
-        x, t = (a if hasattr(a, "shape") and not hasattr(a, "iloc") else np.asarray(a) for a in arrays)
+        x, t = (a if hasattr(a, "shape") and not hasattr(a, "iloc") else np.asarray(a) for a in (x, t))
     except ValueError as error:
         raise ArgumentError(f"not an array ({error})") from error
     if not x.shape or not t.shape or len(x) != len(t):
         raise ArgumentError(f"x and t must have equally many rows; found shapes {x.shape} and {t.shape}")
+    if normalize and x.dtype != np.uint8:
+        raise ArgumentError(f"x is of dtype {x.dtype}; normalize is for bytes (uint8)")
     return x, t
 
 
-def _batch_getter(x: Any, normalize: bool) -> Callable[[Indices], Any]:
-    """Return a function from indices to the rows of x."""
-    if not normalize:
-        return lambda indices: x[indices]
-    if x.dtype != np.uint8:
-        raise ArgumentError(f"x is of dtype {x.dtype}; normalize is for bytes (uint8)")
-    return lambda indices: normalized(np.take(x, indices, axis=0))
+def _take(x: Any, indices: Indices, normalize: bool) -> Any:
+    """Return the rows of x at these indices, as float32 in [0, 1] if `normalize` is set."""
+    return normalized(np.take(x, indices, axis=0)) if normalize else x[indices]
