@@ -342,6 +342,10 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: pax_member(f"size={2**60}") + tar_header(tarfile.REGTYPE, 0, "readme") + bytes(1024),
     ),
     "sparse member": ("mnist.tar", lambda: tar_header(tarfile.GNUTYPE_SPARSE, 10**6)),
+    "pax headers of digits": (
+        "mnist.tar",
+        lambda: (tar_header(tarfile.XHDTYPE, 1024) + b"9" * 1024 + tar_header(tarfile.REGTYPE, 0, "a")) * 400,
+    ),
     "chain of pax headers": ("mnist.tar", lambda: pax_member("path=a") * 900),
     "pax header of 2 MB": (
         "mnist.tar.gz",

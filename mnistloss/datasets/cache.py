@@ -1,4 +1,4 @@
-"""The cache of dataset files: find a file, download it where needed, list and clear.
+"""Keep dataset files in a cache: read or download a file, list the files, and remove them.
 
 The cache holds decompressed IDX files, `<cache>/<dataset>/<file>`. Each use of a file reads it once, verifies the bytes
 and parses these bytes. A file is written under a temporary name and renamed, so that no process ever sees a part of it.
@@ -39,7 +39,7 @@ class State(enum.Enum):
 
 
 class Action(enum.Enum):
-    """What to do for a file; the value is where the file then comes from."""
+    """The action for a file; the value names the place that the file then comes from."""
 
     USE = "cache"
     DOWNLOAD = "mirror"
@@ -47,14 +47,14 @@ class Action(enum.Enum):
 
 
 def decide(state: State, *, download: bool, force: bool = False) -> Action:
-    """Decide what to do for a file. download: whether it is allowed; force: download a verified file again."""
+    """Return the action for a file. download: downloading is allowed; force: download a verified file again."""
     if state is State.VERIFIED and not force:
         return Action.USE
     return Action.DOWNLOAD if download else Action.FAIL
 
 
 class CachedFile(NamedTuple):
-    """The verified content of a file. origin: mirror, cache, disk, or package for embedded datasets."""
+    """The verified content of a file. origin: "mirror", "cache", "disk", or "package" for embedded datasets."""
 
     dataset: Dataset
     file: File

@@ -45,8 +45,8 @@ _MAX_FILES = 8
 
 _MAX_OVERHEAD = 1 << 20
 _MAX_MEMBERS = 1000
-_MAX_TAR_NAME = 1 << 11
-"""Bytes of a long name in a tar archive: before Python 3.12.6, tarfile takes the square of them in time."""
+_MAX_TAR_NAME = 1 << 10
+"""Bytes of a long name in a tar archive; before Python 3.12.6, the time of tarfile grows with their square."""
 
 _BUFFER = 1 << 16
 _PIXELS = 28 * 28

@@ -45,7 +45,7 @@ class Batch:
 def mini_batches(
     split: Split, batch_size: int, form: Form, seed: int | None, *, count: int, replacement: bool, stratified: bool
 ) -> list[Batch]:
-    """Draw `count` mini-batches, each from the whole split; stratified: each class has the same share as in the split."""
+    """Draw `count` mini-batches, each from the whole split; stratified: with the class shares of the split."""
     words = Words(seed)
     draw_one = partial(draw_stratified, split.labels) if stratified else partial(draw, len(split))
     return [Batch(split, draw_one(batch_size, replace=replacement, words=words), form) for _ in range(count)]
