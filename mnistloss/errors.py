@@ -41,11 +41,11 @@ class MissingExtraError(MnistLossError, ImportError):
 
 
 class DataError(MnistLossError):
-    """A data set whose bytes are wrong, or that is not available."""
+    """A dataset whose bytes are wrong, or that is not available."""
 
 
 class IdxError(DataError, ValueError):
-    """Bytes that are not an IDX array, or labels of a data set outside 0..K-1."""
+    """Bytes that are not an IDX array, or labels of a dataset outside 0..K-1."""
 
 
 class IntegrityError(DataError):

@@ -40,9 +40,9 @@ def command(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         from mnistloss.analysis.inspect import VIEWS
-        from mnistloss.report import tables
+        from mnistloss.report import listings
 
-        output.show(tables.views(list(VIEWS.values())))
+        output.show(listings.views(list(VIEWS.values())))
 
 
 def _command(name: str, meaning: str, view_options: Sequence[Option] = (), *, charted: bool = True) -> click.Command:
