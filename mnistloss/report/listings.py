@@ -33,39 +33,28 @@ def losses(registry: Sequence[Loss]) -> RenderableType:
 
 def views(registry: Sequence[View]) -> RenderableType:
     """Show the registry of views."""
-    rows = tuple(
-        (
-            view.name,
-            view.meaning,
-            ", ".join(f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options),
-        )
-        for view in registry
-    )
-    table = render_table(Table("", ("view", "what it shows", "options"), rows), bold=True)
+    rows = []
+    for view in registry:
+        options = (f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options)
+        rows.append((view.name, view.meaning, ", ".join(options)))
+    table = render_table(Table("", ("view", "what it shows", "options"), tuple(rows)), bold=True)
     return Group(table, *sentences("mnistloss inspect VIEW preds.npy; VIEW may be all"))
 
 
 def fetch_result(result: FetchResult) -> RenderableType:
-    """Show the files of a dataset and their folder, and the files that an import could not use."""
-    rows = tuple(
-        (
-            item.file.name,
-            f"{len(item.content):,}",
-            str(item.file.shape),
-            "uint8" if item.file.itemsize == 1 else "int32",
-            "SHA-256",
-            item.origin,
-        )
-        for item in result.files
-    )
+    """Show the files of a dataset, the folder of the files, and the files that an import could not use."""
+    title, rows = result.files[0].dataset.title, []
+    for item in result.files:
+        dtype = "uint8" if item.file.itemsize == 1 else "int32"
+        rows.append((item.file.name, f"{len(item.content):,}", str(item.file.shape), dtype, "SHA-256", item.origin))
     columns = ("file", ">bytes", "shape", "dtype", "verified", "from")
     folder = shown(result.files[0].path.parent)
     unusable = (f"not used: {item.location}: {item.reason}" for item in result.unusable)
-    return Group(render_table(Table(result.files[0].dataset.title, columns, rows)), *sentences(folder, *unusable))
+    return Group(render_table(Table(title, columns, tuple(rows))), *sentences(folder, *unusable))
 
 
 def cache_entries(entries: Sequence[Entry]) -> RenderableType:
-    """Show the files in the cache, and whether each is verified or broken."""
+    """Show the files in the cache, each verified or broken."""
     if not entries:
         return Text("nothing is cached")
     rows = []
@@ -94,9 +83,9 @@ def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
 
 
 def sample(batch: Batch, limit: int, seed: int | None, *, saved: bool = False) -> RenderableType:
-    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes.
+    """Show position, index and label of the first `limit` examples of a mini-batch, and the shapes of the arrays.
 
-    saved: name the arrays as a saved batch does.
+    If `saved` is true, the arrays have the names of a saved batch, x and t, else x_batch and t_batch.
     """
     split = batch.split
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
@@ -133,6 +122,7 @@ def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
 
 
 def _label(batch: Batch, position: int) -> str:
+    """Return the label of an example, with the name of the class if this is more than the label."""
     label = int(batch.split.labels[batch.indices[position]])
     name = batch.split.dataset.class_names[label]
     return name if name == str(label) else f"{label} {name}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # so that eval imports no models
 
 
 def evaluation(result: Evaluation) -> RenderableType:
-    """The losses and the accuracy of one file with their intervals, references, signature, hints and breakdowns."""
+    """Show one evaluation: losses and accuracy with intervals, references, signature, hints, classes and batches."""
     stderrs = [(None, loss.stderr) for loss in result.losses.values()]
     parts = [render_table(details.measures(result), stderrs, bold=True)]
     parts += map(render_table, details.references(result))
@@ -32,7 +32,7 @@ def evaluation(result: Evaluation) -> RenderableType:
 
 
 def evaluations(results: Sequence[Evaluation]) -> RenderableType:
-    """Several files, a row each, with the standard errors of their losses; then the breakdowns of each file."""
+    """Show several evaluations: a row for each file, then signatures and hints, then classes and batches of each."""
     table = details.files(results)
     padding = (None,) * (len(table.columns) - len(results[0].numbers()))
     stderrs = [(*padding, *(loss.stderr for loss in result.losses.values())) for result in results]
@@ -50,23 +50,19 @@ def evaluations(results: Sequence[Evaluation]) -> RenderableType:
 
 
 def _breakdowns(result: Evaluation) -> list[RenderableType]:
-    """The tables by class and by batch, where the evaluation has them."""
+    """Show the classes and the batches of an evaluation, if there are any."""
     tables = (*details.classes(result), *details.batches(result))
     return [part for table in tables for part in (Text(), render_table(table))]
 
 
 def baseline(fitted: Baseline, results: Sequence[Evaluation]) -> RenderableType:
-    """The scores of a baseline on each split, and the loss of each epoch of its training."""
-    rows = tuple(
-        (
-            str(result.split),
-            f"{result.n:,}",
-            *(formatting.loss(loss.value) for loss in result.losses.values()),
-            formatting.share(result.accuracy.value, result.n),
-        )
-        for result in results
-    )
+    """Show the scores of a baseline on each split, and the loss of each epoch of the training."""
+    rows = []
+    for result in results:
+        losses = (formatting.loss(loss.value) for loss in result.losses.values())
+        accuracy = formatting.share(result.accuracy.value, result.n)
+        rows.append((str(result.split), f"{result.n:,}", *losses, accuracy))
     columns = ("split", ">n", *(f">{name}" for name in results[0].losses), ">accuracy")
-    table = Table(f"{fitted.name} on {fitted.dataset}", columns, rows)
+    table = Table(f"{fitted.name} on {fitted.dataset}", columns, tuple(rows))
     epochs = " ".join(f"{loss:.4f}" for loss in fitted.epoch_losses)
     return Group(render_table(table, bold=True), *sentences(*([f"loss by epoch: {epochs}"] if epochs else [])))
