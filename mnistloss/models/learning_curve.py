@@ -147,7 +147,7 @@ class LearningCurve:
     def parts(self) -> list[Part]:
         steps = tuple(float(checkpoint.step) for checkpoint in self.checkpoints)
         chart = Chart(
-            f"softmax regression trained on {counted(self.examples, 'example', 'examples')} of {self.dataset}",
+            f"softmax regression, {counted(self.examples, 'example', 'examples')} of {self.dataset}",
             Axis("steps, one mini-batch each"),
             Axis("cross-entropy, nats", log=True),
             (
