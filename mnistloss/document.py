@@ -61,7 +61,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Axis:
-    """A quantity with its unit, on a linear or logarithmic scale, or names at the places 1, 2 and so on."""
+    """A quantity with a unit, on a linear or logarithmic scale. names: texts at 1, 2, ... instead of numbers."""
 
     label: str
     log: bool = False

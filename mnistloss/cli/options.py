@@ -77,9 +77,9 @@ def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = False) -> Callable[[F], F]:
-    """Add the predictions: a path, or a stream for -, which is standard input; a list of these unless nargs is 1.
+    """Add the argument for predictions: a path, or - for standard input. If nargs is not 1, the value is a list.
 
-    runs: training runs may be named, NAME=GLOB, which gives a dict of the files of each name.
+    If `runs` is true, arguments such as NAME=GLOB name training runs. The value is then a dictionary: name to files.
     """
 
     def sources(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
@@ -96,9 +96,9 @@ def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = Fals
 
 
 def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the files of each name in NAME=GLOB, NAME=FOLDER or repeated NAME=FILE; empty where no name is given.
+    """Return the files of each name in NAME=GLOB, NAME=FOLDER or repeated NAME=FILE; without names, return {}.
 
-    An argument that is the path of a file is a file, whatever signs it has.
+    An argument that is the path of a file stands for this file, even if the path contains a =.
     """
     import glob
 

@@ -32,13 +32,13 @@ def measures(result: Evaluation) -> Table:
 
 
 def bootstrap(result: Evaluation) -> str:
-    """How bootstrap intervals were made; empty for other intervals."""
+    """Return how bootstrap intervals were made; for other intervals, return an empty text."""
     losses = (loss for loss in result.losses.values() if loss.draws)
     return next((f"Bootstrap-t of {loss.draws:,} samples, seed {loss.seed}" for loss in losses), "")
 
 
 def reliability(result: Evaluation) -> list[str]:
-    """What the intervals of the losses rest on, where they are not reliable."""
+    """Return a sentence for each loss whose interval is not reliable: what the interval rests on."""
     return [f"{loss.reliability}." for loss in result.losses.values() if loss.reliability]
 
 

@@ -49,7 +49,7 @@ def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
 
 
 def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return flat rows under the names of all of them; a value that a row lacks becomes an empty field."""
+    """Return a CSV with a column for each name in any of the rows; a value that a row lacks becomes an empty field."""
     header = list(dict.fromkeys(name for row in rows for name in row))
     return _csv(header, ([row.get(name) for name in header] for row in rows))
 
