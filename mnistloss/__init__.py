@@ -1,6 +1,6 @@
 """mnistloss answers one question exactly: what is the loss of these predictions on MNIST?
 
-The public names below are imported on first use, so that `import mnistloss` costs next to nothing.
+A public name is imported when it is used first, so that `import mnistloss` takes little time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of a report: what it shows, but not how it looks in a terminal, in a file or on a page."""
+"""The parts of a document: what a result shows, but not how this looks in a terminal, in a file or on a page."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mnistloss.arrays.checks import Array
 
 @dataclass(frozen=True)
 class Heading:
-    """The heading of one result among several."""
+    """The heading of a result, in a document of several results."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under column headings; the title may be empty, and a heading with > marks a column of numbers.
+    """Rows of text under column headings. The title may be empty. A heading that starts with > is of numbers.
 
-    shades: optional, how dark the background of each cell is, from 0 to 1; not every renderer shows it.
+    shades: how dark the background of each cell is, from 0 to 1, or empty. Only a page shows shades.
     """
 
     title: str
@@ -31,16 +31,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Lines:
-    """Sentences, one a line."""
+    """Sentences, each on a line."""
 
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Bars:
-    """A horizontal bar for each label, with its value as length and a note behind it.
+    """A horizontal bar for each label: the value is the length, the note is printed after the bar.
 
-    chart: the same data as a chart, for renderers that draw one.
+    chart: the same data as a chart, for a page and for --plot.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Digits (N, 28, 28) of bytes with captions, and with alternative texts for screen readers."""
+    """Images (N, 28, 28) of bytes with captions. alts: texts for screen readers."""
 
     images: Array = field(repr=False)
     captions: tuple[str, ...]
@@ -61,7 +61,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Axis:
-    """A quantity with its unit, on a linear or logarithmic scale, or names at the places 1, 2 and so on."""
+    """A quantity with a unit, on a linear or logarithmic scale. names: texts at 1, 2, ... instead of numbers."""
 
     label: str
     log: bool = False
@@ -70,7 +70,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (n,), (n,) under a name; style: "line", "steps", "points" without a line, or "joined" points."""
+    """Points with coordinates x (n,) and y (n,). style: "line", "steps", "points", or "joined" for points on a line."""
 
     name: str
     x: tuple[float, ...]
@@ -80,7 +80,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over the same axes."""
+    """Curves with the same axes."""
 
     title: str
     x: Axis
@@ -92,10 +92,10 @@ Part = Heading | Table | Lines | Bars | Pictures | Chart
 
 
 class Result(Protocol):
-    """A result, frozen, which turns itself into JSON and into a document."""
+    """What every result can do: return data for JSON, and parts of a document."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the data for JSON: full precision, None instead of infinity and NaN."""
+        """Return the data for JSON, with all digits, and None instead of infinity and NaN."""
         ...
 
     def parts(self) -> list[Part]:
@@ -104,6 +104,6 @@ class Result(Protocol):
 
 
 def charts(parts: Iterable[Part]) -> list[Chart]:
-    """Return the charts of a document, those of bars included."""
+    """Return the charts of a document, and the charts of bars."""
     candidates = (part.chart if isinstance(part, Bars) else part for part in parts)
     return [part for part in candidates if isinstance(part, Chart)]

@@ -1,4 +1,4 @@
-"""The tree of exceptions.
+"""The exceptions of this package.
 
     MnistLossError
     ├── ArgumentError (ValueError)     an argument outside its range
@@ -11,8 +11,8 @@
         ├── DownloadError              one address that did not deliver the file
         └── UnavailableError           neither in the cache nor downloadable
 
-The command line turns each of them into a message, with exit status 2 for an ArgumentError and 1 for the others;
-any other exception is a bug of ours and stays a traceback.
+The command line turns each of these exceptions into a message. The exit status is 2 for an ArgumentError and 1 for the
+others. Any other exception is a bug of this package and stays a traceback.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 
 
 class MnistLossError(Exception):
-    """The root: catch it to catch every refusal of this package."""
+    """The base class of all exceptions of this package."""
 
 
 class ArgumentError(MnistLossError, ValueError):
@@ -41,15 +41,15 @@ class MissingExtraError(MnistLossError, ImportError):
 
 
 class DataError(MnistLossError):
-    """A data set whose bytes are wrong, or that is not available."""
+    """A dataset whose bytes are wrong, or that is not available."""
 
 
 class IdxError(DataError, ValueError):
-    """Bytes that are not an IDX array, or labels of a data set outside 0..K-1."""
+    """Bytes that are not an IDX array, or labels of a dataset outside 0..K-1."""
 
 
 class IntegrityError(DataError):
-    """Content that is not the published content, byte for byte."""
+    """Content that differs from the published content."""
 
 
 class DownloadError(DataError):
@@ -61,7 +61,7 @@ class UnavailableError(DataError):
 
 
 def check_installed(what: str, *packages: str) -> None:
-    """Raise MissingExtraError where a package that `what` needs is not installed."""
+    """Raise MissingExtraError if one of the packages that `what` needs is not installed."""
     import importlib.util
 
     for package in packages:

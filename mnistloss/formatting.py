@@ -1,4 +1,4 @@
-"""Numbers and names as text: the digits that the data support, and no more."""
+"""Turn numbers and names into text, with no more digits than the data support."""
 
 from __future__ import annotations
 
@@ -9,64 +9,65 @@ from collections.abc import Mapping
 from typing import Any
 
 _ROUNDING = 1e-12
-"""Equal losses differ by rounding alone; their standard error is below this."""
+"""The standard error of equal losses, which differ only by rounding, is below this."""
 
 
 def loss(value: float) -> str:
-    """A loss with seven decimals; in scientific notation below 1e-4."""
+    """Format a loss with seven decimals, or in scientific notation if it is below 1e-4."""
     return f"{value:.6e}" if 0 < abs(value) < 1e-4 else nats(value, 7)
 
 
 def nats(value: float | None, decimals: int = 4) -> str:
-    """A loss with a fixed number of decimals; - for none."""
+    """Format a loss with a fixed number of decimals; None and NaN become -."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:z.{decimals}f}" if math.isfinite(value) else "infinite" if value > 0 else "-infinite"
 
 
 def exact(value: float | None) -> str:
-    """A number in full precision; - for none."""
+    """Format a number with all digits; None and NaN become -."""
     return "-" if value is None or math.isnan(value) else repr(value) if math.isfinite(value) else "infinite"
 
 
 def share(value: float, n: int, largest_n: int = 0) -> str:
-    """A share of n examples, with the decimals that one example changes; seven where it is not a count over n.
+    """Format a share of n examples, such as an accuracy, with the decimals that one example changes.
 
-    largest_n: the largest n in the same column, which sets the decimals of all its shares.
+    A share that is not a count divided by n has seven decimals. largest_n: the largest n in the same column, so that
+    all shares of the column have the same decimals.
     """
     is_count = abs(value * n - round(value * n)) < 1e-3
     return f"{value:.{max(2, math.ceil(math.log10(max(n, largest_n)))) if is_count else 7}f}"
 
 
 def percent(value: float | None) -> str:
-    """A share in percent; - for none."""
+    """Format a share in percent; None and NaN become -."""
     return "-" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
 def ratio(part: float, whole: float) -> float | None:
-    """A part of a whole; None where either is infinite or the whole is 0."""
+    """Return part / whole, or None if one of them is infinite or the whole is 0."""
     return part / whole if whole and math.isfinite(part) and math.isfinite(whole) else None
 
 
 def stderr(value: float | None) -> str:
-    """A standard error with two significant digits; 0 for a rounding error."""
+    """Format a standard error with two significant digits; a rounding error becomes 0, None becomes -."""
     if value is None:
         return "-"
     return f"{value:.{decimals(value)}f}" if not noise(value) else "0"
 
 
 def noise(stderr: float) -> bool:
-    """Whether a standard error or other spread is a rounding error."""
+    """Return whether a standard error is so small that it is only a rounding error."""
     return stderr < _ROUNDING
 
 
 def decimals(stderr: float) -> int:
-    """The number of decimals that shows two digits of a standard error; 7 for a rounding error."""
+    """Return how many decimals show two digits of a standard error; 7 for a rounding error."""
     return 7 if noise(stderr) else min(12, max(0, 1 - math.floor(math.log10(stderr))))
 
 
 def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str:
-    """An interval with the decimals of its standard error, which is estimated from its width where not given."""
+    """Format an interval with the decimals of the standard error; without one, a quarter of the width replaces it."""
     if ci is None:
         return "-"
     places = decimals(stderr if stderr else (ci[1] - ci[0]) / 4)
@@ -74,34 +75,34 @@ def interval(ci: tuple[float, float] | None, stderr: float | None = None) -> str
 
 
 def difference_cells(mean: float, stderr: float | None, *intervals: tuple[float, float] | None) -> tuple[str, ...]:
-    """A difference with its sign, its standard error and intervals, with the same decimals."""
+    """Format a difference with a sign, the standard error and intervals, all with the same decimals."""
     places = decimals(stderr or 0.0)
     error = "-" if stderr is None else f"{stderr:.{places}f}"
     return f"{mean:+z.{places}f}", error, *(interval(ci, stderr) for ci in intervals)
 
 
 def level(confidence: float) -> str:
-    """A confidence level in percent, unrounded."""
+    """Format a confidence level in percent, not rounded."""
     return f"{100 * confidence:.12g} %"
 
 
 def delta(value: float) -> str:
-    """A delta in short form, such as 1e-7."""
+    """Format a delta, the number that is added to probabilities, in short form, such as 1e-7."""
     return f"{value:g}".replace("e-0", "e-")
 
 
 def counted(n: int, one: str, many: str) -> str:
-    """A count with its noun in singular or plural."""
+    """Format a count with a noun in singular or plural."""
     return f"{n:,} {one if n == 1 else many}"
 
 
 def data(dataset: str | None, split: str | None) -> str:
-    """A dataset and its split; without them, the user's own targets."""
+    """Format the name of a dataset and a split; None stands for the user's own targets."""
     return f"{dataset} {split}" if dataset else "own targets"
 
 
 def shown(name: object) -> str:
-    r"""A name, mostly of a file, with control characters as escapes, so that it is safe to print.
+    r"""Replace control characters in a name, mostly of a file, by escapes, so that it is safe to print.
 
     >>> print(shown("runs/[v2]/p\x1b.npy"))
     runs/[v2]/p\x1b.npy
@@ -119,7 +120,7 @@ _KEYWORD = re.compile(
 
 
 def as_options(text: str) -> str:
-    """A message of the library, with the options that it names by keyword as the command line has them.
+    """Replace Python keywords in a message of the library by the options of the command line.
 
     >>> as_options('score these with split="train" and indices=FILE, or add allow_unnormalized=True')
     'score these with --split train and --indices FILE, or add --allow-unnormalized'
@@ -134,7 +135,7 @@ def as_options(text: str) -> str:
 
 
 def finite(value: Any) -> Any:
-    """A value for JSON: None instead of infinity and NaN, in mappings and sequences too."""
+    """Return a value for JSON, with None instead of infinity and NaN, also in mappings and sequences."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

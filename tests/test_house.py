@@ -169,7 +169,7 @@ def test_what_help_does_not_import(argument: str, absent: set[str]) -> None:
     ],
 )
 def test_what_eval_does_not_import(dataset: str, format_: str, absent: set[str], preds: Path) -> None:
-    """`eval` imports only what its answer needs, of an embedded data set and of one in the cache."""
+    """`eval` imports only what its answer needs, of an embedded dataset and of one in the cache."""
     labels = DISTANT.files["test"]["labels"]
     cached = cache.folder() / DISTANT.name / labels.name
     cached.parent.mkdir(parents=True)
@@ -177,6 +177,14 @@ def test_what_eval_does_not_import(dataset: str, format_: str, absent: set[str],
     register = "from mnistloss.datasets import catalog; catalog.DATASETS['distant'] = "
     register += f"catalog.MNIST_5K._replace(name='distant', mirrors={DISTANT.mirrors}); "
     assert not absent & imported_by(["eval", preds, "--dataset", dataset, "--format", format_], register)
+
+
+@pytest.mark.parametrize("arguments", [("sample", "--dataset", "mnist-5k"), ("fetch", "mnist-5k"), ("datasets",)])
+def test_what_samples_and_datasets_do_not_import(arguments: tuple[str, ...]) -> None:
+    """Commands that score nothing import nothing that scores."""
+    modules = imported_by(arguments)
+    assert "mnistloss.report.listings" in modules
+    assert not {"mnistloss.evaluation", "mnistloss.losses", "mnistloss.stats", "mnistloss.analysis"} & modules
 
 
 def test_completion_imports_nothing_but_click() -> None:

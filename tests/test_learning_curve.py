@@ -30,7 +30,7 @@ CURVE = LearningCurve(
 )  # fmt: skip
 
 GOLDEN = """\
-softmax regression trained on 6 examples of mnist-5k
+softmax regression, 6 examples of mnist-5k
 cross-entropy, nats, log scale
 2.3 │⠉⠓⠒⠴⠤⣄⡀⣀⣀
     │      ⠈⠉⠑⠒⠬⠶⣂⣀⠤⠤ ⢀⣀⡀

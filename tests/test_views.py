@@ -101,13 +101,17 @@ def test_what_is_kept_of_many_examples(tmp_path: Path) -> None:
 
 
 def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A matrix that does not fit is replaced by a sentence; the costliest pairs are printed."""
-    np.save(tmp_path / "y.npy", np.full((200, 100), 0.01))
-    np.save(tmp_path / "t.npy", np.arange(200) % 100)
+    """A matrix that does not fit is replaced by a sentence on a terminal; a pipe gets all columns."""
+    np.save(tmp_path / "y.npy", np.full((300, 150), 1 / 150))
+    np.save(tmp_path / "t.npy", np.arange(300) % 150)
     monkeypatch.setenv("COLUMNS", "80")
     lines = cli("inspect", "confusion", tmp_path / "y.npy", "--targets", tmp_path / "t.npy").stdout.splitlines()
-    assert "102 columns are too wide for this terminal; --format json prints them" in lines
+    assert "152 columns do not fit into a width of 80; --format json prints them" in lines
     assert len(lines) < 25
+    monkeypatch.delenv("COLUMNS")
+    whole = cli("inspect", "confusion", tmp_path / "y.npy", "--targets", tmp_path / "t.npy").stdout
+    assert "columns do not fit" not in whole
+    assert max(map(len, whole.splitlines())) > 500
 
 
 def test_unknown_options_and_columns(probs: np.ndarray, examples: Scores) -> None:

@@ -41,7 +41,7 @@ _COMMANDS = {
 
 
 class _Group(click.Group):
-    """Imports a command when it is called; the one place where errors become messages."""
+    """A group that imports a command when it is called. Errors of the library become messages here and only here."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -85,8 +85,8 @@ def main() -> None:
 def run() -> None:
     """Run the command line in a process of its own.
 
-    Garbage collection is postponed: imports make many objects and no cycles, and searching them takes a tenth of the
-    start-up time, and again at the end.
+    Garbage collection starts late: imports make many objects but no cycles. To search these objects would take a tenth
+    of the start-up time, and the same again at the end.
     """
     _handle_signals(_stop)
     gc.set_threshold(100_000)
@@ -102,14 +102,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGT
 
 
 def _handle_signals(handler: Any) -> None:
-    """Set the handler of the signals that end a process; signals that the parent process ignores stay ignored."""
+    """Handle the signals that end a process by `handler`; a signal that is ignored stays ignored."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def _stop(number: int, _: Any) -> None:
-    """Exit, which removes half-written files; signals within a second of the first are ignored."""
+    """Exit and remove half-written files; ignore more signals within a second."""
     if _stopped_at and time.monotonic() - _stopped_at[-1] < 1:
         return
     _stopped_at.append(time.monotonic())

@@ -12,11 +12,9 @@ from mnistloss.cli import options, output
 
 @click.command("baseline")
 @click.argument("name", type=options.OneOf("mnistloss.models.baselines", "BASELINES"))
-@click.option(
-    "--out", type=options.Destination(".npy"), required=True, help="The .npy file to write the predictions to."
-)
+@click.option("--out", type=options.Destination(".npy"), required=True, help="File to write the predictions to.")
 @options.dataset
-@click.option("--split", type=options.SPLIT, default="test", help="The split to predict.")
+@click.option("--split", type=options.SPLIT, default="test", help="Split to predict.")
 @options.training(epochs=10)
 @click.option("--weights-out", type=options.Destination(".npz"), help="Also save the weights, W (784, 10) and b (10,).")
 @options.cache
@@ -24,12 +22,11 @@ def command(
     name: str,
     out: Path,
     split: str,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    seed: int,
+    dataset: str,
     weights_out: Path | None,
-    **data: Any,
+    cache_dir: Path | None,
+    download: bool,
+    **training: Any,
 ) -> None:
     """Write the predictions of a baseline, and show its scores.
 
@@ -43,15 +40,15 @@ def command(
     """
     from mnistloss.arrays.save import save_array, save_arrays
     from mnistloss.datasets.catalog import SPLITS
+    from mnistloss.datasets.settings import CacheOptions
     from mnistloss.models.baselines import fit_baseline
     from mnistloss.models.softmax_regression import SoftmaxRegression, TrainingOptions
     from mnistloss.report import tables
 
     if weights_out and name != "softmax":
         raise click.UsageError(f"{name} has no weights; --weights-out goes with softmax")
-    training = TrainingOptions(epochs, learning_rate, batch_size, seed)
-    with output.step_progress("training", epochs) as progress:
-        result = fit_baseline(name, training, **data, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"))
+    with output.training_progress(training["epochs"]) as progress:
+        result = fit_baseline(name, TrainingOptions(**training), dataset, CacheOptions(cache_dir, download), progress)
     save_array(out, result.predict(split))
     if weights_out and isinstance(result.model, SoftmaxRegression):
         save_arrays(weights_out, result.model.arrays())

@@ -30,9 +30,9 @@ def list_(format_: str, cache_dir: Path | None) -> bool:
 
         output.write(formats.document(files=[entry.as_dict() for entry in files]))
     else:
-        from mnistloss.report import tables
+        from mnistloss.report import listings
 
-        output.show(tables.cache_entries(files))
+        output.show(listings.cache_entries(files))
     return all(entry.state is State.VERIFIED for entry in files)
 
 

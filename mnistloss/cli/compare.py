@@ -76,7 +76,7 @@ def command(
 
 
 def _gate(comparison: Comparison, margin: float) -> int:
-    """Name the differences that may be above the margin; return 3 if there are any, else 0."""
+    """Print the differences that may be above the margin; return the exit status: 3 if there are any, else 0."""
     worse = comparison.worse_than(margin)
     for difference in worse:
         end = "anything, without an interval" if difference.ci is None else f"{difference.ci[1]:.9g}"

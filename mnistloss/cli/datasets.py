@@ -21,6 +21,6 @@ def command(format_: str, cite: str | None) -> None:
 
         output.write(formats.document(datasets=[dataset.as_dict() for dataset in DATASETS.values()]))
     else:
-        from mnistloss.report import tables
+        from mnistloss.report import listings
 
-        output.show(tables.datasets(list(DATASETS.values())))
+        output.show(listings.datasets(list(DATASETS.values())))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    """Parse the index of a weight: a pixel and a class."""
+    """Parse I,J, the pixel and the class of a weight."""
     if value is None:
         return None
     first, _, second = value.partition(",")
@@ -25,7 +25,7 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     return int(first), int(second)
 
 
-_dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="The dataset to train on.")
+_dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="Dataset to train on.")
 
 
 @click.group("explain")
@@ -35,33 +35,36 @@ def command() -> None:
 
 @command.command("accuracy")
 @click.option(
-    "--weights", type=options.FILE, help="Weights saved by baseline softmax --weights-out.  [default: train a model]"
+    "--weights",
+    type=options.FILE,
+    help="Weights from baseline softmax --weights-out.  [default: train a model]",
 )
 @click.option("--weight", callback=_weight, metavar="I,J", help="Move only the weight of pixel I and class J.")
 @click.option(
     "--direction",
     type=options.OneOf("mnistloss.models.loss_landscape", "DIRECTIONS"),
-    help="Move all weights, down the gradient (default) or in a random direction.",
+    help="Move all weights: down the gradient (default), or in a random direction.",
 )
 @click.option(
     "--range",
     type=float,
     nargs=2,
     metavar="FROM TO",
-    help="Ends of the path.  [default: -1 1 for one weight, -0.1 0.1 for all]",
+    help="How far to move: from FROM to TO.  [default: -1 1 for one weight, -0.1 0.1 for all]",
 )
-@click.option("--steps", type=options.FROM_ONE, default=200, help="Number of equal steps.")
+@click.option("--steps", type=options.FROM_ONE, default=200, help="Number of equal steps of the move.")
 @click.option("--batch-size", type=options.FROM_ONE, help="Use a mini-batch of this size instead of the whole split.")
 @options.seed
 @_dataset
-@click.option("--split", type=options.SPLIT, default="test", help="The split to measure on.")
+@click.option("--split", type=options.SPLIT, default="test", help="Split to measure on.")
 @options.format_("table", "json", "csv")
 @options.plot
 @options.cache
 def accuracy(format_: str, plot: Path | None, **values: Any) -> None:
     """Show why the loss is optimised and not the accuracy.
 
-    The weights of a softmax regression move in small steps: nearly all of them change the loss, few the accuracy.
+    The weights of a softmax regression move in small steps. Nearly every step changes the loss; few steps change the
+    accuracy.
     """
     from mnistloss.models.loss_landscape import explain_accuracy
 
@@ -83,8 +86,8 @@ def learning(format_: str, plot: Path | None, **values: Any) -> None:
     """
     from mnistloss.models.learning_curve import explain_learning
 
-    with output.step_progress("training", values["epochs"]) as progress:
-        curve = explain_learning(**values, progress=lambda epoch, loss: progress(epoch, f"loss {loss:.4f}"))
+    with output.training_progress(values["epochs"]) as progress:
+        curve = explain_learning(**values, progress=progress)
     _print("learning", curve, format_, plot)
 
 
@@ -101,6 +104,7 @@ def example(predictions: Any, index: int, format_: str, **data: Any) -> None:
 
 
 def _print(name: str, result: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:
+    """Print a result in a format, and draw the charts to a file if `plot` names one."""
     if format_ == "csv":
         from mnistloss.report import formats
 

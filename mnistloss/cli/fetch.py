@@ -66,7 +66,7 @@ def command(
     from mnistloss.datasets.fetch import fetch
     from mnistloss.datasets.load import LAYOUTS, Form, load_split
     from mnistloss.datasets.settings import CacheOptions, Timeouts
-    from mnistloss.report import tables
+    from mnistloss.report import listings
 
     datasets = tuple(dict.fromkeys(datasets or ("mnist",)))
     if export and len(datasets) > 1:
@@ -82,7 +82,7 @@ def command(
         with output.download_progress() as progress:
             cache_options = CacheOptions(cache_dir, download, force, mirrors, insecure_http, timeouts, progress)
             result = fetch(name, splits=splits, source=source, cache_options=cache_options)
-        output.show(tables.fetch_result(result))
+        output.show(listings.fetch_result(result))
     if export:
         arrays: dict[str, Array] = {}
         for name in splits:
@@ -90,4 +90,4 @@ def command(
             x_and_t = examples.take(slice(None), chosen_form)
             arrays |= {key.format(name): array for key, array in zip(LAYOUTS[layout], x_and_t, strict=True)}
         save_arrays(export, arrays)
-        output.show(tables.saved_arrays(export, arrays))
+        output.show(listings.saved_arrays(export, arrays))

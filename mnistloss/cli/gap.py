@@ -19,8 +19,8 @@ from mnistloss.cli import options, output
 def command(predictions: list[Any], losses: tuple[str, ...], format_: str, **data: Any) -> None:
     """Measure overfitting: how much worse a model is on the test split.
 
-    TRAIN.npy and TEST.npy hold the predictions of the same model for all examples of each split. The generalisation
-    gap is its mean loss on the test split minus that on the training split.
+    TRAIN.npy and TEST.npy hold the predictions of one model for all examples of each split. The generalisation gap is
+    the mean loss on the test split minus the mean loss on the training split.
     """
     from mnistloss.analysis.gap import gap
     from mnistloss.losses.losses import check_delta_matters

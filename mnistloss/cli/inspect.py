@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Views(click.Group):
-    """A command for each view of the registry, with the view's own options."""
+    """A group with a command for each view of the registry; a command has the options of the view."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from mnistloss.analysis.inspect import VIEWS
@@ -40,12 +40,14 @@ def command(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         from mnistloss.analysis.inspect import VIEWS
-        from mnistloss.report import tables
+        from mnistloss.report import listings
 
-        output.show(tables.views(list(VIEWS.values())))
+        output.show(listings.views(list(VIEWS.values())))
 
 
 def _command(name: str, meaning: str, view_options: Sequence[Option] = (), *, charted: bool = True) -> click.Command:
+    """Return the command of a view; charted: whether the view has charts, which --plot draws."""
+
     @options.predictions()
     @options.data
     @options.format_("table", "json")

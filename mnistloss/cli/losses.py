@@ -10,6 +10,7 @@ from mnistloss.cli import output
 @click.command("losses")
 def command() -> None:
     """List the losses with their formulas."""
-    from mnistloss.report import tables
+    from mnistloss.losses.losses import LOSSES
+    from mnistloss.report import listings
 
-    output.show(tables.losses())
+    output.show(listings.losses(list(LOSSES.values())))

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the parameter types behind them."""
+"""Options that several commands share, and the types of these options."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]  # before click 8.2 it takes none
-    """A choice of the names in a registry of the library, which is imported only when they are needed."""
+    """A choice of the names in a registry of the library. The registry is imported only when the names are needed."""
 
     def __init__(self, module: str, registry: str) -> None:
         self._module, self._registry = module, registry
         self.case_sensitive = True
 
     @property
-    def choices(self) -> Sequence[str]:  # type: ignore[override]  # click assigns it; here it is looked up
+    def choices(self) -> Sequence[str]:  # type: ignore[override]  # click assigns it; here it is computed
         return tuple(getattr(importlib.import_module(self._module), self._registry))
 
 
 class _File(click.Path):
-    """A path; an empty one, such as an unset shell variable gives, is refused instead of meaning this folder."""
+    """A path. An empty path, such as from an unset variable of the shell, is refused: it would mean this folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse the empty path."""
@@ -41,14 +41,14 @@ class _File(click.Path):
 
 
 class Destination(click.Path):
-    """A file to write; a missing folder, suffix or drawing package is refused before any work is done."""
+    """A file to write. A missing folder, a wrong suffix or a missing package is refused before any work starts."""
 
     def __init__(self, *suffixes: str, package: str | None = None) -> None:
         super().__init__(path_type=Path)
         self._suffixes, self._package = suffixes, package
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check the package, the name and its folder."""
+        """Check that the package is installed, the name has one of the suffixes, and the folder exists."""
         if self._package:
             check_installed("drawing", self._package)
         path = Path(value)
@@ -77,9 +77,9 @@ def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = False) -> Callable[[F], F]:
-    """Add the predictions: a path, or a stream for -, which is standard input; a list of these unless nargs is 1.
+    """Add the argument for predictions: a path, or - for standard input. If nargs is not 1, the value is a list.
 
-    runs: training runs may be named, NAME=GLOB, which gives a dict of the files of each name.
+    If `runs` is true, arguments such as NAME=GLOB name training runs. The value is then a dictionary: name to files.
     """
 
     def sources(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
@@ -96,9 +96,9 @@ def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = Fals
 
 
 def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the files of each name in NAME=GLOB, NAME=FOLDER or repeated NAME=FILE; empty where no name is given.
+    """Return the files of each name in NAME=GLOB, NAME=FOLDER or repeated NAME=FILE; without names, return {}.
 
-    An argument that is the path of a file is a file, whatever signs it has.
+    An argument that is the path of a file stands for this file, even if the path contains a =.
     """
     import glob
 
@@ -128,12 +128,10 @@ def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:
 
 
 dataset = click.option("--dataset", type=DATASET, default="mnist", help="Name of the dataset.")
-targets = click.option("--targets", type=FILE, help="Targets of your own: a .npy file of labels (N,) or rows (N, K).")
-indices = click.option(
-    "--indices", type=FILE, help="Examples that the predictions are of: a .npy file of indices, or a saved batch."
-)
+targets = click.option("--targets", type=FILE, help="Your own targets: a .npy file of labels (N,) or rows (N, K).")
+indices = click.option("--indices", type=FILE, help="Indices of the predicted examples: a .npy file, or a saved batch.")
 array = click.option(
-    "--array", metavar="NAME", help="Name of the predictions in a .npz file that holds several arrays."
+    "--array", metavar="NAME", help="Name of the array of predictions, if a .npz file holds several arrays."
 )
 losses = click.option(
     "--loss", "losses", multiple=True, type=LOSS, help="Loss to compute; repeatable.  [default: cee and mse]"
@@ -167,14 +165,18 @@ cache = _group(
 
 _rest = _group(
     array,
-    click.option("--delta", type=float, help="Number added inside the log of cee.  [default: 1e-7 for probs, else 0]"),
+    click.option(
+        "--delta",
+        type=float,
+        help="Number added to each probability before its log is taken, in the cross-entropy error cee."
+        "  [default: 1e-7 for probs, else 0]",
+    ),
     click.option("--allow-unnormalized", is_flag=True, help="Take rows that do not sum to 1 as they are."),
     cache,
 )
-reading = _group(
-    click.option("--input", type=INPUT, default="probs", help="Kind of numbers that the predictions are."), _rest
-)
-"""How predictions are read; with `dataset`, the keywords of `ReadKeywords`."""
+_KINDS = "Kind of predictions: probabilities, logits, log-probabilities or labels"
+reading = _group(click.option("--input", type=INPUT, default="probs", help=f"{_KINDS}."), _rest)
+"""Options of how predictions are read. With `dataset`, these are the keywords of `ReadKeywords`."""
 
 _examples = _group(
     dataset,
@@ -182,13 +184,13 @@ _examples = _group(
         "--split",
         type=click.Choice(["auto", "train", "test"]),
         default="auto",
-        help="Split that the predictions are of; auto chooses it by their number.",
+        help="Split that was predicted; auto chooses the split with as many examples as there are predictions.",
     ),
     targets,
     indices,
 )
 data = _group(_examples, reading)
-"""What predictions are of and how they are read: the keywords of `DataKeywords`."""
+"""Options of what was predicted and how predictions are read: the keywords of `DataKeywords`."""
 
 data_by_file = _group(
     _examples,
@@ -197,11 +199,11 @@ data_by_file = _group(
         multiple=True,
         type=INPUT,
         default=["probs"],
-        help="Kind of numbers that the predictions are: once for all files, or repeated, once for each file in order.",
+        help=f"{_KINDS}; once for all files, or once for each file in order.",
     ),
     _rest,
 )
-"""As `data`, with an input for each file."""
+"""The options of `data`, with one --input for each file."""
 
 form = _group(
     click.option(
@@ -210,14 +212,14 @@ form = _group(
     click.option("--normalize/--raw", default=True, help="Pixels as float32 in [0, 1] or as bytes."),
     click.option("--flatten/--images", default=True, help="Shape of the images: (N, 784) or (N, 1, 28, 28)."),
 )
-"""The form of examples: the fields of `Form`."""
+"""Options of the form of images and labels: the fields of `Form`."""
 
 
 def training(epochs: int) -> Callable[[F], F]:
-    """Add the fields of `TrainingOptions`, with a default of `epochs`."""
+    """Add options of a training, the fields of `TrainingOptions`; epochs: the default of --epochs."""
     return _group(
-        click.option("--epochs", type=FROM_ONE, default=epochs, help="Passes over the training examples."),
+        click.option("--epochs", type=FROM_ONE, default=epochs, help="Number of passes over the training examples."),
         click.option("--learning-rate", type=POSITIVE, default=0.5, help="Step size of gradient descent."),
-        click.option("--batch-size", type=FROM_ONE, default=100, help="Examples in a mini-batch."),
+        click.option("--batch-size", type=FROM_ONE, default=100, help="Number of examples in a mini-batch."),
         seed,
     )

@@ -1,4 +1,4 @@
-"""The one place that prints: results to stdout, progress and notes to stderr."""
+"""Print: results to stdout, progress and notes to stderr. No other module prints."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 
     from mnistloss.document import Part, Result
 
-_NARROW, _USUAL, _WIDE = 20, 80, 500
-_SOON = 1.0
+_MIN_WIDTH, _TERMINAL_WIDTH, _FILE_WIDTH = 20, 80, 100_000
+_SLOW_SECONDS = 1.0
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a rich console of the width of COLUMNS, of the terminal, or wide where the output is neither."""
+    """Return a rich console of the width COLUMNS, or else of the terminal; a file or a pipe has room for any table."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    columns = shutil.get_terminal_size((_USUAL if stream.isatty() else _WIDE, 25)).columns
-    # rich believes a width for TERM=dumb only where it is given a height too
-    return Console(stderr=stderr, width=max(_NARROW, columns), height=25, highlight=False, markup=False, emoji=False)
+    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if stream.isatty() else _FILE_WIDTH, 25)).columns
+    # with TERM=dumb, rich uses the width only if a height is given too
+    return Console(stderr=stderr, width=max(_MIN_WIDTH, columns), height=25, highlight=False, markup=False, emoji=False)
 
 
 def has_colour(console: Console) -> bool:
-    """Whether the console shows colours; NO_COLOR turns them off."""
+    """Return whether the console shows colours; NO_COLOR turns them off."""
     return console.color_system is not None and not console.no_color
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print results; characters that the encoding of stdout lacks are replaced."""
+    """Print results; characters that stdout cannot encode are replaced."""
     with _printing("replace"):
         console().print(*renderables, sep="\n", crop=False)
 
 
 def show_parts(parts: Sequence[Part]) -> None:
-    """Print the parts of a document; pictures only on a terminal."""
+    """Print the parts of a document. Pictures are printed only on a terminal."""
     from mnistloss.report.terminal import render
 
     out = console()
@@ -58,7 +58,7 @@ def show_parts(parts: Sequence[Part]) -> None:
 
 
 def show_result(name: str, result: Result, format_: str, where: Mapping[str, Any] | None = None) -> None:
-    """Print a result as text, or as JSON under its name beside the data that it is of (`where`)."""
+    """Print a result as text or as JSON. The JSON has the result under its name, after the entries of `where`."""
     if format_ == "json":
         from mnistloss.report import formats
 
@@ -68,7 +68,7 @@ def show_result(name: str, result: Result, format_: str, where: Mapping[str, Any
 
 
 def with_options(value: Any) -> Any:
-    """Return data for JSON with texts that name options as the command line does."""
+    """Return data for JSON, in which texts name options of the command line instead of Python keywords."""
     if isinstance(value, dict):
         return {key: with_options(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -77,18 +77,17 @@ def with_options(value: Any) -> Any:
 
 
 def save_plot(path: Path | None, parts: Sequence[Part]) -> None:
-    """Draw the charts among the parts to a file, if one is named, and print its name."""
-    if path is None:
-        return
-    from mnistloss.document import charts
-    from mnistloss.report.charts import save
+    """Draw the charts of a document to a file and print the name of the file. If `path` is None, do nothing."""
+    if path is not None:
+        from mnistloss.document import charts
+        from mnistloss.report.charts import save
 
-    save(charts(parts), path)
-    note(f"drawn to {shown(path)}")
+        save(charts(parts), path)
+        note(f"drawn to {shown(path)}")
 
 
 def source(predictions: str) -> str | BinaryIO:
-    """Return the predictions that a command names: a path, or standard input for -."""
+    """Return what to read the predictions from: the path itself, or standard input if the path is -."""
     if predictions != "-":
         return predictions
     if sys.stdin is None:
@@ -97,16 +96,19 @@ def source(predictions: str) -> str | BinaryIO:
 
 
 def write(text: str) -> None:
-    """Print text of a machine format: unchanged, bytes that are no valid text too, but safe to show on a terminal."""
+    """Print text for other programs, such as JSON, without a change, even bytes that are not valid UTF-8.
+
+    On a terminal, control characters are printed as escapes.
+    """
     with _printing("surrogateescape"):
         if sys.stdout.isatty():
             text = "\n".join(map(shown, text.split("\n")))
-        click.echo(text, color=True)  # else click takes escapes out of a file name
+        click.echo(text, color=True)  # else click removes escapes from a file name
 
 
 @contextlib.contextmanager
 def _printing(errors: str) -> Iterator[None]:
-    """Turn errors of the system while printing into OutputError, except a closed pipe."""
+    """Turn an OSError of printing into an OutputError, but not that of a closed pipe. errors: how to encode."""
     if sys.stdout is None:
         raise OutputError("cannot print: standard output is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):  # a test or a notebook may have replaced it
@@ -127,13 +129,13 @@ def note(text: str) -> None:
 
 
 def _stderr_is_terminal() -> bool:
-    """Whether stderr is open and a terminal."""
+    """Return whether stderr is open and a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 @contextlib.contextmanager
 def download_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
-    """Show a bar for each downloaded file on stderr if it is a terminal; else yield None."""
+    """Show a bar for each downloaded file on stderr; if stderr is no terminal, yield None."""
     if not _stderr_is_terminal():
         yield None
         return
@@ -153,37 +155,40 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None] | Non
 
 @contextlib.contextmanager
 def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar for work that takes longer than a second, on stderr if it is a terminal; else yield None."""
+    """Show a bar on stderr, but only after a second of work; if stderr is no terminal, yield None."""
     if not _stderr_is_terminal():
         yield None
         return
-    began, shown = time.monotonic(), contextlib.ExitStack()
-    bars: list[Callable[[int, str], None]] = []
+    start, bar = time.monotonic(), None
+    with contextlib.ExitStack() as stack:
 
-    def update(done: int, total: int) -> None:
-        if not bars and time.monotonic() - began > _SOON:
-            bars.append(shown.enter_context(step_progress(what, total)))
-        for bar in bars:
-            bar(done, "")
+        def update(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None and time.monotonic() - start > _SLOW_SECONDS:
+                bar = stack.enter_context(step_progress(what, total))
+            if bar is not None:
+                bar(done, "")
 
-    with shown:
         yield update
+
+
+@contextlib.contextmanager
+def training_progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
+    """Show a bar of the epochs of a training with the latest loss; yield a function of epoch and loss."""
+    with step_progress("training", epochs) as update:
+        yield lambda epoch, loss: update(epoch, f"loss {loss:.4f}")
 
 
 @contextlib.contextmanager
 def step_progress(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
     """Show a bar of `total` steps on stderr if it is a terminal; yield a function of the step and a remark."""
     if not _stderr_is_terminal():
-        yield lambda *_: None
+        yield lambda step, remark: None
         return
     from rich import progress
 
     columns = (progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn())
     remarks = progress.TextColumn("{task.description}")
-    with progress.Progress(*columns, remarks, console=console(stderr=True)) as bar:
-        task = bar.add_task("", total=total)
-
-        def update(step: int, remark: str) -> None:
-            bar.update(task, completed=step, description=remark)
-
-        yield update
+    with progress.Progress(*columns, remarks, console=console(stderr=True)) as bars:
+        task = bars.add_task("", total=total)
+        yield lambda step, remark: bars.update(task, completed=step, description=remark)

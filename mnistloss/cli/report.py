@@ -13,11 +13,11 @@ from mnistloss.formatting import shown
 
 @click.command("report")
 @options.predictions("PREDS.npy...", nargs=-1, runs=True)
-@click.option("-o", "--out", type=options.Destination(".html"), help="Page to write; needs the extra [report].")
+@click.option("-o", "--out", type=options.Destination(".html"), help="Page to write; this needs the extra [report].")
 @options.data
 @options.confidence
 @click.option("--title", help="Title of the page.  [default: the name of the file]")
-@click.option("--note", help="Sentence to print below the title.")
+@click.option("--note", help="Sentence below the title.")
 @options.format_("html", "json", help="Output format: a page, or its data as JSON on standard output.")
 def command(
     predictions: list[Any] | dict[str, list[str]],

@@ -102,13 +102,13 @@ def _save(batches: list[Batch], out: Path | None, picture: Path | None) -> None:
 
 
 def _show(batches: list[Batch], seed: int | None, *, partition: bool, saved: bool) -> None:
-    from mnistloss.report import tables
+    from mnistloss.report import listings
 
     if partition:
-        output.show(tables.partition(batches, seed))
+        output.show(listings.partition(batches, seed))
         return
     console = output.console()
     for batch in batches:
-        output.show(tables.sample(batch, _MAX_ROWS, seed, saved=saved))
+        output.show(listings.sample(batch, _MAX_ROWS, seed, saved=saved))
         if console.is_terminal:
-            output.show("", tables.digits(batch, _MAX_ROWS, console.width, colour=output.has_colour(console)))
+            output.show("", listings.digits(batch, _MAX_ROWS, console.width, colour=output.has_colour(console)))

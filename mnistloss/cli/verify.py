@@ -12,7 +12,7 @@ from mnistloss.cli import options, output
 @click.command("verify")
 @click.argument("signature", metavar="SIGNATURE")
 @options.predictions()
-@click.option("--value", help="Number that was quoted with the signature; it must agree to its last digit.")
+@click.option("--value", help="Quoted number; the file must give it to the last digit.")
 @options.targets
 @options.indices
 @options.array
@@ -22,8 +22,8 @@ from mnistloss.cli import options, output
 def command(ctx: click.Context, /, signature: str, predictions: Any, format_: str, **values: Any) -> None:
     """Check a quoted number against a predictions file.
 
-    SIGNATURE is the line printed under the number, in quotes. Whatever differs is listed; exit status 1 says
-    that the file does not give the number.
+    SIGNATURE is the line printed under the number; put it in quotes. The output lists what differs. The exit status is
+    1 if the file does not give the number.
     """
     from mnistloss.analysis.verify import verify
 

@@ -76,7 +76,7 @@ class DataOptions:
 
     @property
     def cache_options(self) -> CacheOptions:
-        """Where data sets are cached, and whether they may be downloaded."""
+        """Where datasets are cached, and whether they may be downloaded."""
         return CacheOptions(self.cache_dir, self.download)
 
 
@@ -246,7 +246,7 @@ class TargetLoader:
     def labels_elsewhere(self, targets: Targets) -> tuple[Place, ...]:
         """Return labels that are on this machine: of the other split and, if indices name examples, of the same.
 
-        Without indices, also of the same split of the other data sets that have as many examples.
+        Without indices, also of the same split of the other datasets that have as many examples.
         """
         if targets.split is None or targets.dataset is None:
             return ()
@@ -356,7 +356,7 @@ def _cached_labels(dataset: str, split: str, data: DataOptions) -> Array | None:
 
 
 class SavedIndices(NamedTuple):
-    """Indices of examples and the name of their file; a batch that `sample` saved also names its data set and split."""
+    """Indices of examples and the name of their file; a batch that `sample` saved also names its dataset and split."""
 
     name: str
     indices: Array

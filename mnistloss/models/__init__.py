@@ -1,1 +1,1 @@
-"""Models that learn: softmax regression and simple baselines, the learning curve, the loss along a path of weights."""
+"""Models that learn: softmax regression and baselines, the learning curve, and the loss along a path of weights."""

@@ -1,6 +1,6 @@
 """Baselines: predictions to compare with, from a uniform guess to a softmax regression.
 
-A baseline is fitted on the training split and maps any images to probabilities. Pixels are bytes divided by 255.
+A baseline learns from the training split. It maps images to probabilities. A pixel is a byte divided by 255.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ from numpy.typing import NDArray
 from mnistloss.arrays.checks import Floats
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import Split, load_split
-from mnistloss.datasets.settings import CacheOptions
+from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import evaluate
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.losses.losses import softmax
-from mnistloss.models.softmax_regression import TRAINING_DEFAULTS, Progress, SoftmaxRegression, TrainingOptions
+from mnistloss.models.softmax_regression import (
+    TRAINING_DEFAULTS,
+    Progress,
+    SoftmaxRegression,
+    TrainingOptions,
+    no_progress,
+)
 
 Model = Callable[[NDArray[np.uint8]], Floats]
-"""Images (N, 28, 28) of bytes -> probabilities (N, K)."""
+"""A function that maps images (N, 28, 28) of bytes to probabilities (N, K)."""
 
 _BISECTIONS = 40
 
@@ -44,7 +50,7 @@ def baseline(
 ) -> Floats:
     """Fit a baseline on the training split and return its predictions (N, K) for a split.
 
-    name: "uniform", "prior", "centroid" or "softmax". epochs, learning_rate, batch_size and seed are for "softmax".
+    name: "uniform", "prior", "centroid" or "softmax". Only "softmax" uses epochs, learning_rate, batch_size and seed.
     Raises ArgumentError for an unknown name or an argument out of range, UnavailableError without the data.
 
     >>> baseline("prior", dataset="mnist-5k")[0].tolist()
@@ -52,31 +58,27 @@ def baseline(
     """
     check_split(split)
     options = TrainingOptions(epochs, learning_rate, batch_size, seed)
-    return fit_baseline(name, options, dataset=dataset, cache_dir=cache_dir, download=download).predict(split)
+    return fit_baseline(name, options, dataset, CacheOptions(cache_dir, download)).predict(split)
 
 
 def fit_baseline(
     name: str,
     options: TrainingOptions = TRAINING_DEFAULTS,
-    *,
     dataset: str = "mnist",
-    cache_dir: str | os.PathLike[str] | None = None,
-    download: bool = True,
-    progress: Progress | None = None,
+    cache_options: CacheOptions = CACHE_DEFAULTS,
+    progress: Progress = no_progress,
 ) -> Baseline:
-    """Fit a baseline on the training split; progress is called with the mean loss of each epoch's mini-batches.
+    """Fit a baseline on the training split; raise as `baseline` does.
 
-    Raises as `baseline` does.
+    progress: called after each epoch of "softmax" with the mean loss of the mini-batches of this epoch.
     """
     if name not in tuple(BASELINES):
         raise ArgumentError(f"no baseline is named {name!r}; the baselines are {', '.join(BASELINES)}")
-    cache_options = CacheOptions(cache_dir, download)
     epoch_losses: list[float] = []
 
     def record(epoch: int, loss: float) -> None:
         epoch_losses.append(loss)
-        if progress is not None:
-            progress(epoch, loss)
+        progress(epoch, loss)
 
     model = BASELINES[name](load_split(dataset, "train", cache_options), options, record)
     return Baseline(name, dataset, tuple(epoch_losses), model, cache_options)
@@ -84,7 +86,7 @@ def fit_baseline(
 
 @dataclass(frozen=True)
 class Baseline:
-    """A fitted baseline; epoch_losses is empty for all but "softmax"."""
+    """A fitted baseline. epoch_losses: the mean loss of each epoch for "softmax", else empty."""
 
     name: str
     dataset: str
@@ -119,12 +121,11 @@ def fit_prior(train: Split, options: TrainingOptions, progress: Progress) -> Mod
 def fit_centroid(train: Split, options: TrainingOptions, progress: Progress) -> Model:
     """Predict the class whose mean image is nearest, in Euclidean distance.
 
-    Its probabilities are softmax(-s d) of the squared distances d, with the scale s of the least cross-entropy on
-    the training split.
+    The probabilities are softmax(-s d), where d are the squared distances. The scale s is the one with the lowest
+    cross-entropy on the training split.
     """
     x = _pixels(train.images)
-    k = train.dataset.classes
-    centroids = np.stack([x[train.labels == c].mean(axis=0) for c in range(k)])
+    centroids = np.stack([x[train.labels == c].mean(axis=0) for c in range(train.dataset.classes)])
 
     def distances(pixels: Floats) -> Floats:
         square = (pixels**2).sum(axis=1, keepdims=True) + (centroids**2).sum(axis=1)
@@ -135,11 +136,12 @@ def fit_centroid(train: Split, options: TrainingOptions, progress: Progress) -> 
 
 
 def _pixels(images: NDArray[np.uint8]) -> Floats:
+    """Return images as rows (N, 784) of pixels from 0 to 1."""
     return images.reshape(len(images), -1) / 255.0
 
 
 def _best_scale(scores: Floats, labels: NDArray[np.intp]) -> float:
-    """Find the s > 0 with the least cross-entropy of softmax(s * scores), which is convex in s, by bisection."""
+    """Find by bisection the s > 0 with the lowest cross-entropy of softmax(s * scores), which is convex in s."""
     low, high = 0.0, 1.0
 
     def slope(s: float) -> float:
@@ -155,7 +157,7 @@ def _best_scale(scores: Floats, labels: NDArray[np.intp]) -> float:
 
 
 def fit_softmax(
-    train: Split, options: TrainingOptions = TRAINING_DEFAULTS, progress: Progress | None = None
+    train: Split, options: TrainingOptions = TRAINING_DEFAULTS, progress: Progress = no_progress
 ) -> SoftmaxRegression:
     """Train a softmax regression by gradient descent on the cross-entropy of mini-batches.
 
@@ -164,9 +166,7 @@ def fit_softmax(
     x, t = train.take(slice(None))
     model = SoftmaxRegression.zeros(x.shape[1], train.dataset.classes)
     for epoch, steps in groupby(model.descend(x, t, options), key=itemgetter(0)):
-        total = sum(loss for _, loss, _ in steps)
-        if progress is not None:
-            progress(epoch, total / len(x))
+        progress(epoch, sum(loss for _, loss, _ in steps) / len(x))
     return model
 
 

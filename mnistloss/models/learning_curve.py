@@ -1,4 +1,4 @@
-"""The learning curve of a softmax regression: the noisy loss of each mini-batch, and the loss on both splits."""
+"""The learning curve of a softmax regression: the loss of each mini-batch, the train loss and the test loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.formatting import counted, nats
-from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions
+from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions, no_progress
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 
@@ -30,13 +30,13 @@ def explain_learning(
     dataset: str = "mnist-5k",
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> LearningCurve:
-    """Train a softmax regression as `baseline("softmax")` does, and measure its loss on both splits on the way.
+    """Train a softmax regression as `baseline("softmax")` does, and measure train and test loss during the training.
 
-    examples: the number of training examples, drawn without replacement; the whole split is used in its own order.
-    epochs, learning_rate, batch_size, seed: as for `baseline`; the seed also draws the examples.
-    progress: called after each epoch with its number and the loss of its last mini-batch.
+    examples: the number of training examples, drawn without replacement. If it is the whole split, nothing is drawn.
+    epochs, learning_rate, batch_size, seed: as for `baseline`. The seed also draws the examples.
+    progress: called after each epoch with the number of the epoch and the loss of the last mini-batch.
     Raises ArgumentError for an argument out of range, UnavailableError without the data.
 
     >>> curve = explain_learning()
@@ -53,6 +53,7 @@ def explain_learning(
     test_losses: list[Floats] = []
 
     def measure(step: int, epoch: int) -> None:
+        """Record the losses on all examples."""
         with np.errstate(over="ignore", invalid="ignore"):
             on_train, on_test = (model.losses(*side) for side in sides)
         if not (np.isfinite(on_train).all() and np.isfinite(on_test).all()):
@@ -68,7 +69,7 @@ def explain_learning(
         batch_losses.append(total / size)
         if step % max(1, steps // _CHECKPOINTS) == 0 or step == steps:
             measure(step, epoch)
-        if progress is not None and step % steps_per_epoch == 0:
+        if step % steps_per_epoch == 0:
             progress(epoch, batch_losses[-1])
     best = min(range(len(checkpoints)), key=lambda i: checkpoints[i].test)
     rise_stderr = Moments.over(test_losses[-1] - test_losses[best]).stderr or 0.0
@@ -86,10 +87,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The loss of each mini-batch (steps,) before its step, and about a hundred checkpoints.
+    """The loss of each mini-batch (steps,), measured before the step, and about a hundred checkpoints.
 
-    examples: the number of training examples. rise_stderr: the standard error, over test examples, of the rise of the
-    test loss from its lowest checkpoint to the last one.
+    examples: the number of training examples.
+    rise_stderr: the standard error of the rise of the test loss, from the best checkpoint to the last.
     """
 
     dataset: str
@@ -112,25 +113,21 @@ class LearningCurve:
 
     @property
     def overfits(self) -> bool:
-        """Whether, from the best checkpoint to the last, the test loss rose by two standard errors as train fell."""
+        """Whether the test loss rose by two standard errors after the best checkpoint, while the train loss fell."""
         return self.last.train < self.best.train and self.last.test - self.best.test > 2 * self.rise_stderr
 
     @property
     def noise(self) -> float:
-        """Root mean square of mini-batch loss minus training loss, at the checkpoints that a step follows."""
+        """The root mean square of mini-batch loss minus train loss, over all checkpoints but the last."""
         differences = [self.batches[c.step] - c.train for c in self.checkpoints if c.step < len(self.batches)]
         return float(np.sqrt(np.mean(np.square(differences))))
 
     def columns(self) -> dict[str, list[Any]]:
-        """Return a row for each step; None where there is no checkpoint, and for the mini-batch after the last step."""
-        checkpoints = {checkpoint.step: checkpoint for checkpoint in self.checkpoints}
+        """Return the columns of a table with a row for each step; a loss that was not measured is None."""
+        train, test = ({c.step: getattr(c, split) for c in self.checkpoints} for split in ("train", "test"))
         steps = range(len(self.batches) + 1)
-        return {
-            "step": list(steps),
-            "mini_batch": [*self.batches, None],
-            "train": [checkpoints[step].train if step in checkpoints else None for step in steps],
-            "test": [checkpoints[step].test if step in checkpoints else None for step in steps],
-        }
+        columns: dict[str, list[Any]] = {"step": list(steps), "mini_batch": [*self.batches, None]}
+        return columns | {"train": [*map(train.get, steps)], "test": [*map(test.get, steps)]}
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -150,7 +147,7 @@ class LearningCurve:
     def parts(self) -> list[Part]:
         steps = tuple(float(checkpoint.step) for checkpoint in self.checkpoints)
         chart = Chart(
-            f"softmax regression trained on {counted(self.examples, 'example', 'examples')} of {self.dataset}",
+            f"softmax regression, {counted(self.examples, 'example', 'examples')} of {self.dataset}",
             Axis("steps, one mini-batch each"),
             Axis("cross-entropy, nats", log=True),
             (
@@ -173,9 +170,8 @@ class LearningCurve:
         noise = f"The loss of a mini-batch of {size:,} differs from the training loss by {nats(self.noise)} (r.m.s.)."
         if self.overfits:
             fall, rise = nats(best.train - last.train), nats(last.test - best.test)
-            trend = (
-                f"Since step {best.step:,} the train loss fell by {fall} but the test loss rose by {rise}: overfitting."
-            )
+            step = f"Since step {best.step:,}"
+            trend = f"{step} the train loss fell by {fall} but the test loss rose by {rise}: overfitting."
         else:
             trend = (
                 f"At the end the test loss is {nats(last.test - last.train)} above the train loss, but it did not rise"

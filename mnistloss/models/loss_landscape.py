@@ -1,4 +1,4 @@
-"""Loss and accuracy along a path of the weights: why the loss is optimised and not the accuracy."""
+"""Loss and accuracy while the weights move along a path: why the loss is optimised and not the accuracy."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def explain_accuracy(
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> AccuracyPath:
-    """Measure loss and accuracy of a softmax regression while one weight, or all of them, move in equal steps.
+    """Move one weight or all weights of a softmax regression in equal steps, and measure loss and accuracy.
 
-    weights: a .npz with W (784, 10) and b (10,), as `baseline softmax --weights-out` saves it; by default a model is
+    weights: a .npz with W (784, 10) and b (10,), as `baseline softmax --weights-out` saves them. If None, a model is
         trained as by `baseline("softmax")`.
-    weight, direction, range, steps: see `WeightPath`; by default down the gradient, and the range is -1 to 1 for one
-        weight, -0.1 to 0.1 for all.
-    batch_size: the number of examples drawn with replacement, by the seed; None uses the whole split.
+    weight, direction, range, steps: see `WeightPath`. By default, all weights move down the gradient. The default range
+        is -1 to 1 for one weight and -0.1 to 0.1 for all.
+    batch_size: the number of examples to draw, with replacement. If None, the whole split is used.
+    seed: the seed of the draw and of a random direction.
     Raises ArgumentError for an argument out of range, InputError for other weights, UnavailableError without data.
 
     >>> path = explain_accuracy(weight=(350, 3))
@@ -55,9 +56,8 @@ def explain_accuracy(
     (201, 4, 0.96)
     """
     if weight is None:
-        path = WeightPath(None, direction or "gradient", range or (-0.1, 0.1), steps)
-    else:
-        path = WeightPath(weight, direction, range or (-1.0, 1.0), steps)
+        direction = direction or "gradient"
+    path = WeightPath(weight, direction, range or ((-0.1, 0.1) if weight is None else (-1.0, 1.0)), steps)
     cache_options = CacheOptions(cache_dir, download)
     data = load_split(dataset, split, cache_options)
     words = Words(seed)
@@ -82,10 +82,11 @@ def explain_accuracy(
 
 @dataclass(frozen=True)
 class WeightPath:
-    """A path of the weights: of one of them, W[i, j], or of all with the biases along a direction of length 1.
+    """A path of `steps` equal steps, along which one weight moves, or all weights and biases.
 
-    direction: "gradient", down that of the loss, or "random". range: both ends, 0 being the given weights; the path
-    has `steps` equal steps.
+    weight: the pixel i and class j of the weight W[i, j] that moves; None if all move.
+    direction: where all move: "gradient" is down the gradient of the loss, "random" a random direction of length 1.
+    range: the first and the last position; at position 0 the model is unchanged.
     """
 
     weight: tuple[int, int] | None
@@ -106,7 +107,7 @@ class WeightPath:
             raise ArgumentError(f"range is {low:g} to {high:g}; expected {expected}, the lower first")
 
     def direction_of(self, model: SoftmaxRegression, x: Array, t: Array, words: Words) -> SoftmaxRegression:
-        """Return the change of weights and biases per unit of the path; all 0 where the gradient is."""
+        """Return the change of weights and biases per unit of the path, of length 1, or 0 if the gradient is 0."""
         weights, bias = np.zeros_like(model.weights), np.zeros_like(model.bias)
         if self.weight is not None:
             i, j = (whole(index, "a weight's index", least=0) for index in self.weight)
@@ -133,9 +134,10 @@ class WeightPath:
 
 @dataclass(frozen=True)
 class PathSummary:
-    """How a measure changes along a path: its distinct values, the steps that change it and the share that do not.
+    """How a measure, loss or accuracy, changes along a path.
 
-    derivative: at the middle of the path.
+    distinct: the number of distinct values. changes: the number of steps that change the measure. still: the share of
+    steps that do not. derivative: the derivative at the middle of the path.
     """
 
     distinct: int
@@ -153,7 +155,7 @@ class PathSummary:
 class AccuracyPath:
     """Mean loss and accuracy of n examples at each position (steps + 1,) of a path.
 
-    slope: the derivative of the loss at the middle. batch_size: None where n is the whole split.
+    slope: the derivative of the loss at the middle. batch_size: None if the n examples are the whole split.
     """
 
     dataset: str
@@ -169,20 +171,16 @@ class AccuracyPath:
 
     @property
     def summary(self) -> dict[str, PathSummary]:
-        """Both measures; the derivative of the accuracy is 0 wherever it has one."""
+        """Summaries of loss and accuracy. The accuracy is a step function: where it has a derivative, this is 0."""
         return {"loss": PathSummary.of(self.loss, self.slope), "accuracy": PathSummary.of(self.accuracy, 0.0)}
 
     def columns(self) -> dict[str, list[Any]]:
-        """Return a row for each position."""
+        """Return the columns of a table with a row for each position."""
         return {"at": self.positions.tolist(), "loss": self.loss.tolist(), "accuracy": self.accuracy.tolist()}
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "n": self.n,
-            "batch_size": self.batch_size,
-            "seed": self.seed,
+            **{name: getattr(self, name) for name in ("dataset", "split", "n", "batch_size", "seed")},
             **asdict(self.path),
             **{name: asdict(summary) for name, summary in self.summary.items()},
             "path": self.columns(),
@@ -195,14 +193,11 @@ class AccuracyPath:
             (name, f"{s.distinct:,}", f"{s.changes:,}", f"{s.still:.{places}%}", f"{s.derivative:z.3g}")
             for name, s in self.summary.items()
         )
+        columns = ("", ">values", ">steps that change it", ">unchanged", ">derivative at the middle")
         return [
             self._chart("loss", "cross-entropy, nats", self.loss, "line"),
             self._chart("accuracy", "share of correct predictions", self.accuracy, "steps"),
-            Table(
-                f"{counted(self.path.steps, 'step', 'steps')} from {low:g} to {high:g}",
-                ("", ">values", ">steps that change it", ">unchanged", ">derivative at the middle"),
-                rows,
-            ),
+            Table(f"{counted(self.path.steps, 'step', 'steps')} from {low:g} to {high:g}", columns, rows),
             Lines(self._sentences()),
         ]
 

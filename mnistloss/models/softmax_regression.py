@@ -19,14 +19,19 @@ from mnistloss.losses.outputs import Logits
 from mnistloss.sampling.sampling import Words, partition
 
 Progress = Callable[[int, float], None]
-"""Called after each epoch with its number, from 1, and a loss."""
+"""A function that is called after each epoch with the number of the epoch, from 1, and a loss."""
+
+
+def no_progress(epoch: int, loss: float) -> None:
+    """Show nothing."""
+
 
 _MAX_WEIGHT = 1e9
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Passes over the examples, step size, examples in a mini-batch, and the seed of their order."""
+    """Number of passes over the examples, step size, size of a mini-batch, and the seed of the order of examples."""
 
     epochs: int = 10
     learning_rate: float = 0.5
@@ -41,8 +46,7 @@ class TrainingOptions:
 
     def diverged(self, epoch: int) -> ArgumentError:
         """Return the error for a loss that is not finite."""
-        advice = f"try a learning_rate below {self.learning_rate:g}"
-        return ArgumentError(f"training diverged in epoch {epoch}; {advice}")
+        return ArgumentError(f"training diverged in epoch {epoch}; try a learning_rate below {self.learning_rate:g}")
 
 
 TRAINING_DEFAULTS = TrainingOptions()
@@ -50,32 +54,28 @@ TRAINING_DEFAULTS = TrainingOptions()
 
 @dataclass(frozen=True)
 class SoftmaxRegression:
-    """Weights W (D, K) and biases b (K,), which `descend` changes in place; a call maps images to probabilities."""
+    """A model with weights W (D, K) and biases b (K,), called with images (N, 28, 28) for probabilities (N, K)."""
 
     weights: Array = field(repr=False)
     bias: Array = field(repr=False)
 
     @classmethod
     def zeros(cls, pixels: int, classes: int) -> SoftmaxRegression:
-        """Return the model that training starts from, in float32."""
+        """Return the model at the start of training: all weights are 0, in float32."""
         return cls(np.zeros((pixels, classes), np.float32), np.zeros(classes, np.float32))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], pixels: int, classes: int) -> SoftmaxRegression:
-        """Read W (D, K) and b (K,) from a .npz, as float64; other shapes or weights beyond 1e9 raise InputError."""
+        """Read W (D, K) and b (K,) from a .npz, as float64; another shape or a weight beyond 1e9 raises InputError."""
         arrays = []
         for name, shape in (("W", (pixels, classes)), ("b", (classes,))):
-            array = npy.load_member(path, name, most=pixels * classes)
+            array, where = npy.load_member(path, name, most=pixels * classes), f"{shown(path)}[{name}]"
             if array is None or array.shape != shape:
                 what = "no array" if array is None else f"shape {array.shape}"
-                raise InputError(
-                    f"{shown(path)}[{name}]: {what}; expected W {(pixels, classes)} and b {(classes,)},"
-                    " as baseline softmax --weights-out saves them"
-                )
+                expected = f"W {(pixels, classes)} and b {(classes,)}, as baseline softmax --weights-out saves them"
+                raise InputError(f"{where}: {what}; expected {expected}")
             if not (np.abs(array) <= _MAX_WEIGHT).all():
-                raise InputError(
-                    f"{shown(path)}[{name}]: NaN or a weight beyond {_MAX_WEIGHT:g}; expected finite weights"
-                )
+                raise InputError(f"{where}: NaN or a weight beyond {_MAX_WEIGHT:g}; expected finite weights")
             arrays.append(array.astype(np.float64))
         return cls(*arrays)
 
@@ -91,16 +91,18 @@ class SoftmaxRegression:
         return LOSSES["nll"](Logits(self.scores(x).T.astype(np.float64)), t)
 
     def gradient(self, x: Array, t: Array) -> tuple[float, SoftmaxRegression]:
-        """Compute the sum of the cross-entropies, and the gradient of their mean; by the scores it is (y - t) / N."""
+        """Compute the sum of the cross-entropies, and the gradient of the mean cross-entropy by weights and biases."""
         outputs = Logits(self.scores(x).T.astype(np.float64))
+        # the gradient by the scores is (y - t) / N
         by_scores = (outputs.p.T - one_hot(t, len(self.bias))).astype(self.bias.dtype) / len(x)
         total = float(LOSSES["nll"](outputs, t).sum())
         return total, SoftmaxRegression(x.T @ by_scores, by_scores.sum(axis=0))
 
     def descend(self, x: Array, t: Array, options: TrainingOptions) -> Iterator[tuple[int, float, int]]:
-        """Take a step for each mini-batch; yield the epoch, and the sum and number of the batch's losses before it.
+        """Take a step of gradient descent for each mini-batch, in place. An epoch is a shuffled partition of examples.
 
-        Each epoch is a shuffled partition of the examples. A loss that is not finite raises ArgumentError.
+        After each step, yield the epoch, the sum of the losses of the mini-batch before the step, and its size.
+        A loss that is not finite raises ArgumentError.
         """
         words = Words(options.seed)
         for epoch in range(1, options.epochs + 1):
@@ -114,7 +116,7 @@ class SoftmaxRegression:
                 yield epoch, total, len(batch)
 
     def step_along(self, direction: SoftmaxRegression, distance: float) -> SoftmaxRegression:
-        """Return the model at this distance along a direction."""
+        """Return the model after a move by `distance` times `direction`."""
         return SoftmaxRegression(self.weights + distance * direction.weights, self.bias + distance * direction.bias)
 
     def to_float64(self) -> SoftmaxRegression:
@@ -122,5 +124,5 @@ class SoftmaxRegression:
         return SoftmaxRegression(self.weights.astype(np.float64), self.bias.astype(np.float64))
 
     def arrays(self) -> dict[str, Array]:
-        """Return the weights under their names in a .npz."""
+        """Return weights and biases under the names that they have in a .npz."""
         return {"W": self.weights, "b": self.bias}

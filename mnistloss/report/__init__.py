@@ -1,1 +1,1 @@
-"""Results as something to look at or to process: pure functions to a renderable or a string."""
+"""How results look: pure functions from a result to something that rich prints, to a text, or to a file."""

@@ -1,7 +1,6 @@
-"""Charts and digits as picture files: SVG and PNG, drawn by matplotlib and Pillow.
+"""Draw charts and digits as SVG and PNG, by matplotlib and Pillow, which are imported only when something is drawn.
 
-Both are imported only when something is drawn. The bytes depend on the input and on the releases of these packages,
-not on the date nor on the user's settings.
+The bytes of a picture depend on the input and on the releases of these packages, not on date or user settings.
 """
 
 from __future__ import annotations
@@ -52,27 +51,13 @@ _DOTS_PER_INCH = 200
 _TICKS, _FEW_DECADES = 5, 200.0
 _SILENT = logging.NullHandler()
 _SETTINGS: dict[Any, Any] = {
-    "axes.edgecolor": INK,
-    "axes.formatter.useoffset": False,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.facecolor": PAPER,
-    "font.family": "DejaVu Sans",
-    "grid.color": FAINT,
-    "legend.borderaxespad": 0.2,
-    "legend.columnspacing": 1,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "legend.handlelength": 1.6,
-    "legend.handletextpad": 0.5,
-    "savefig.dpi": _DOTS_PER_INCH,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("axes.formatter.useoffset", "axes.spines.right", "axes.spines.top"), False),
+    **dict.fromkeys(("legend.frameon", "text.parse_math"), False),
+    "figure.facecolor": PAPER, "grid.color": FAINT, "font.family": "DejaVu Sans",
+    "legend.borderaxespad": 0.2, "legend.columnspacing": 1, "legend.fontsize": 8.5, "legend.handlelength": 1.6,
+    "legend.handletextpad": 0.5, "savefig.dpi": _DOTS_PER_INCH, "svg.fonttype": "none",
+}  # fmt: skip
 _MAX_DIGITS = 2500
 _DIGIT_SIZE, _GAP = 84, 14
 _CAPTION_HEIGHT, _FONT_SIZE = 18, 12
@@ -80,12 +65,11 @@ _WHITE, _GREY, _BLACK = 255, 200, 60
 
 
 def svg(charts: Sequence[Chart], name: str = "") -> str:
-    """Draw charts below one another as one <svg class="chart">, for a file or for a page.
+    """Draw charts one below the other as one <svg class="chart">, for a file or a page; none raise ArgumentError.
 
-    Text stays text and inherits the font of the page. Colours are attributes (fill="#222222"), which the rules of a
-    page override, see `STYLE`; there are no styles inside, so a strict content security policy holds. Ids are derived
-    from the charts and the name, so that one page can hold several pictures. <title> and <desc> describe the picture.
-    No charts raise ArgumentError.
+    Text stays text. Colours are attributes, such as fill="#222222", which the CSS of a page can override by `STYLE`.
+    The SVG has no styles of its own, which a content security policy would block. Ids depend on the charts and on
+    `name`, so that a page can hold several pictures. <title> and <desc> describe the picture.
     """
     salt = hashlib.sha256(f"{name}{list(charts)}".encode()).hexdigest()
     content = _savefig(charts, "svg", without="Date", salt=salt)
@@ -98,7 +82,7 @@ def svg(charts: Sequence[Chart], name: str = "") -> str:
 
 
 def save(charts: Sequence[Chart], path: Path) -> None:
-    """Write charts to a file, .svg or .png by its suffix; another suffix raises ArgumentError."""
+    """Write charts to a file, as SVG or PNG by the suffix of the path; another suffix raises ArgumentError."""
     if path.suffix not in (".svg", ".png"):
         raise ArgumentError(f"{shown(path)} ends in {path.suffix or 'no suffix'}; expected .svg or .png")
     content = svg(charts).encode() if path.suffix == ".svg" else _savefig(charts, "png", without="Software")
@@ -107,9 +91,9 @@ def save(charts: Sequence[Chart], path: Path) -> None:
 
 
 def _savefig(charts: Sequence[Chart], format_: str, *, without: str, salt: str = "") -> bytes:
-    """Draw with our settings of matplotlib and none of the user's; silence its warnings of its cache and of glyphs.
+    """Return charts as a file, drawn with our settings of matplotlib and none of the user's, and without warnings.
 
-    without: an entry of the metadata to leave out. salt: what ids in an SVG are derived from, beside the shapes.
+    without: an entry of the metadata to leave out. salt: a text from which matplotlib makes the ids in an SVG.
     """
     logging.getLogger("matplotlib").addHandler(_SILENT)
     with warnings.catch_warnings():
@@ -132,11 +116,10 @@ def _savefig(charts: Sequence[Chart], format_: str, *, without: str, salt: str =
 
 
 def _draw(axes: Axes, chart: Chart) -> None:
+    """Draw one chart, with a legend if it has several curves."""
     axes.set_title(shown(chart.title), loc="left", fontsize=11, pad=22 if len(chart.curves) > 1 else 6)
-    axes.set_xlabel(shown(chart.x.label))
-    axes.set_ylabel(shown(chart.y.label))
-    axes.set_xscale("log" if chart.x.log else "linear")
-    axes.set_yscale("log" if chart.y.log else "linear")
+    axes.set(xlabel=shown(chart.x.label), xscale="log" if chart.x.log else "linear")
+    axes.set(ylabel=shown(chart.y.label), yscale="log" if chart.y.log else "linear")
     axes.grid(linewidth=0.5)
     axes.set_axisbelow(True)
     lines = []
@@ -157,7 +140,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
 
 
 def _tick(axis: MplAxis, *, log: bool) -> None:
-    """Set few ticks, so that no numbers overlap; on a log axis of few decades also between the powers of ten."""
+    """Set few ticks, so that no numbers overlap. On a log axis, a range below 200 also has ticks at 2 and 5."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     if not log:
@@ -172,7 +155,7 @@ def _tick(axis: MplAxis, *, log: bool) -> None:
 
 
 def _move_styles_to_attributes(root: ElementTree.Element) -> None:
-    """Turn styles into attributes; remove what could affect the page around it: rules, metadata, unused ids."""
+    """Turn styles into attributes. Remove what could affect the page around the SVG: CSS, metadata, unused ids."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}style", f"{{{_SVG}}}metadata") or not isinstance(child.tag, str):
@@ -188,7 +171,7 @@ def _move_styles_to_attributes(root: ElementTree.Element) -> None:
             if name != "font-family":
                 element.set(name, value)
     for element in (inner for defs in root.iter(f"{{{_SVG}}}defs") for inner in defs.iter()):
-        for colour in ("fill", "stroke"):  # a page's rules reach the colours of a <use>, not of its <defs>
+        for colour in ("fill", "stroke"):  # the CSS of a page reaches the colours of a <use>, not those of <defs>
             element.attrib.pop(colour, None)
 
 
@@ -206,11 +189,10 @@ def _describe(root: ElementTree.Element, charts: Sequence[Chart], name: str) -> 
         f"{', '.join(shown(curve.name) for curve in chart.curves)}: {shown(chart.y.label)} by {shown(chart.x.label)}."
         for chart in charts
     ]
-    description = " ".join([*sentences, "Drawn by mnistloss."])
-    for i, (kind, content) in enumerate((("title", title), ("desc", description))):
+    for kind, text in (("desc", " ".join([*sentences, "Drawn by mnistloss."])), ("title", title)):
         element = ElementTree.Element(f"{{{_SVG}}}{kind}", {"id": f"{name}-{kind}"})
-        element.text = content
-        root.insert(i, element)
+        element.text = text
+        root.insert(0, element)
 
 
 def digit_png(image: Array) -> bytes:
@@ -223,7 +205,7 @@ def digit_png(image: Array) -> bytes:
 
 
 def save_sheet(path: Path, images: Array, captions: Sequence[str]) -> None:
-    """Write images (N, 28, 28) of bytes to a PNG, dark on light above captions; over 2,500 raise ArgumentError."""
+    """Write at most 2,500 images (N, 28, 28) of bytes to a PNG, each above a caption; more raise ArgumentError."""
     if len(images) > _MAX_DIGITS:
         raise ArgumentError(f"a contact sheet has room for {_MAX_DIGITS:,} digits, not for {len(images):,}; draw fewer")
     check_installed("a contact sheet", "PIL")

@@ -1,4 +1,4 @@
-"""The tables of an evaluation, as parts of a document: scores, references, classes, batches, and several files."""
+"""Turn the numbers of evaluations into tables of text, for a terminal, a page, Markdown or LaTeX; draw nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_BATCHES = 12
 
 
 def measures(result: Evaluation) -> Table:
-    """The losses and the accuracy with their intervals, a row each."""
+    """Return a row for each loss and for the accuracy, with the intervals."""
     first, is_bootstrap = next(iter(result.losses.values())), bool(bootstrap(result))
     rows = []
     for name, loss in result.losses.items():
@@ -32,18 +32,18 @@ def measures(result: Evaluation) -> Table:
 
 
 def bootstrap(result: Evaluation) -> str:
-    """How bootstrap intervals were made; empty for other intervals."""
+    """Return how bootstrap intervals were made; for other intervals, return an empty text."""
     losses = (loss for loss in result.losses.values() if loss.draws)
     return next((f"Bootstrap-t of {loss.draws:,} samples, seed {loss.seed}" for loss in losses), "")
 
 
 def reliability(result: Evaluation) -> list[str]:
-    """What the intervals of the losses rest on, where they are not reliable."""
+    """Return a sentence for each loss whose interval is not reliable: what the interval rests on."""
     return [f"{loss.reliability}." for loss in result.losses.values() if loss.reliability]
 
 
 def files(results: Sequence[Evaluation]) -> Table:
-    """Several files, a row each, with the standard errors of their losses, and with the data where these differ."""
+    """Return a row for each file, with losses and standard errors; if the datasets differ, also with the dataset."""
     same_data = len({(_data(result), result.n) for result in results}) == 1
     rows = []
     for result in results:
@@ -56,19 +56,19 @@ def files(results: Sequence[Evaluation]) -> Table:
 
 
 def _with_error(loss: LossResult) -> str:
-    """A loss ± its standard error, or the number of its infinite terms."""
+    """Return a loss ± the standard error, or the number of examples with an infinite loss."""
     if loss.infinite:
         return f"infinite ({loss.infinite:,})"
     return f"{formatting.loss(loss.value)} ± {formatting.stderr(loss.stderr)}"
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """All tables of an evaluation but `measures`; exact: in full precision, and with every batch."""
+    """Return all tables of an evaluation but `measures`. If `exact` is true, with all digits and all batches."""
     return [table for make in (references, classes, batches) for table in make(result, exact=exact)]
 
 
 def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """The losses of constant predictions, by formula, and the skill: the share of the prior's loss that is saved."""
+    """Return the losses of constant predictions, and the skill: by which share the loss is below that of the prior."""
     losses = result.losses.values()
     if not all(loss.references for loss in losses):
         return []
@@ -82,18 +82,15 @@ def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
 
 
 def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """The losses of each class and its share of the total; no table for an evaluation without classes."""
+    """Return a table of the losses of each class and their shares of the total loss, if there are classes."""
     if not result.per_class:
         return []
     rows, largest_n = [], max(row.n for row in result.per_class)
-    share_text = formatting.exact if exact else formatting.percent
+    percent = formatting.exact if exact else formatting.percent
     for row in result.per_class:
-        cells = [
-            text for name in result.losses for text in (_loss(row.losses[name], exact), share_text(row.shares[name]))
-        ]
-        accuracy = (
-            formatting.exact(row.accuracy) if exact or not row.n else formatting.share(row.accuracy, row.n, largest_n)
-        )
+        cells = (cell for name in result.losses for cell in (_loss(row.losses[name], exact), percent(row.shares[name])))
+        in_full = exact or not row.n
+        accuracy = formatting.exact(row.accuracy) if in_full else formatting.share(row.accuracy, row.n, largest_n)
         rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
     headings = (heading for name in result.losses for heading in (f">{name}", f">share of {name}"))
     title = f"by class{', sums' if _is_sum(result) else ''}"
@@ -101,7 +98,7 @@ def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
 
 
 def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """The losses of each batch, of many the first and the last; no table for an evaluation without batches."""
+    """Return a table of the losses of each batch, if there are any; of more than 12, the first ones and the last."""
     if not result.batches:
         return []
     rows = [
@@ -117,7 +114,7 @@ def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
 
 
 def summary(results: Sequence[Evaluation]) -> Table:
-    """A row for each number of each evaluation, in full precision."""
+    """Return a row for each loss and accuracy of each evaluation, with all digits."""
     rows = []
     for result in results:
         start = (result.predictions, _data(result), f"{result.n:,}")

@@ -1,4 +1,4 @@
-"""Results as text in other formats, in full precision and without rich: JSON, CSV, Markdown and LaTeX."""
+"""Write results in full precision as JSON, CSV, Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mnistloss.document import Table
-from mnistloss.evaluation.hints import Hint
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import shown
@@ -21,21 +20,21 @@ _COLUMNS = (
 
 
 def document(**content: Any) -> str:
-    """Return one JSON object, {"schema": 1, ...}; NaN or infinity in it raises ValueError.
+    """Return one JSON object, {"schema": 1, ...}; NaN or infinity in the content raises ValueError.
 
-    Bytes of a file name that are not UTF-8 become escapes, from which Python's json restores the name.
+    Bytes of a file name that are not UTF-8 become escapes; Python's json.loads turns the escapes into bytes again.
     """
     text = json.dumps({"schema": 1, **content}, indent=2, allow_nan=False, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return {"schema": 1, "evaluations": [...]}; instead of NaN or infinity it has null and a count."""
+    """Return {"schema": 1, "evaluations": [...]}, with null and a count instead of NaN or infinity."""
     return document(evaluations=[evaluation.as_dict() for evaluation in evaluations])
 
 
 def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Return a row for each loss and accuracy of each evaluation, followed by those of its classes and batches."""
+    """Return a row for each loss and accuracy of each evaluation, and then of each class and each batch."""
     rows = []
     for evaluation in evaluations:
         common = {key: getattr(evaluation, key) for key in ("predictions", "dataset", "split", "input", "n")}
@@ -45,18 +44,18 @@ def to_csv(evaluations: Sequence[Evaluation]) -> str:
 
 
 def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Return columns of equal length under their names; None becomes an empty field."""
+    """Return a CSV of columns (n,) under their names; None becomes an empty field."""
     return _csv(columns, zip(*columns.values(), strict=True))
 
 
 def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return flat rows under the names of all of them; a value that a row lacks becomes an empty field."""
+    """Return a CSV with a column for each name in any of the rows; a value that a row lacks becomes an empty field."""
     header = list(dict.fromkeys(name for row in rows for name in row))
     return _csv(header, ([row.get(name) for name in header] for row in rows))
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows that end in a newline; with csv's own line end, a carriage return in a field is quoted too."""
+    """Return lines of CSV. A carriage return in a field is quoted, because csv writes with a line end of its own."""
     import csv
     import io
 
@@ -69,12 +68,12 @@ def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def _without_formula(field: Any) -> Any:
-    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
     return f"'{field}" if isinstance(field, str) and field.startswith(("=", "+", "-", "@", "\t", "\r")) else field
 
 
 def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one evaluation; values without a column of their own are left out."""
+    """Yield the rows of one evaluation as dictionaries; values without a column are ignored later."""
     for name, loss in evaluation.losses.items():
         fields = loss.as_dict()
         low, high = loss.ci or (None, None)
@@ -98,12 +97,12 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
 def to_markdown(evaluations: Sequence[Evaluation]) -> str:
     """Return a table of all evaluations, the other tables of each, and the hints and signatures as a list."""
     tables = [line for title, table in _tables(evaluations) for line in _markdown_table(title, table)]
-    hints = [f"- {_markdown(f'{evaluation.predictions}: {hint}')}" for evaluation, hint in _hints(evaluations)]
-    signatures = [f"- {_markdown(name)}`{signature}`" for name, signature in _signatures(evaluations)]
-    return "\n".join([*tables, *hints, *signatures])
+    hints = [f"- {_markdown(hint)}" for hint in _hints(evaluations)]
+    return "\n".join([*tables, *hints, *(f"- {_markdown(name)}`{one}`" for name, one in _signatures(evaluations))])
 
 
 def _markdown_table(title: str, table: Table) -> Iterator[str]:
+    """Yield the lines of a table under its title."""
     if title:
         yield from (_markdown(title), "")
     yield f"| {' | '.join(heading.removeprefix('>') for heading in table.columns)} |"
@@ -113,19 +112,19 @@ def _markdown_table(title: str, table: Table) -> Iterator[str]:
 
 
 def _markdown(text: str) -> str:
-    """Escape what Markdown would interpret."""
+    """Escape the characters that have a meaning in Markdown."""
     return "".join(f"\\{c}" if c in "\\|`*_<[" else c for c in shown(text))
 
 
 def to_latex(evaluations: Sequence[Evaluation]) -> str:
     """Return a tabular of all evaluations, the other tables of each, and the hints and signatures as comments."""
     tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
-    hints = [f"% {shown(f'{evaluation.predictions}: {hint}')}" for evaluation, hint in _hints(evaluations)]
-    signatures = [f"% {shown(name)}{signature}" for name, signature in _signatures(evaluations)]
-    return "\n".join([*tables, *hints, *signatures])
+    hints = [f"% {shown(hint)}" for hint in _hints(evaluations)]
+    return "\n".join([*tables, *hints, *(f"% {shown(name)}{one}" for name, one in _signatures(evaluations))])
 
 
 def _latex_table(title: str, table: Table) -> Iterator[str]:
+    """Yield the lines of a tabular under its title."""
     if title:
         yield from (rf"\par {_latex(title)}", "")
     yield rf"\begin{{tabular}}{{{''.join('r' if heading.startswith('>') else 'l' for heading in table.columns)}}}"
@@ -134,33 +133,33 @@ def _latex_table(title: str, table: Table) -> Iterator[str]:
     yield r"\end{tabular}"
 
 
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    c: f"\\text{name}{{}}"
-    for c, name in {
-        "\\": "backslash", "~": "asciitilde", "^": "asciicircum", "|": "bar", "<": "less", ">": "greater"
-    }.items()
-} | {"[": "{[}"}  # fmt: skip
-"""Escapes of what LaTeX would interpret; a bracket after a line end would be an option of it."""
+_LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}",
+})  # fmt: skip
+"""Escapes of characters that have a meaning in LaTeX; a bracket after the end of a row would be an option."""
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in shown(text))
+    """Escape the characters that have a meaning in LaTeX."""
+    return shown(text).translate(_LATEX)
 
 
 def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
-    """Yield each table with its title, which names the file where there are several."""
+    """Yield each table with a title; of several files, the title names the file."""
     yield "", summary(evaluations)
     for evaluation in evaluations:
         for table in details(evaluation, exact=True):
             yield f"{_prefix(evaluation, evaluations)}{table.title}".removesuffix(": "), table
 
 
-def _hints(evaluations: Sequence[Evaluation]) -> Iterator[tuple[Evaluation, Hint]]:
-    return ((evaluation, hint) for evaluation in evaluations for hint in evaluation.hints)
+def _hints(evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """Yield each hint after the name of the file."""
+    return (f"{evaluation.predictions}: {hint}" for evaluation in evaluations for hint in evaluation.hints)
 
 
 def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Signature]]:
-    """Yield the signature of each number, after the name of the file where there are several."""
+    """Yield the signature of each number; of several files, each after the name of the file."""
     for evaluation in evaluations:
         signatures = [loss.signature for loss in evaluation.losses.values()]
         signatures += [share.signature for share in evaluation.shares().values()]
@@ -168,13 +167,10 @@ def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Signat
 
 
 def _prefix(evaluation: Evaluation, evaluations: Sequence[Evaluation]) -> str:
+    """Return what to put before a title or a signature: the name of the file, if there are several files."""
     return f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {
-    "json": to_json,
-    "csv": to_csv,
-    "markdown": to_markdown,
-    "latex": to_latex,
-}
-"""How evaluations are written, by the names of --format."""
+FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]]
+FORMATS = {"json": to_json, "csv": to_csv, "markdown": to_markdown, "latex": to_latex}
+"""The functions that write evaluations, by the names of --format."""

@@ -1,38 +1,27 @@
-"""What the commands print in a terminal: scores, registries, files of datasets, batches."""
+"""Put together what a terminal shows of evaluations: tables, signatures, hints, and the scores of a baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mnistloss import formatting
-from mnistloss.datasets.cache import State
-from mnistloss.datasets.catalog import SPLITS
 from mnistloss.document import Table
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.formatting import shown
-from mnistloss.losses.losses import LOSSES
-from mnistloss.report import details, terminal
+from mnistloss.report import details
 from mnistloss.report.terminal import heading, render_table, sentences
 
-if TYPE_CHECKING:  # so that eval imports no models and no sampling
-    from pathlib import Path
-
-    from mnistloss.analysis.view import View
-    from mnistloss.arrays.checks import Array
-    from mnistloss.datasets.cache import Entry
-    from mnistloss.datasets.catalog import Dataset
-    from mnistloss.datasets.fetch import FetchResult
+if TYPE_CHECKING:  # so that eval imports no models
     from mnistloss.models.baselines import Baseline
-    from mnistloss.sampling.batches import Batch
 
 
 def evaluation(result: Evaluation) -> RenderableType:
-    """The losses and the accuracy of one file with their intervals, references, signature, hints and breakdowns."""
+    """Show one evaluation: losses and accuracy with intervals, references, signature, hints, classes and batches."""
     stderrs = [(None, loss.stderr) for loss in result.losses.values()]
     parts = [render_table(details.measures(result), stderrs, bold=True)]
     parts += map(render_table, details.references(result))
@@ -43,7 +32,7 @@ def evaluation(result: Evaluation) -> RenderableType:
 
 
 def evaluations(results: Sequence[Evaluation]) -> RenderableType:
-    """Several files, a row each, with the standard errors of their losses; then the breakdowns of each file."""
+    """Show several evaluations: a row for each file, then signatures and hints, then classes and batches of each."""
     table = details.files(results)
     padding = (None,) * (len(table.columns) - len(results[0].numbers()))
     stderrs = [(*padding, *(loss.stderr for loss in result.losses.values())) for result in results]
@@ -61,137 +50,19 @@ def evaluations(results: Sequence[Evaluation]) -> RenderableType:
 
 
 def _breakdowns(result: Evaluation) -> list[RenderableType]:
-    """The tables by class and by batch, where the evaluation has them."""
+    """Show the classes and the batches of an evaluation, if there are any."""
     tables = (*details.classes(result), *details.batches(result))
     return [part for table in tables for part in (Text(), render_table(table))]
 
 
 def baseline(fitted: Baseline, results: Sequence[Evaluation]) -> RenderableType:
-    """The scores of a baseline on each split, and the loss of each epoch of its training."""
-    rows = tuple(
-        (
-            str(result.split),
-            f"{result.n:,}",
-            *(formatting.loss(loss.value) for loss in result.losses.values()),
-            formatting.share(result.accuracy.value, result.n),
-        )
-        for result in results
-    )
+    """Show the scores of a baseline on each split, and the loss of each epoch of the training."""
+    rows = []
+    for result in results:
+        losses = (formatting.loss(loss.value) for loss in result.losses.values())
+        accuracy = formatting.share(result.accuracy.value, result.n)
+        rows.append((str(result.split), f"{result.n:,}", *losses, accuracy))
     columns = ("split", ">n", *(f">{name}" for name in results[0].losses), ">accuracy")
-    table = Table(f"{fitted.name} on {fitted.dataset}", columns, rows)
+    table = Table(f"{fitted.name} on {fitted.dataset}", columns, tuple(rows))
     epochs = " ".join(f"{loss:.4f}" for loss in fitted.epoch_losses)
     return Group(render_table(table, bold=True), *sentences(*([f"loss by epoch: {epochs}"] if epochs else [])))
-
-
-def losses() -> RenderableType:
-    """The registry of losses."""
-    title = "Losses of one example; y: probabilities, t: targets, k: classes"
-    rows = tuple((loss.name, loss.formula, loss.meaning) for loss in LOSSES.values())
-    return render_table(Table(title, ("name", "formula", "meaning"), rows), bold=True)
-
-
-def views(registry: Sequence[View]) -> RenderableType:
-    """The registry of views."""
-    rows = tuple(
-        (
-            view.name,
-            view.meaning,
-            ", ".join(f"--{option.name.replace('_', '-')} {option.default:g}" for option in view.options),
-        )
-        for view in registry
-    )
-    table = render_table(Table("", ("view", "what it shows", "options"), rows), bold=True)
-    return Group(table, *sentences("mnistloss inspect VIEW preds.npy; VIEW may be all"))
-
-
-def fetch_result(result: FetchResult) -> RenderableType:
-    """Show the files of a dataset and their folder, and the files that an import could not use."""
-    rows = tuple(
-        (
-            item.file.name,
-            f"{len(item.content):,}",
-            str(item.file.shape),
-            "uint8" if item.file.itemsize == 1 else "int32",
-            "SHA-256",
-            item.origin,
-        )
-        for item in result.files
-    )
-    columns = ("file", ">bytes", "shape", "dtype", "verified", "from")
-    folder = shown(result.files[0].path.parent)
-    unusable = (f"not used: {item.location}: {item.reason}" for item in result.unusable)
-    return Group(render_table(Table(result.files[0].dataset.title, columns, rows)), *sentences(folder, *unusable))
-
-
-def cache_entries(entries: Sequence[Entry]) -> RenderableType:
-    """Show the files in the cache, and whether each is verified or broken."""
-    if not entries:
-        return Text("nothing is cached")
-    rows = []
-    for entry in entries:
-        verified = entry.state is State.VERIFIED
-        size, verdict = (f"{entry.file.size:,}", "SHA-256") if verified else ("", f"broken: {entry.reason}")
-        rows.append((entry.dataset.name, entry.file.name, size, verdict))
-    table = Table("", ("dataset", "file", ">bytes", "verified"), tuple(rows))
-    return Group(render_table(table), *sentences(*dict.fromkeys(shown(entry.path.parent) for entry in entries)))
-
-
-def datasets(catalog: Sequence[Dataset]) -> RenderableType:
-    """Show the catalog of datasets."""
-    rows = []
-    for dataset in catalog:
-        counts = (f"{dataset.examples(split):,}" for split in SPLITS)
-        rows.append((dataset.name, dataset.title, *counts, str(dataset.classes), dataset.licence))
-    table = Table("", ("name", "title", ">train", ">test", ">classes", "licence"), tuple(rows))
-    return Group(render_table(table, bold=True), *sentences("Citations: mnistloss datasets --cite NAME"))
-
-
-def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
-    """Show the arrays that were written to a file or folder."""
-    rows = tuple((name, str(array.shape), str(array.dtype)) for name, array in arrays.items())
-    return render_table(Table(f"written to {shown(path)}", ("array", "shape", "dtype"), rows))
-
-
-def sample(batch: Batch, limit: int, seed: int | None, *, saved: bool = False) -> RenderableType:
-    """Show position, index and label of the first `limit` examples of a mini-batch, and its shapes.
-
-    saved: name the arrays as a saved batch does.
-    """
-    split = batch.split
-    title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
-    rows = [
-        (str(position), str(index), _label(batch, position)) for position, index in enumerate(batch.indices[:limit])
-    ]
-    if len(batch) > limit:
-        rows.append(("...", "", f"and {len(batch) - limit:,} more"))
-    table = render_table(Table(title, (">position", ">index", "label"), tuple(rows)))
-    suffix = "" if saved else "_batch"
-    lines = (*(f"{name}{suffix} {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
-    return Group(table, *sentences(*lines))
-
-
-def digits(batch: Batch, limit: int, width: int, *, colour: bool) -> RenderableType:
-    """Draw the images of the first `limit` examples of a mini-batch."""
-    indices = batch.indices[:limit]
-    captions = [f"{position}: {_label(batch, position)}" for position in range(len(indices))]
-    return terminal.render_digits(batch.split.images[indices], captions, width, colour=colour)
-
-
-def partition(batches: Sequence[Batch], seed: int | None) -> RenderableType:
-    """Show how many batches a partition has, and their sizes."""
-    split, last = batches[0].split, batches[-1]
-    rows = [
-        ("examples", f"{len(split):,}"),
-        ("batches", f"{len(batches):,}"),
-        ("examples in a batch", f"{len(batches[0]):,}"),
-        ("examples in the last batch", f"{len(last):,}"),
-        ("examples covered, each once", f"{sum(map(len, batches)):,}"),
-        *([] if seed is None else [("seed of the shuffle", str(seed))]),
-    ]
-    return render_table(Table(f"{split.dataset.name} {split.name} in disjoint batches", ("", ">"), tuple(rows)))
-
-
-def _label(batch: Batch, position: int) -> str:
-    label = int(batch.split.labels[batch.indices[position]])
-    name = batch.split.dataset.class_names[label]
-    return name if name == str(label) else f"{label} {name}"

@@ -1,7 +1,8 @@
-"""How the parts of a document look in a terminal: tables, bars, digits in characters, charts in braille dots."""
+"""Draw the parts of a document in a terminal: tables, bars, digits in characters, charts in braille dots."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import textwrap
@@ -14,11 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich import box
 from rich.cells import cell_len
-from rich.color import Color
 from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType
 from rich.constrain import Constrain
 from rich.rule import Rule
-from rich.style import Style
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -43,34 +42,33 @@ Dots = list[tuple[int, int]]
 
 
 def render(part: Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
-    """Render one part at a width in columns; digits only if pictures is set."""
+    """Draw one part of a document at a width in columns. If `pictures` is false, leave out digits."""
     match part:
-        case Heading():
-            if cell_len(part.text) + 2 > min(width, _RULE_WIDTH):  # where a rule would cut it
-                return Group(Text(), heading(part.text))
-            rule = Rule(Text(part.text, style="bold"), align="left", style="dim")
-            return Group(Text(), Constrain(rule, min(width, _RULE_WIDTH)))
+        case Heading(text):
+            rule = Rule(Text(text, style="bold"), align="left", style="dim")
+            room = min(width, _RULE_WIDTH)  # a rule would cut a text that is longer
+            return Group(Text(), Constrain(rule, room) if cell_len(text) + 2 <= room else heading(text))
         case Table():
             return render_table(part)
-        case Lines():
-            return Group(*sentences(*part.lines))
+        case Lines(lines):
+            return Group(*sentences(*lines))
         case Bars():
             return _render_bars(part, width)
-        case Pictures():
-            return render_digits(part.images, part.captions, width, colour=colour) if pictures else Group()
+        case Pictures(images, captions):
+            return render_digits(images, captions, width, colour=colour) if pictures else Group()
         case Chart():
             return render_chart(part, width)
 
 
 def heading(text: str) -> RenderableType:
-    """Return the title of a table."""
+    """Return the title of a table as a bold line."""
     return _Sentence(text, "bold")
 
 
 def sentences(*texts: str, style: str = "") -> Iterator[RenderableType]:
-    """Return lines that are wrapped between words; a longer word, such as a signature, stays in one piece.
+    """Yield lines of text, wrapped between words. A word that is wider than the terminal, such as a signature, is kept.
 
-    Options are named as the command line does.
+    Python keywords in the texts become options of the command line, such as `--split train`.
     """
     return (_Sentence(as_options(text), style) for text in texts)
 
@@ -86,19 +84,20 @@ class _Sentence(NamedTuple):
 
 
 def render_table(table: Table, stderrs: Sequence[Sequence[float | None]] = (), *, bold: bool = False) -> RenderableType:
-    """Render a table under its title, at any width with whole numbers; bold: the first column is.
+    """Draw a table under its title. If `bold` is true, the first column is bold.
 
-    stderrs: the standard errors of the cells, row by row; digits of a cell beyond two of its error are dim.
+    stderrs: the standard errors of the cells, row by row. Of a number, only digits beyond the second digit of its
+    standard error are dim.
     """
     rows = [tuple(zip_longest(row, errors)) for row, errors in zip_longest(table.rows, stderrs, fillvalue=())]
     return Group(*([heading(table.title)] if table.title else []), _Grid(table.columns, rows, bold))
 
 
 class _Grid(NamedTuple):
-    """Rows of cells with their standard errors.
+    """A table whose numbers stay whole at any width; each cell is a text with the standard error of its number.
 
-    Columns of text are wrapped between words, and names shortened, where the width asks for it. Columns that do not
-    fit beside each other follow below, each time after the first column.
+    In a narrow terminal, columns of text are wrapped between words, and long words are shortened. Columns that do not
+    fit side by side are printed below, each group after a copy of the first column.
     """
 
     columns: Sequence[str]
@@ -113,7 +112,8 @@ class _Grid(NamedTuple):
                 groups.append([0])
             groups[-1].append(column)
         if len(groups) > 1 and len(groups) * len(self.rows) > _MAX_LINES:
-            yield from sentences(f"{len(least):,} columns are too wide for this terminal; --format json prints them")
+            reason = f"{len(least):,} columns do not fit into a width of {options.max_width}"
+            yield from sentences(f"{reason}; --format json prints them")
             return
         for group in groups:
             if _total_width(least, group) > options.max_width:
@@ -121,25 +121,30 @@ class _Grid(NamedTuple):
             else:
                 yield self._grid(group, self._widths(group, least, options.max_width))
 
+    def _texts(self, column: int) -> list[str]:
+        """Return the heading and the cells of a column."""
+        return [self.columns[column].removeprefix(">"), *(row[column][0] for row in self.rows)]
+
     def _least_width(self, column: int) -> int:
-        """Return the width of a column of numbers, or of the longest word of one of text, a name shortened."""
-        head, cells = self.columns[column], [row[column][0] for row in self.rows]
-        if head.startswith(">"):
-            return max(map(cell_len, [*head[1:].split(), *cells]), default=0)
+        """Return the width of the longest cell of a column of numbers, or of the longest word of a column of text.
+
+        A word that is no number counts as at most 16, because it can be shortened.
+        """
+        head, *cells = self._texts(column)
+        if self.columns[column].startswith(">"):
+            return max(map(cell_len, [*head.split(), *cells]), default=0)
         words = [word for text in (head, *cells) for word in text.split()]
         return max((cell_len(w) if _NUMBER.fullmatch(w) else min(cell_len(w), _MIN_NAME) for w in words), default=0)
 
     def _widths(self, group: Sequence[int], least: Sequence[int], most: int) -> dict[int, int]:
-        """Return the widths of the columns of a group: the widest are narrowed first."""
-        widths = {}
-        for column in group:
-            cells = [self.columns[column].removeprefix(">"), *(row[column][0] for row in self.rows)]
-            widths[column] = max(map(cell_len, cells))
+        """Narrow the widest columns of a group until the group fits into `most`; return the width of each column."""
+        widths = {column: max(map(cell_len, self._texts(column))) for column in group}
         while _total_width(widths, group) > most:
             widths[max((c for c in group if widths[c] > least[c]), key=widths.__getitem__)] -= 1
         return widths
 
     def _grid(self, group: Sequence[int], widths: Mapping[int, int]) -> Grid:
+        """Return the table of a group of columns."""
         grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         grid.show_header = any(self.columns[column].strip(">") for column in group)
         for column in group:
@@ -154,21 +159,21 @@ class _Grid(NamedTuple):
         return grid
 
     def _lines(self, group: Sequence[int]) -> Iterator[str]:
-        """Say in a line for each row what the table cannot show at this width."""
+        """Yield a line of text for each row, where even the narrowest table is too wide."""
         for row in self.rows:
             parts = [f"{self.columns[c].removeprefix('>')} {row[c][0]}".strip() for c in group[1:] if row[c][0]]
             yield ": ".join((row[0][0], *parts))
 
 
 def _total_width(widths: Mapping[int, int] | Sequence[int], group: Sequence[int]) -> int:
+    """Return the width of a group of columns with the gaps between them."""
     return sum(widths[column] + _COLUMN_GAP for column in group)
 
 
 def _shorten_words(text: str, width: int) -> str:
-    """Shorten the words of a cell that are wider than its column."""
-    if all(cell_len(word) <= width for word in text.split()):
-        return text
-    return " ".join(_shorten(word, width) for word in text.split())
+    """Shorten the words of a cell that are wider than the column."""
+    words = text.split()
+    return text if all(cell_len(word) <= width for word in words) else " ".join(_shorten(word, width) for word in words)
 
 
 def _shorten(name: str, width: int) -> str:
@@ -180,6 +185,7 @@ def _shorten(name: str, width: int) -> str:
 
 
 def _cell(value: str, stderr: float | None) -> Text:
+    """Return a cell in which the digits beyond the precision of the number are dim."""
     text, number = Text(value), value.partition(" ")[0]
     if stderr and "." in number and "e" not in number:
         text.stylize("dim", number.index(".") + 1 + decimals(stderr), len(number))
@@ -187,57 +193,45 @@ def _cell(value: str, stderr: float | None) -> Text:
 
 
 def _render_bars(bars: Bars, width: int) -> RenderableType:
+    """Draw bars as a table; in a narrow terminal, draw only their labels and notes."""
     room = width - max(map(len, bars.labels)) - max(map(len, bars.notes)) - 3 * _COLUMN_GAP
     length = min(_BAR_LENGTH, room) if room >= _MIN_BAR_LENGTH else 0
     top = max(bars.values, default=0.0) or 1.0
-    rows = tuple(
-        (label, *(["█" * round(length * value / top)] if length else []), note)
-        for label, value, note in zip(bars.labels, bars.values, bars.notes, strict=True)
-    )
-    return render_table(Table(bars.title, (">", "", "") if length else (">", ""), rows))
+    blocks = ("█" * round(length * value / top) for value in bars.values)
+    return render_table(Table(bars.title, (">", "", ""), tuple(zip(bars.labels, blocks, bars.notes, strict=True))))
 
 
 def render_digits(images: NDArray[np.uint8], captions: Sequence[str], width: int, *, colour: bool) -> Text:
-    """Render images (N, 28, 28) side by side under their captions, each 14 columns wide and 7 lines high."""
+    """Draw images (N, 28, 28) side by side under their captions, each 14 columns wide and 7 lines high."""
     small = images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
-    draw = _half_blocks if colour else _shades
+    heads = [Text(_shorten(caption, _DIGIT_WIDTH).ljust(_DIGIT_WIDTH)) for caption in captions]
+    digits = [
+        (head, *(_half_blocks(image) if colour else _shades(image))) for head, image in zip(heads, small, strict=True)
+    ]
     across = max(1, (width + _DIGIT_GAP) // (_DIGIT_WIDTH + _DIGIT_GAP))
-    text = Text(no_wrap=True)
-    for start in range(0, len(small), across):
-        row = [draw(image) for image in small[start : start + across]]
-        heads = [
-            Text(_shorten(caption, _DIGIT_WIDTH).ljust(_DIGIT_WIDTH)) for caption in captions[start : start + across]
-        ]
-        for cells in (heads, *zip(*row, strict=True)):
-            text.append_text(Text(" " * _DIGIT_GAP).join(cells)).append("\n")
+    rows = (zip(*digits[start : start + across], strict=True) for start in range(0, len(digits), across))
+    text = Text("\n", no_wrap=True).join(Text(" " * _DIGIT_GAP).join(cells) for row in rows for cells in row)
     text.rstrip()
     return text
 
 
 def _half_blocks(image: Floats) -> list[Text]:
     """Draw two pixels in each cell: an upper half block in the upper grey, on a background of the lower grey."""
-    lines = []
-    for upper, lower in zip(image[::2], image[1::2], strict=True):
-        line = Text()
-        for above, below in zip(upper, lower, strict=True):
-            line.append("▀", Style(color=_grey(above), bgcolor=_grey(below)))
-        lines.append(line)
-    return lines
-
-
-def _grey(value: float) -> Color:
-    level = int(value)
-    return Color.from_rgb(level, level, level)
+    colours = [[f"#{3 * f'{int(value):02x}'}" for value in row] for row in image]
+    return [
+        Text.assemble(*(("▀", f"{above} on {below}") for above, below in zip(upper, lower, strict=True)))
+        for upper, lower in zip(colours[::2], colours[1::2], strict=True)
+    ]
 
 
 def _shades(image: Floats) -> list[Text]:
-    """Draw the mean of two pixels in each cell, as a character that is the denser the brighter they are."""
+    """Draw the mean of two pixels in each cell as a character: the brighter the pixels, the denser the character."""
     shades = (image[::2] + image[1::2]) / 2 * (len(_SHADES) - 1) / 255
     return [Text("".join(_SHADES[round(shade)] for shade in line)) for line in shades]
 
 
 def render_chart(chart: Chart, width: int) -> Group:
-    """Render curves at a width in columns, at most 80, with the ends of both axes; several curves have a legend."""
+    """Draw curves at a width in columns, at most 80, with the ends of both axes. Several curves have a legend."""
     x = _Scale.over(chart.x, [curve.x for curve in chart.curves])
     y = _Scale.over(chart.y, [curve.y for curve in chart.curves])
     bottom, top = y.ends()
@@ -250,10 +244,10 @@ def render_chart(chart: Chart, width: int) -> Group:
         _dots(x.positions(curve.x, 2 * columns), y.positions(curve.y, 4 * _CHART_HEIGHT), curve.style, dashes)
         for curve, dashes in _with_dashes(chart.curves)
     ]
-    ends = {0: top, _CHART_HEIGHT - 1: bottom}
+    ends = [top, *[""] * (_CHART_HEIGHT - 2), bottom]
     lines = [
-        Text(f"{ends.get(row, ''):>{margin}} │", no_wrap=True).append_text(cells)
-        for row, cells in enumerate(_braille(curves, columns, _CHART_HEIGHT))
+        Text(f"{end:>{margin}} │", no_wrap=True).append_text(cells)
+        for end, cells in zip(ends, _braille(curves, columns, _CHART_HEIGHT), strict=True)
     ]
     for text in (f"└{'─' * columns}", *(f" {text}" for text in _x_labels(x, columns))):
         lines.append(Text(" " * (margin + 1) + text, no_wrap=True))
@@ -263,7 +257,7 @@ def render_chart(chart: Chart, width: int) -> Group:
 
 @dataclass(frozen=True)
 class _Scale:
-    """The values of an axis from `low` to `high`; both are logarithms to base 10 on a logarithmic axis."""
+    """The scale of an axis from `low` to `high`; on a logarithmic axis, both are logarithms to base 10."""
 
     axis: Axis
     low: float
@@ -271,22 +265,24 @@ class _Scale:
 
     @classmethod
     def over(cls, axis: Axis, curves: list[tuple[float, ...]]) -> _Scale:
-        """Span all finite values; an axis without an extent gets one."""
-        values = _scaled(axis, np.concatenate([np.empty(0), *(np.asarray(curve, float) for curve in curves)]))
-        low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if np.isfinite(values).any() else (0.0, 0.0)
+        """Return the scale that holds all finite values; it never has length 0."""
+        values = _scaled(axis, [value for curve in curves for value in curve])
+        values = values[np.isfinite(values)]
+        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
         margin = 0.0 if low < high else abs(low) / 10 or 1.0
         return cls(axis, low - margin, high + margin)
 
     @property
     def label(self) -> str:
+        """The label of the axis, which names a logarithmic scale."""
         return f"{self.axis.label}, log scale" if self.axis.log else self.axis.label
 
-    def positions(self, values: tuple[float, ...], length: int) -> Floats:
-        """Map values to positions from 0 to length - 1; NaN for a value that the axis cannot show."""
-        return (_scaled(self.axis, np.asarray(values, float)) - self.low) / (self.high - self.low) * (length - 1)
+    def positions(self, values: Sequence[float], length: int) -> Floats:
+        """Map values to positions from 0 to length - 1, and a value that the axis cannot show to NaN."""
+        return (_scaled(self.axis, values) - self.low) / (self.high - self.low) * (length - 1)
 
     def ends(self) -> tuple[str, str]:
-        """Return both ends as text, with enough digits to tell them apart."""
+        """Return both ends as text, with enough digits to tell one from the other."""
         if self.axis.log:
             return f"{10**self.low:.3g}", f"{10**self.high:.3g}"
         most, ends = decimals((self.high - self.low) / 10), (self.low, self.high)
@@ -294,15 +290,15 @@ class _Scale:
         return f"{self.low:z.{places}f}", f"{self.high:z.{places}f}"
 
 
-def _scaled(axis: Axis, values: Floats) -> Floats:
-    """Take logarithms on a logarithmic axis; NaN for what is not finite."""
+def _scaled(axis: Axis, values: Sequence[float]) -> Floats:
+    """Return values as an array, on a logarithmic axis their logarithms; what is not finite becomes NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.log10(values) if axis.log else values
+        scaled = np.log10(np.asarray(values, float)) if axis.log else np.asarray(values, float)
     return np.where(np.isfinite(scaled), scaled, np.nan)
 
 
 def _x_labels(x: _Scale, columns: int) -> list[str]:
-    """Return the ends of the x axis with its label between them, or below where there is no room."""
+    """Return the ends of the x axis with the label between them, or on the lines below if the label is too long."""
     low, high = x.ends()
     room = columns - len(low) - len(high)
     if len(x.label) + 2 <= room:
@@ -310,58 +306,44 @@ def _x_labels(x: _Scale, columns: int) -> list[str]:
     return [f"{low}{high:>{columns - len(low)}}", *textwrap.wrap(x.label, columns)]
 
 
-def _with_dashes(curves: tuple[Curve, ...]) -> Iterator[tuple[Curve, str]]:
-    """Pair each curve with dashes; separate points use none up."""
-    lines = 0
-    for curve in curves:
-        yield curve, _DASHES[lines % len(_DASHES)]
-        lines += curve.style != "points"
+def _with_dashes(curves: Sequence[Curve]) -> Iterator[tuple[Curve, str]]:
+    """Pair each curve with a pattern of dashes; curves of separate points have none."""
+    patterns = itertools.cycle(_DASHES)
+    return ((curve, "1" if curve.style == "points" else next(patterns)) for curve in curves)
 
 
 def _dots(x: Floats, y: Floats, style: str, dashes: str) -> Dots:
-    """Draw a curve through positions (n,), (n,); NaN leaves a gap."""
-    if style == "points":
-        return [(round(a), round(b)) for a, b in zip(x, y, strict=True) if math.isfinite(a + b)]
+    """Return the dots of a curve through positions (n,), (n,), joined by straight lines; NaN leaves a gap."""
     if style == "steps":
         x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
-    path = dict.fromkeys(_walk(x, y))
+    path: dict[tuple[int, int], None] = {}
+    for i in np.flatnonzero(np.isfinite(x + y)):
+        j = i if style == "points" or not np.isfinite(x[i + 1 : i + 2] + y[i + 1 : i + 2]).any() else i + 1
+        count = math.ceil(max(abs(x[j] - x[i]), abs(y[j] - y[i]))) + 1
+        line = (np.linspace(values[i], values[j], count).round().astype(int).tolist() for values in (x, y))
+        path |= dict.fromkeys(zip(*line, strict=True))
     return [dot for i, dot in enumerate(path) if dashes[i % len(dashes)] == "1"]
 
 
-def _walk(x: Floats, y: Floats) -> Iterator[tuple[int, int]]:
-    """Yield every dot on the straight lines between neighbouring positions."""
-    for i in np.flatnonzero(np.isfinite(x + y)):
-        yield round(x[i]), round(y[i])
-        if i + 1 < len(x) and math.isfinite(x[i + 1] + y[i + 1]):
-            count = math.ceil(max(abs(x[i + 1] - x[i]), abs(y[i + 1] - y[i]))) + 1
-            line = (np.linspace(values[i], values[i + 1], count) for values in (x, y))
-            yield from ((round(a), round(b)) for a, b in zip(*line, strict=True))
-
-
-def _braille(curves: list[Dots], columns: int, rows: int) -> list[Text]:
-    """Render dots as rows of braille cells, 2 dots wide and 4 high; a shared cell has the colour of the last curve."""
+def _braille(curves: Sequence[Dots], columns: int, rows: int) -> list[Text]:
+    """Draw dots as rows of braille cells, 2 dots wide and 4 high; a shared cell has the colour of the last curve."""
     codes, owners = np.zeros((rows, columns), int), np.zeros((rows, columns), int)
     for owner, dots in enumerate(curves):
         for column, height in dots:
             down = 4 * rows - 1 - height
             codes[down // 4, column // 2] |= _BRAILLE_BITS[down % 4, column % 2]
-            owners[down // 4, column // 2] = owner
+            owners[down // 4, column // 2] = owner % len(_COLOURS)
     return [
-        Text.assemble(
-            *(
-                (chr(_BRAILLE + code), _COLOURS[owner % len(_COLOURS)]) if code else " "
-                for code, owner in zip(*row, strict=True)
-            )
-        )
-        for row in zip(codes, owners, strict=True)
+        Text.assemble(*((chr(_BRAILLE + code), _COLOURS[owner]) if code else " " for code, owner in cells))
+        for cells in map(zip, codes.tolist(), owners.tolist())
     ]
 
 
-def _legend(curves: tuple[Curve, ...]) -> Text:
-    """Draw a piece of each curve beside its name."""
-    text = Text()
+def _legend(curves: Sequence[Curve]) -> Text:
+    """Draw a piece of each curve before its name."""
+    pieces = []
     for owner, (curve, dashes) in enumerate(_with_dashes(curves)):
         x, y = np.array([0.0, 2.0, 5.0, 7.0]), np.array([0.0, 2.0, 1.0, 3.0]) if curve.style == "points" else np.ones(4)
         (piece,) = _braille([[]] * owner + [_dots(x, y, curve.style, dashes)], 4, 1)
-        text.append("   " if owner else "").append_text(piece).append(f" {curve.name}")
-    return text
+        pieces.append(piece.append(f" {curve.name}"))
+    return Text("   ").join(pieces)

@@ -205,7 +205,7 @@ class HintInputs:
 
     losses: moments by name, always of the error. references: what constant predictions cost, by name of the loss.
     labels, predicted: (N,), None for soft targets or very many examples. split: None for targets of the user's own.
-    chosen: whether indices name the examples. elsewhere: returns the labels of other splits and data sets.
+    chosen: whether indices name the examples. elsewhere: returns the labels of other splits and datasets.
     """
 
     input: str

@@ -32,7 +32,7 @@ def misplaced(inputs: HintInputs, counts: Array) -> tuple[Hint, ...]:
 
 
 def another_split(inputs: HintInputs, counts: Array) -> Hint | None:
-    """Wrong here, and right for the labels of another data set, or for rows of a split of this one."""
+    """Wrong here, and right for the labels of another dataset, or for rows of a split of this one."""
     if inputs.accuracy >= _MAX_ACCURACY or inputs.split is None:
         return None
     for place in inputs.elsewhere():
@@ -53,7 +53,7 @@ def _of_place(inputs: HintInputs, place: Place, chance: float) -> Hint | None:
             return None
         return Hint(
             "another-dataset",
-            f"{here} {share:.4f} against the labels of {place.dataset} (compared were the data sets cached here)",
+            f"{here} {share:.4f} against the labels of {place.dataset} (compared were the datasets cached here)",
             f'score these with dataset="{place.dataset}"',
         )
     if n > len(labels):
