@@ -27,6 +27,7 @@ EXACT = 14
 _BLOCK_CELLS = 2**17
 _FLIP_STREAM, _BOOTSTRAP_STREAM = 1, 2
 _TIE_TOLERANCE = 1e-12
+_NO_SPREAD = 1e-12  # a variance below this part of the mean square is a rounding error
 
 
 def without_huge(losses: Floats) -> Floats:
@@ -36,7 +37,7 @@ def without_huge(losses: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, sum and sums of squared and cubed deviations of the finite values, and the number of infinite ones."""
+    """The count, sum and sums of squared and cubed deviations of finite values, and the number of infinite values."""
 
     n: int
     total: float
@@ -76,7 +77,7 @@ class Moments:
 
     @property
     def count(self) -> int:
-        """Number of values, finite and infinite."""
+        """The number of values, finite and infinite."""
         return self.n + self.infinite
 
     @property
@@ -103,7 +104,7 @@ class Moments:
 
 
 def quantile(confidence: Any) -> float:
-    """Return the z of a two-sided normal interval with this confidence; outside (0, 1) raises ArgumentError."""
+    """Return the z of a two-sided normal interval; a confidence outside (0, 1) raises ArgumentError."""
     real = isinstance(confidence, (int, float, np.floating))
     if not (real and 0 < confidence < 1 and 0.5 + confidence / 2 < 1):
         raise ArgumentError(f"confidence is {confidence!r}; expected a number between 0 and 1, such as 0.95")
@@ -117,26 +118,23 @@ def quantile(confidence: Any) -> float:
 def hall_interval(mean: float, stderr: float | None, u: float, confidence: float) -> Interval | None:
     """Return P. Hall's interval of the mean of skewed data; None without a standard error.
 
-    u: the skewness of the mean. The ends are mean - stderr G(z) and mean - stderr G(-z), z the normal quantile; for
-    u = 0 this is the normal interval. Source: P. Hall, J. R. Statist. Soc. B 54 (1992), 221-228.
+    u: the skewness of the mean. The ends are mean - stderr G(z) and mean - stderr G(-z), z the normal quantile and G
+    the inverse of h(T) = T + u T^2/3 + u^2 T^3/27 + u/6, in a form without division by u. For u = 0 this is the normal
+    interval. Source: P. Hall, J. R. Statist. Soc. B 54 (1992), 221-228.
     """
     if stderr is None or not math.isfinite(u):
         return None
-    z = quantile(confidence)
-    return mean - stderr * _hall_quantile(z, u), mean - stderr * _hall_quantile(-z, u)
-
-
-def _hall_quantile(q: float, u: float) -> float:
-    """Return G(q), the inverse of h(T) = T + u T^2/3 + u^2 T^3/27 + u/6, in a form without division by u."""
-    w = q - u / 6
-    c = math.cbrt(1 + u * w)
-    return 3 * w / (c * c + c + 1)
+    z, ends = quantile(confidence), []
+    for w in (z - u / 6, -z - u / 6):
+        c = math.cbrt(1 + u * w)
+        ends.append(mean - stderr * (3 * w / (c * c + c + 1)))
+    return ends[0], ends[1]
 
 
 def hall_p(mean: float, stderr: float | None, u: float) -> float | None:
-    """Return the two-sided p-value of a mean of 0 that agrees with `hall_interval`; None without spread.
+    """Return the two-sided p-value of the hypothesis that the mean is 0; None without spread.
 
-    p = 2 Phi(-|h(T)|) with T = mean / stderr and h as in `_hall_quantile`.
+    p = 2 Phi(-|h(T)|) with T = mean / stderr, so p agrees with `hall_interval`, where h is defined.
     """
     if not stderr or formatting.noise(stderr) or not math.isfinite(u):
         return None
@@ -145,12 +143,12 @@ def hall_p(mean: float, stderr: float | None, u: float) -> float | None:
 
 
 def is_too_skewed(u: float, confidence: float) -> bool:
-    """Whether the skewness u of a mean is too large for `hall_interval`: G is not monotonic up to the quantile."""
+    """Whether the skewness u of a mean is too large for `hall_interval`: an end lies beyond the flat point of h."""
     return not 1 - abs(u) * quantile(confidence) - u * u / 6 > 0
 
 
 def wilson_interval(share: float, n: int, confidence: float) -> Interval:
-    """Return the interval of a share of n by E. B. Wilson (1927), which stays within [0, 1] and holds near its ends."""
+    """Return E. B. Wilson's interval (1927) of a share of n. It stays within [0, 1] and is good near 0 and 1 too."""
     z = quantile(confidence)
     spread = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     middle, scale = share + z * z / (2 * n), 1 + z * z / n
@@ -160,9 +158,9 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
 def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float) -> list[Interval | None]:
     """Return bootstrap-t intervals of the means of the rows of values (m, n), from `draws` resamples of the columns.
 
-    Each resample is studentised: T = (its mean - mean) / its standard error, and the ends are mean - stderr T at the
-    quantiles of T. None where too many resamples have no spread. A resample is n columns drawn with replacement, the
-    same for all rows. An index is the high half of a 32-bit word times n, so its probability is off by 2^-32 at most.
+    A resample is n columns drawn with replacement, the same for all rows; T = (mean of the resample - mean) / standard
+    error of the resample. The ends are mean - stderr T at the quantiles of T; None where too many resamples have no
+    spread. An index is the high half of a 32-bit word times n, so its probability is off by 2^-32 at most.
     Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), section 12.5.
     """
     quantile(confidence)
@@ -178,7 +176,8 @@ def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float
         starts = n * np.arange(size)[:, np.newaxis]
         counts = np.bincount((columns + starts).ravel(), minlength=size * n).reshape(size, n)
         shifts, squares = np.split(counts.astype(np.float64) @ sums.T / n, 2, axis=1)
-        errors = np.sqrt(np.maximum(squares - shifts**2, 0.0) / (n - 1))
+        variances = squares - shifts**2
+        errors = np.sqrt(np.where(variances > _NO_SPREAD * squares, variances, 0.0) / (n - 1))
         with np.errstate(divide="ignore", invalid="ignore"):
             statistics.append(np.where(shifts == 0, 0.0, shifts / errors))
     levels = [0.5 + confidence / 2, 0.5 - confidence / 2]
@@ -191,56 +190,54 @@ def bootstrap_intervals(values: Floats, draws: int, seed: int, confidence: float
 def sign_flip_p(differences: Floats, flips: int, seed: int) -> tuple[float, bool]:
     """Return the two-sided p-value of the paired randomisation test of a mean, and whether it is exact.
 
-    If the two models are exchangeable, each paired difference could as well have had the other sign. p is the share
-    of sign patterns whose mean is at least as far from 0 as the observed one: of all patterns if at most EXACT
-    differences are nonzero, else (count + 1) / (flips + 1) with random ones. Means within 1e-12 times the mean
-    absolute difference of the observed one are ties, and count.
-    Source: R. A. Fisher, The Design of Experiments (1935), section 21; E. J. G. Pitman (1937).
+    If two models are exchangeable, each paired difference could as well have had the other sign. p is the share of sign
+    patterns whose mean is at least as far from 0 as the observed mean: of all patterns for at most EXACT nonzero
+    differences, else (count + 1) / (flips + 1) with random patterns. Means within 1e-12 times the mean absolute
+    difference of the observed mean are ties, and count. Source: R. A. Fisher, The Design of Experiments (1935), section
+    21; E. J. G. Pitman (1937).
 
     >>> sign_flip_p(np.array([1.0, 2.0, 3.0]), flips=1000, seed=0)
     (0.25, True)
     """
-    nonzero = differences[differences != 0]
-    threshold = abs(nonzero.sum()) - _TIE_TOLERANCE * np.abs(nonzero).sum()
-    if len(nonzero) <= EXACT:
-        return float((np.abs(_signed_sums(nonzero)) >= threshold).mean()), True
-    count = sum(int(np.count_nonzero(np.abs(sums) >= threshold)) for sums in _random_sums(nonzero, flips, seed))
-    return (count + 1) / (flips + 1), False
+    values = differences[differences != 0]
+    n, total = len(values), values.sum()
+    threshold, exact = abs(total) - _TIE_TOLERANCE * np.abs(values).sum(), n <= EXACT
+    patterns = [np.arange(2**n)[:, np.newaxis] >> np.arange(n) & 1] if exact else _random_bits(n, flips, seed)
+    count = sum(int(np.count_nonzero(np.abs(total - 2 * (flip @ values)) >= threshold)) for flip in patterns)
+    return (count / 2**n, True) if exact else ((count + 1) / (flips + 1), False)
 
 
-def _signed_sums(values: Floats) -> Floats:
-    """Sum the last axis, of length m, under each sign pattern, (..., 2^m); bit k of a pattern flips value k."""
-    sums = np.zeros((*values.shape[:-1], 1))
-    for k in range(values.shape[-1]):
-        value = values[..., k, np.newaxis]
-        sums = np.concatenate([sums + value, sums - value], axis=-1)
-    return sums
-
-
-def _random_sums(values: Floats, flips: int, seed: int) -> Iterator[Floats]:
-    """Yield the sums under `flips` random sign patterns, in blocks.
-
-    The 256 signed sums of each group of eight values are a table, so that one random byte flips eight signs.
-    """
-    words = -(-len(values) // 64)
-    groups = np.pad(values, (0, 64 * words - len(values))).reshape(8 * words, 8)
-    table = _signed_sums(groups).ravel()
-    starts = np.arange(0, len(table), 256)
+def _random_bits(n: int, rows: int, seed: int) -> Iterator[Floats]:
+    """Yield rows of n random bits, in blocks."""
+    words = -(-n // 64)
     stream = np.random.PCG64([seed, _FLIP_STREAM])
-    for size in block_sizes(flips, len(groups)):
-        patterns = stream.random_raw(size * words).astype("<u8").view(np.uint8).reshape(size, -1)
-        yield table.take(starts + patterns).sum(axis=1)
+    for size in block_sizes(rows, 64 * words):
+        octets = stream.random_raw(size * words).astype("<u8").view(np.uint8).reshape(size, -1)
+        yield np.unpackbits(octets, axis=1, count=n, bitorder="little").astype(np.float64)
+
+
+def welch(x: Moments, y: Moments) -> tuple[float | None, float]:
+    """Return the standard error of the difference of two means, and Welch's degrees of freedom."""
+    if x.stderr is None or y.stderr is None:
+        return None, 1.0
+    v, w = x.stderr**2, y.stderr**2
+    return math.sqrt(v + w), (v + w) ** 2 / (v**2 / (x.n - 1) + w**2 / (y.n - 1)) if v + w else 1.0
 
 
 def t_p(t: float, df: float) -> float:
-    """Return the two-sided p-value of Student's t with `df` degrees of freedom, which need not be whole.
+    """Return the two-sided p-value of Student's t with `df` degrees of freedom, which need not be a whole number.
 
-    It is the regularised incomplete beta function I_x(df/2, 1/2) at x = df / (df + t^2).
+    p is the regularised incomplete beta function I_x(df / 2, 1 / 2) at x = df / (df + t^2), by its power series
+    (NIST DLMF, 8.17.8). For |t| < 1 the series of the complement converges faster.
     """
-    x, rest = df / (df + t * t), t * t / (df + t * t)
-    if x > (df / 2 + 1) / (df / 2 + 2.5):  # where the fraction converges fast only for the complement
-        return 1 - _incomplete_beta(0.5, df / 2, rest)
-    return _incomplete_beta(df / 2, 0.5, x)
+    square, small = t * t, abs(t) < 1
+    a, b, x = (0.5, df / 2, square / (df + square)) if small else (df / 2, 0.5, df / (df + square))
+    term = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)) * x**a * (1 - x) ** b / a
+    total, n = term, 0
+    while term > 1e-17 * total:
+        term *= x * (a + b + n) / (a + 1 + n)
+        total, n = total + term, n + 1
+    return 1 - total if small else total
 
 
 def t_quantile(confidence: float, df: float) -> float:
@@ -253,31 +250,11 @@ def t_quantile(confidence: float, df: float) -> float:
     return high
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """Return I_x(a, b) by its continued fraction, in Lentz's way. Source: NIST DLMF, 8.17.22."""
-    if x <= 0:
-        return 0.0
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
-    fraction, c, d = 1.0, 1.0, 0.0
-    for m in range(10_000):
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        even = (m + 1) * (b - m - 1) * x / ((a + 2 * m + 1) * (a + 2 * m + 2))
-        before = fraction
-        for numerator in (odd, even):
-            d = 1 / (1 + numerator * d)
-            c = 1 + numerator / c
-            fraction *= c * d
-        if abs(fraction - before) <= 1e-16 * abs(fraction):
-            break
-    return front / fraction
-
-
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test for the examples that only one of two models gets right.
+    """Return the exact two-sided p-value of McNemar's test (1947) for the examples that only one model gets right.
 
-    With equal accuracies each of these is a fair coin toss: p is twice the binomial tail, at most 1. The tail is
+    With equal accuracies each such example is a fair coin toss: p is twice the binomial tail, at most 1. The tail is
     summed in integers, so only the last division rounds.
-    Source: Q. McNemar (1947), in the exact form.
 
     >>> mcnemar_p(1, 5)
     0.21875
@@ -290,23 +267,23 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / 2**n)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjust the p-values of several tests so that the probability of any false positive stays within their level.
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Adjust p-values so that the probability of any false positive among all tests stays within their level.
 
     The smallest of m is multiplied by m, the next by m - 1 and so on; none falls below an earlier one or exceeds 1.
-    Source: S. Holm, A simple sequentially rejective multiple test procedure (1979).
+    None stays None and does not count. Source: S. Holm, A simple sequentially rejective multiple test procedure (1979).
 
-    >>> holm([0.03, 0.01, 0.5])
-    [0.06, 0.03, 0.5]
+    >>> holm([0.03, None, 0.01, 0.5])
+    [0.06, None, 0.03, 0.5]
     """
-    adjusted, largest = [0.0] * len(p), 0.0
-    for rank, test in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[test]))
-        adjusted[test] = largest
+    adjusted: list[float | None] = [None] * len(p)
+    tests, largest = sorted((value, place) for place, value in enumerate(p) if value is not None), 0.0
+    for rank, (value, place) in enumerate(tests):
+        adjusted[place] = largest = max(largest, min(1.0, (len(tests) - rank) * value))
     return adjusted
 
 
 def block_sizes(total: int, width: int) -> Iterator[int]:
-    """Split `total` rows of some width into blocks of bounded size, and yield the number of rows of each."""
+    """Split `total` rows of this width into blocks of bounded size; return the number of rows of each block."""
     rows = max(1, _BLOCK_CELLS // width)
     return (min(rows, total - start) for start in range(0, total, rows))

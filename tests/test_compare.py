@@ -63,10 +63,21 @@ def test_identical_files(probs: np.ndarray) -> None:
     comparison = compare(probs, probs.copy(), dataset="mnist-5k")
     (found,) = comparison.differences
     assert found.mcnemar is not None
-    assert (found.mean, found.p, found.p_holm, found.mcnemar.p) == (0, None, None, 1)
+    assert (found.mean, found.p, found.p_holm, found.mcnemar["p"]) == (0, None, None, 1)
     assert (found.differ_most, found.rows) == ((), ())
     assert "not told apart on these 1,000 examples" in verdict(comparison)
     assert verdict(comparison).endswith("There is no p: all differences are equal.")
+
+
+def test_constant_difference() -> None:
+    """Where all differences are equal, but not 0, there is no p: the verdict claims neither side."""
+    y, better = np.full((20, 10), 0.1), np.full((20, 10), 0.05)
+    better[np.arange(20), LABELS[:20]] = 0.55
+    text = verdict(compare(y, better, targets=LABELS[:20]))
+    assert text.startswith(
+        "predictions (2) minus predictions (1) is -1.7047473 cee (-1.7047473 to -1.7047473) on these 20"
+    )
+    assert text.endswith("There is no p: all differences are equal.")
 
 
 def verdict(comparison: Comparison) -> str:
@@ -105,7 +116,7 @@ def test_one_table_and_what_it_says(probs: np.ndarray, better: np.ndarray) -> No
         notes = found.parts()[2]
         assert isinstance(notes, Lines)
         text = "\n".join(notes.lines)
-        assert text.startswith("p: of equal mean loss over all examples of which these are a sample")
+        assert text.startswith("p tests equal mean loss over all examples, of which these are a sample")
         assert ("(Holm), the intervals are not" in text) == (len(others) > 1)
         largest = max(d.stderr or 0 for d in found.differences)
         assert f"tell apart differences of {2.8015852 * largest:.2g} and more" in text
@@ -152,7 +163,7 @@ def test_p_values_are_adjusted(probs: np.ndarray, better: np.ndarray) -> None:
     assert [d.p is None for d in first.differences].count(True) == 1
     assert [d.p_holm for d in first.differences if d.p] == holm([d.p for d in first.differences if d.p])
     accuracies = [d.mcnemar for d in first.differences if d.mcnemar]
-    assert [m.p_holm for m in accuracies] == holm([m.p for m in accuracies])
+    assert [m["p_holm"] for m in accuracies] == holm([m["p"] for m in accuracies])
 
 
 def test_a_further_file_changes_no_other(probs: np.ndarray, better: np.ndarray) -> None:
@@ -187,10 +198,10 @@ def test_examples_that_differ_most(probs: np.ndarray, better: np.ndarray) -> Non
     (difference,) = found.differences
     before, after = cee(probs), cee(better)
     largest = sorted(range(500, 1000), key=lambda i: -abs(after[i] - before[i]))[:10]
-    assert [case.index for case in difference.differ_most] == largest
+    assert [case["index"] for case in difference.differ_most] == largest
     for case in difference.differ_most:
-        assert case.label == LABELS[case.index]
-        assert (case.baseline, case.other) == pytest.approx((before[case.index], after[case.index]))
+        assert case["label"] == LABELS[case["index"]]
+        assert (case["baseline"], case["other"]) == pytest.approx((before[case["index"]], after[case["index"]]))
     (pictures,) = (part for part in found.parts() if isinstance(part, Pictures))
     images = load_split("mnist-5k", "test").images
     np.testing.assert_array_equal(pictures.images, images[largest])
@@ -201,12 +212,12 @@ def test_accuracies(probs: np.ndarray, better: np.ndarray) -> None:
     (found,) = compare(probs, better, dataset="mnist-5k").differences
     first, second = (probs.argmax(axis=1) == LABELS, better.argmax(axis=1) == LABELS)
     assert found.mcnemar is not None
-    assert found.mcnemar.only_baseline == sum(x and not y for x, y in zip(first, second, strict=True))
-    assert found.mcnemar.only_other == sum(y and not x for x, y in zip(first, second, strict=True)) > 0
+    assert found.mcnemar["only_baseline"] == sum(x and not y for x, y in zip(first, second, strict=True))
+    assert found.mcnemar["only_other"] == sum(y and not x for x, y in zip(first, second, strict=True)) > 0
     soft = 0.9 * one_hot(LABELS) + 0.01
     with_soft = compare(probs, better, targets=soft)
     assert with_soft.differences[0].mcnemar is None
-    assert with_soft.differences[0].differ_most[0].label is None
+    assert with_soft.differences[0].differ_most[0]["label"] is None
     assert "McNemar" not in str(with_soft.parts())
     assert "McNemar" in str(compare(probs, better, targets=LABELS).parts())
 
@@ -228,6 +239,9 @@ def test_one_example() -> None:
     assert difference.mean == pytest.approx(np.log(0.1 / 0.91), rel=1e-5)
     assert (difference.stderr, difference.ci, difference.effect_size, difference.p) == (None, None, None, None)
     assert found.worse_than(1e9) == [difference]
+    assert verdict(found).startswith(
+        "predictions (2) minus predictions (1) is -2.2082735 cee (-) on this 1 example. But"
+    )
     assert len(found.parts()) > 3
 
 

@@ -87,8 +87,9 @@ def test_compare_runs_against_scipy(folder: Path, *, paired: bool) -> None:
     lines = result.parts()[0]
     assert isinstance(lines, Lines)
     assert ("The runs are not paired" in lines.lines[0]) == (not paired)
-    verdict = "b is better than a over 4 runs each" if paired else "b and a are not told apart over 4 and 3 runs"
-    assert lines.lines[0].startswith(verdict)
+    verdict = "over 4 runs each." if paired else "b and a are not told apart over 4 and 3 runs: b minus a is "
+    assert verdict in lines.lines[0]
+    assert lines.lines[0].startswith("b is better than a by ") == paired
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_compare_runs_against_scipy(folder: Path, *, paired: bool) -> None:
         (["a10.npy", "a11.npy"], ["b20.npy", "b21.npy"], False),
         (["a/one.npy", "a/two.npy"], ["b/one.npy", "b/two.npy"], True),
         (["a/one.npy", "a/two.npy"], ["b/one.npy", "b/deep/two.npy"], False),
+        (["a/one.npy", "a/deep/two.npy"], ["b/deep/two.npy", "b/one.npy"], True),
         (["a/1.npy", "a/2.npy", "a/3.npy"], ["b/1.npy", "b/2.npy"], False),
     ],
 )
@@ -125,7 +127,7 @@ def test_runs_that_are_not_told_apart() -> None:
     result = compare_runs(runs, dataset="mnist-5k")
     lines = result.parts()[0]
     assert isinstance(lines, Lines)
-    assert lines.lines[0].startswith("b and a are not told apart over 2 runs each (")
+    assert lines.lines[0].startswith("b and a are not told apart over 2 runs each: b minus a is ")
     assert "though on these examples b is lower. The runs are not paired" in lines.lines[0]
     assert "not adjusted" not in lines.lines[-1]
     three = compare_runs({**runs, "c": [run(5)]}, dataset="mnist-5k").parts()[0]
@@ -204,7 +206,7 @@ def test_page(cli: Cli, folder: Path) -> None:
     """A page of runs has the verdict, the tables and one strip of points, with the mean and interval of each name."""
     report = report_runs({"a": names("a"), "b": names("b")}, dataset="mnist-5k")
     page = Page(html.render(report))
-    assert any(text.startswith("b is better than a over 4 runs each") for text in page.text["p"])
+    assert any(text.startswith("b is better than a by ") for text in page.text["p"])
     assert page.text["h1"] == ["8 training runs"]
     assert len(page.named("svg")) == 1
     chart = strip(report.recipes, "cee", 0.95)

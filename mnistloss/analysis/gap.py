@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from mnistloss.analysis.compare import check_finite
@@ -21,7 +21,7 @@ from mnistloss.stats import Interval, hall_interval
 
 @dataclass(frozen=True)
 class SplitDifference:
-    """A mean on both splits, and test minus train; stderr and ci are None where a split has one example."""
+    """A mean on each split, and gap = test - train; stderr and ci are None where a split has one example."""
 
     train: float
     test: float
@@ -32,7 +32,7 @@ class SplitDifference:
 
 @dataclass(frozen=True)
 class Gap:
-    """The result of `gap`, for each loss and the accuracy; above zero the model's loss is larger on the test split."""
+    """The result of `gap` for each loss and the accuracy; above zero the loss is larger on the test split."""
 
     train: Evaluation
     test: Evaluation
@@ -45,48 +45,42 @@ class Gap:
             "dataset": self.test.dataset,
             "splits": {
                 str(split.split): {
-                    "predictions": split.predictions,
-                    "n": split.n,
-                    "input": split.input,
+                    **{name: getattr(split, name) for name in ("predictions", "n", "input")},
                     "signature": str(split.signature),
                     "hints": [hint.as_dict() for hint in split.hints],
                 }
                 for split in (self.train, self.test)
             },
             "confidence": self.confidence,
-            "losses": {name: asdict(difference) for name, difference in self.losses.items()},
-            "accuracy": asdict(self.accuracy),
+            "losses": {name: vars(difference) for name, difference in self.losses.items()},
+            "accuracy": vars(self.accuracy),
         }
 
     def parts(self) -> list[Part]:
         splits = self.train, self.test
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
+        rows = tuple(
+            (
+                name,
+                *(f"{mean:z.{4 if name == 'accuracy' else 7}f}" for mean in (d.train, d.test)),
+                *difference_cells(d.gap, d.stderr, d.ci),
+            )
+            for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]
+        )
+        columns = ("measure", ">train", ">test", ">test - train", ">std. error", f">{level(self.confidence)} interval")
         hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))
-        interval = f">{level(self.confidence)} interval"
         return [
-            Table(
-                f"{self.test.dataset} train: {train}, test: {test}",
-                ("measure", ">train", ">test", ">test - train", ">std. error", interval),
-                tuple(
-                    (
-                        name,
-                        *(f"{mean:z.{4 if name == 'accuracy' else 7}f}" for mean in (d.train, d.test)),
-                        *difference_cells(d.gap, d.stderr, d.ci),
-                    )
-                    for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]
-                ),
-            ),
+            Table(f"{self.test.dataset} train: {train}, test: {test}", columns, rows),
             Lines((self._verdict(), *(str(split.signature) for split in splits), *hints)),
         ]
 
     def _verdict(self) -> str:
-        """Say in a sentence whether the first loss is larger on the test split by more than chance."""
+        """Say whether the first loss is larger on the test split by more than chance."""
         name, d = next(iter(self.losses.items()))
         size, _, interval = difference_cells(d.gap, d.stderr, d.ci)
-        gap = f"The test {name} differs from the train {name} by {size} ({interval})"
-        if d.ci is None or d.ci[0] <= 0:
-            return f"{gap}: these examples show no overfitting."
-        return f"{gap}: the model overfits by this much."
+        overfits = d.ci is not None and d.ci[0] > 0
+        end = "the model overfits by this much" if overfits else "these examples show no overfitting"
+        return f"The test {name} differs from the train {name} by {size} ({interval}): {end}."
 
 
 def gap(
@@ -99,9 +93,9 @@ def gap(
 ) -> Gap:
     """Compute the generalisation gap of a model: its mean loss on the test split minus that on the training split.
 
-    train, test: predictions of the same model for the whole of each split. The splits are independent samples:
-        the variance of the gap is the sum of the variances of both means. The interval is Hall's, with the skewness
-        of a difference of two independent means. Source: X.-H. Zhou and P. Dinh, Biostatistics 6 (2005), 187-200.
+    train, test: predictions of the same model for the whole of each split. The splits are independent samples: the
+        variance of the gap is the sum of the variances of the two means. The interval is Hall's, with the skewness of a
+        difference of two independent means. Source: X.-H. Zhou and P. Dinh, Biostatistics 6 (2005), 187-200.
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
     confidence: level of the intervals.
     data: `dataset`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and `array`, which `evaluate`
@@ -115,15 +109,14 @@ def gap(
     """
     both = data_options("gap", ReadKeywords, data)
     names = ScoreOptions(losses).loss_names(both.input)
-    options = ScoreOptions((*names, "error"), confidence=confidence)
+    options = ScoreOptions(every := [*names, "error"], confidence=confidence)
     trained, tested = (
-        score(source, replace(both, split=split), losses=(*names, "error"))
+        score(source, replace(both, split=split), losses=every)
         for source, split in zip((train, test), SPLITS, strict=True)
     )
-    differences = {name: _difference(trained, tested, name, confidence) for name in (*names, "error")}
-    on_train, on_test = summarize(trained, options), summarize(tested, options)
-    error = differences["error"]
-    ci = None if error.ci is None else (0.0 - error.ci[1], 0.0 - error.ci[0])
+    differences = {name: _difference(trained, tested, name, confidence) for name in every}
+    on_train, on_test, error = summarize(trained, options), summarize(tested, options), differences["error"]
+    ci = error.ci and (0.0 - error.ci[1], 0.0 - error.ci[0])
     accuracy = SplitDifference(on_train.accuracy.value, on_test.accuracy.value, 0.0 - error.gap, error.stderr, ci)
     return Gap(on_train, on_test, confidence, {name: differences[name] for name in names}, accuracy)
 

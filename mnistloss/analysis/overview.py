@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Unpack
 
-from mnistloss.analysis.compare import ComparisonOptions, compare_scores
+from mnistloss.analysis.compare import compare_scores
 from mnistloss.analysis.inspect import find_view
 from mnistloss.analysis.view import main_loss, result_or_reason
 from mnistloss.document import Result
@@ -70,8 +70,9 @@ def build_report(
     files = tuple(_file_report(one, confidence) for one in scores)
     if len(files) == 1:
         return Overview(files)
-    comparison = ComparisonOptions(confidence=confidence)
-    return Overview(files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), comparison)))
+    return Overview(
+        files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), confidence=confidence))
+    )
 
 
 def _file_report(scores: Scores, confidence: float) -> FileReport:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from mnistloss import formatting
-from mnistloss.analysis.compare import check_finite, p_text
+from mnistloss.analysis.compare import check_finite, is_apart, p_text, verdict
 from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
@@ -22,12 +22,12 @@ from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, default_losses, score
 from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader
 from mnistloss.formatting import difference_cells, finite, shown
-from mnistloss.stats import Interval, Moments, hall_interval, hall_p, quantile, t_p, t_quantile
+from mnistloss.stats import Interval, Moments, hall_interval, hall_p, t_p, t_quantile, welch
 
 
 class Spread(NamedTuple):
-    """A number over the runs of a recipe: its mean, its standard deviation over runs (None for one run), and the
-    standard error over examples of the mean of each example over the runs."""
+    """The mean over runs and the standard deviation over runs (None for one run) of a number; the standard error over
+    examples of the mean of each example over the runs."""
 
     mean: float
     sd_runs: float | None
@@ -36,7 +36,7 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way of training: the evaluations of its runs, and each loss and the accuracy over them.
+    """One way of training: the evaluations of its runs, and each loss and the accuracy over its runs.
 
     examples: by loss, the mean over the runs of the loss of each example (N,).
     """
@@ -47,6 +47,10 @@ class Recipe:
     accuracy: Spread
     examples: Mapping[str, Floats] = field(repr=False, compare=False)
 
+    def values(self, loss: str) -> Floats:
+        """Return the loss of each run (runs,)."""
+        return np.array([run.losses[loss].value for run in self.runs])
+
     def as_dict(self) -> dict[str, Any]:
         losses = {name: finite(spread._asdict()) for name, spread in self.losses.items()}
         runs = [run.as_dict() for run in self.runs]
@@ -54,11 +58,9 @@ class Recipe:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a flat row for the recipe, and one for each run."""
-        spreads = {**self.losses, "accuracy": self.accuracy}
         row = {"name": self.name, "run": "", "runs": len(self.runs), "n": self.runs[0].n}
-        for name, spread in spreads.items():
-            row |= {name: spread.mean, f"{name}.sd_runs": spread.sd_runs}
-            row |= {f"{name}.stderr_examples": spread.stderr_examples}
+        for name, (mean, sd, stderr) in [*self.losses.items(), ("accuracy", self.accuracy)]:
+            row |= {name: mean, f"{name}.sd_runs": sd, f"{name}.stderr_examples": stderr}
         return [row, *({"name": self.name, "run": run.predictions, "n": run.n, **run.numbers()} for run in self.runs)]
 
 
@@ -69,7 +71,7 @@ def evaluate_runs(
     confidence: float = 0.95,
     **data: Unpack[DataKeywords],
 ) -> tuple[Recipe, ...]:
-    """Evaluate several training runs of each recipe, by its name. All must be of the same examples.
+    """Evaluate several training runs of each recipe, by the name of the recipe. All must be of the same examples.
 
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
     confidence: level of the intervals of single runs. data: see `DataKeywords`. Raises as `evaluate` does.
@@ -83,26 +85,24 @@ def evaluate_runs(
     loader, first, recipes = TargetLoader(chosen), None, []
     names = options.loss_names(chosen.input)
     for recipe, sources in runs.items():
+        if not sources:
+            raise ArgumentError(f"{shown(recipe)} has no runs; expected one or more")
         evaluations: list[Evaluation] = []
-        sums: dict[str, Floats] = {}
+        means: dict[str, Floats] = {}
         for source in sources:
             scores = score(source, chosen, losses=names, keep=(*names, "error"), loader=loader)
             evaluations.append(summarize(scores, options))
             first = first or evaluations[0]
             _check_same(first, evaluations[-1])
-            sums = {name: scores.losses(name) + sums.get(name, 0.0) for name in (*names, "error")}
-        recipes.append(_recipe(recipe, evaluations, sums))
+            means = {name: scores.losses(name) + means.get(name, 0.0) for name in (*names, "error")}
+        means = {name: total / len(sources) for name, total in means.items()}
+        spreads = {
+            name: _spread([run.numbers()[name] for run in evaluations], examples)
+            for name, examples in (*means.items(), ("accuracy", 1 - means["error"]))
+            if name in (*names, "accuracy")
+        }
+        recipes.append(Recipe(recipe, tuple(evaluations), spreads, spreads.pop("accuracy"), means))
     return tuple(recipes)
-
-
-def _recipe(name: str, runs: Sequence[Evaluation], sums: Mapping[str, Floats]) -> Recipe:
-    """Return a recipe; sums: of the losses of each example (N,) over its runs."""
-    if not runs:
-        raise ArgumentError(f"{shown(name)} has no runs; expected one or more")
-    means = {loss: total / len(runs) for loss, total in sums.items()}
-    spreads = {loss: _spread([run.losses[loss].value for run in runs], means[loss]) for loss in runs[0].losses}
-    accuracy = _spread([run.accuracy.value for run in runs], 1 - means["error"])
-    return Recipe(name, tuple(runs), spreads, accuracy, means)
 
 
 def _check_same(first: Evaluation, other: Evaluation) -> None:
@@ -116,6 +116,7 @@ def _check_same(first: Evaluation, other: Evaluation) -> None:
 
 
 def _spread(values: Sequence[float], examples: Floats) -> Spread:
+    """Return the spread of a number; values: of each run (runs,); examples: of each example, mean over runs (N,)."""
     over_runs = Moments.of(np.array(values))
     sd = None if over_runs.stderr is None else over_runs.stderr * math.sqrt(len(values))
     return Spread(over_runs.mean, sd, Moments.over(examples).stderr)
@@ -123,11 +124,11 @@ def _spread(values: Sequence[float], examples: Floats) -> Spread:
 
 @dataclass(frozen=True)
 class RecipeDifference:
-    """A recipe's mean loss minus the first one's; below zero is better.
+    """The mean loss of a recipe minus the mean loss of the first recipe; below zero the recipe is better.
 
     paired: whether each run has a partner in the other recipe. stderr_runs, ci_runs, p_runs: over runs, by Student's t,
-    paired or Welch's; None where a recipe has one run. ci_examples, p_examples: over examples, of the mean losses of
-    each example, Hall's.
+    paired or Welch's; None where a recipe has one run. stderr_examples, ci_examples, p_examples: over examples, by
+    Hall's interval of the mean losses of each example.
     """
 
     name: str
@@ -143,7 +144,7 @@ class RecipeDifference:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """The result of `compare_runs`: the recipes, and their differences from the first one."""
+    """The result of `compare_runs`: the recipes, and the differences of the others from the first one."""
 
     loss: str
     confidence: float
@@ -151,55 +152,40 @@ class RunComparison:
     differences: tuple[RecipeDifference, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "loss": self.loss,
-            "confidence": self.confidence,
-            "recipes": [recipe.as_dict() for recipe in self.recipes],
-            "differences": [asdict(difference) for difference in self.differences],
-        }
+        recipes, differences = [recipe.as_dict() for recipe in self.recipes], list(map(vars, self.differences))
+        return {**vars(self), "recipes": recipes, "differences": differences}
 
     def parts(self) -> list[Part]:
-        level = formatting.level(self.confidence)
-        rows = tuple(
-            (f"{shown(d.name)}, {how}", *difference_cells(d.mean, stderr, ci), p_text(p))
-            for d in self.differences
-            for how, stderr, ci, p in (
-                ("over runs, paired" if d.paired else "over runs, not paired", d.stderr_runs, d.ci_runs, d.p_runs),
-                ("over examples", d.stderr_examples, d.ci_examples, d.p_examples),
-            )
-        )
         if not self.differences:
             return recipe_parts(self.recipes)
-        columns = ("", ">difference", ">std. error", f">{level} interval", ">p")
+        rows: list[tuple[str, ...]] = []
+        for d in self.differences:
+            how = f"{shown(d.name)}, over runs, {'paired' if d.paired else 'not paired'}"
+            rows += [(how, *difference_cells(d.mean, d.stderr_runs, d.ci_runs), p_text(d.p_runs))]
+            cells = difference_cells(d.mean, d.stderr_examples, d.ci_examples)
+            rows += [(f"{shown(d.name)}, over examples", *cells, p_text(d.p_examples))]
+        columns = ("", ">difference", ">std. error", f">{formatting.level(self.confidence)} interval", ">p")
         title = f"{self.loss} minus that of {shown(self.recipes[0].name)}; below zero is better"
-        table = Table(title, columns, rows)
         several = ("p and intervals are not adjusted for the number of names.",) if len(self.differences) > 1 else ()
-        return [Lines((*map(self._verdict, self.differences), *several)), table, *recipe_parts(self.recipes)]
+        lines = Lines((*map(self._verdict, self.differences), *several))
+        return [lines, Table(title, columns, tuple(rows)), *recipe_parts(self.recipes)]
 
     def _verdict(self, d: RecipeDifference) -> str:
-        """Say what the runs support, and what the examples do."""
-        name, baseline = shown(d.name), shown(self.recipes[0].name)
-        ci, stderr = (d.ci_examples, d.stderr_examples) if d.ci_runs is None else (d.ci_runs, d.stderr_runs)
-        size, _, interval = difference_cells(d.mean, stderr, ci)
-        counts = [len(recipe.runs) for recipe in self.recipes if recipe.name in (d.name, self.recipes[0].name)]
-        runs = f"{counts[0]} runs each" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]} runs"
-        level = 1 - self.confidence
+        """Say what the runs support, and what the examples support."""
+        baseline, name = self.recipes[0].name, shown(d.name)
         if d.ci_runs is None:
-            verdict = (
-                f"{name} minus {baseline} is {size} {self.loss} ({interval}) on these examples; t needs two runs of"
-                " each name, so this says nothing of another training run"
-            )
-        elif d.p_runs is not None and d.p_runs <= level:
-            better = "better" if d.mean < 0 else "worse"
-            verdict = f"{name} is {better} than {baseline} over {runs}: {size} {self.loss} ({interval})"
-            if d.p_examples is None or d.p_examples > level:
-                verdict += "; on all examples of which these are a sample they are not told apart"
-        else:
-            verdict = f"{name} and {baseline} are not told apart over {runs} ({interval})"
-            if d.p_examples is not None and d.p_examples <= level:
-                verdict += f", though on these examples {name} is {'lower' if d.mean < 0 else 'higher'}"
-        paired = "" if d.paired or d.ci_runs is None else " The runs are not paired: their paths do not match."
-        return f"{verdict}.{paired}"
+            where = "on these examples; t needs two runs of each name, so this says nothing of another training run"
+            return f"{verdict(d.name, baseline, where, self.loss, d.mean, d.stderr_examples, d.ci_examples, None)}."
+        counts = [len(recipe.runs) for recipe in self.recipes if recipe.name in (d.name, baseline)]
+        where = f"over {counts[0]} runs each" if counts[0] == counts[1] else f"over {counts[0]} and {counts[1]} runs"
+        apart = is_apart(d.p_runs, d.mean, self.confidence)
+        text = verdict(d.name, baseline, where, self.loss, d.mean, d.stderr_runs, d.ci_runs, apart)
+        on_examples = is_apart(d.p_examples, d.mean, self.confidence)
+        if apart and not on_examples:
+            text += "; on all examples of which these are a sample they are not told apart"
+        if not apart and on_examples:
+            text += f", though on these examples {name} is {'lower' if d.mean < 0 else 'higher'}"
+        return f"{text}.{'' if d.paired else ' The runs are not paired: their paths do not match.'}"
 
 
 def compare_runs(
@@ -221,18 +207,10 @@ def compare_runs(
     """
     if len(runs) < 2:
         raise ArgumentError(f"{len(runs)} name; a comparison of runs needs two or more")
-    quantile(confidence)
-    recipes = evaluate_runs(runs, losses=loss, confidence=confidence, **data)
-    for recipe in recipes:
-        for run in recipe.runs:
-            check_finite(run.predictions, loss, run.losses[loss].infinite)
-    paths = {name: [str(s) if isinstance(s, (str, os.PathLike)) else "" for s in runs[name]] for name in runs}
-    first = recipes[0]
-    differences = [
-        _difference(first, other, loss, confidence, _pairs(paths[first.name], paths[other.name]))
-        for other in recipes[1:]
-    ]
-    return RunComparison(loss, confidence, recipes, tuple(differences))
+    first, *others = recipes = evaluate_runs(runs, losses=loss, confidence=confidence, **data)
+    for run in (run for recipe in recipes for run in recipe.runs):
+        check_finite(run.predictions, loss, run.losses[loss].infinite)
+    return RunComparison(loss, confidence, recipes, tuple(_difference(first, one, loss, confidence) for one in others))
 
 
 def report_runs(
@@ -245,29 +223,27 @@ def report_runs(
     return RunComparison(loss, confidence, evaluate_runs(runs, losses=loss, confidence=confidence, **data), ())
 
 
-def _pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]] | None:
-    """Return the places of the runs that belong together by their paths; None where one has no partner."""
-    keys, others = _varying_parts(first), _varying_parts(second)
+def _pairs(first: Recipe, other: Recipe) -> list[tuple[int, int]]:
+    """Return the places of the runs that belong together by their paths; none where a run has no partner."""
+    keys, others = _varying_parts(first), _varying_parts(other)
     if len(set(keys)) < len(keys) or sorted(keys) != sorted(others):
-        return None
+        return []
     return [(place, others.index(key)) for place, key in enumerate(keys)]
 
 
-def _varying_parts(paths: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return the words and numbers of each path that are not the same in all of them."""
-    parts = [tuple(re.findall(r"\d+|[^\W\d]+|\W", path)) for path in paths]
-    if len({len(part) for part in parts}) > 1:
-        return parts
-    columns = [column for column in zip(*parts, strict=True) if len(set(column)) > 1]
-    return [tuple(column[place] for column in columns) for place in range(len(paths))]
+def _varying_parts(recipe: Recipe) -> list[tuple[str, ...]]:
+    """Return for each run the words and numbers of its path that are not the same in all runs; [] if all are."""
+    parts = [re.findall(r"\d+|[^\W\d]+|\W", run.predictions) for run in recipe.runs]
+    return list(zip(*(column for column in zip_longest(*parts, fillvalue="") if len(set(column)) > 1), strict=True))
 
 
-def _difference(
-    first: Recipe, other: Recipe, loss: str, confidence: float, pairs: list[tuple[int, int]] | None
-) -> RecipeDifference:
-    """Return one difference; pairs: the places of the runs that belong together, None where they are not paired."""
-    x, y = (np.array([run.losses[loss].value for run in recipe.runs]) for recipe in (first, other))
-    stderr, df = _paired(np.array([y[b] - x[a] for a, b in pairs])) if pairs else _welch(x, y)
+def _difference(first: Recipe, other: Recipe, loss: str, confidence: float) -> RecipeDifference:
+    """Return the difference of a recipe from the first one."""
+    x, y = first.values(loss), other.values(loss)
+    if pairs := _pairs(first, other):
+        stderr, df = Moments.of(np.array([y[b] - x[a] for a, b in pairs])).stderr, len(pairs) - 1.0
+    else:
+        stderr, df = welch(Moments.of(x), Moments.of(y))
     mean = other.losses[loss].mean - first.losses[loss].mean
     margin = None if stderr is None else t_quantile(confidence, df) * stderr
     moments = Moments.over(other.examples[loss] - first.examples[loss])
@@ -275,7 +251,7 @@ def _difference(
     return RecipeDifference(
         name=other.name,
         mean=mean,
-        paired=pairs is not None and len(pairs) > 1,
+        paired=len(pairs) > 1,
         stderr_runs=stderr,
         ci_runs=None if margin is None else (mean - margin, mean + margin),
         p_runs=None if not stderr or formatting.noise(stderr) else t_p(mean / stderr, df),
@@ -285,78 +261,43 @@ def _difference(
     )
 
 
-def _paired(d: Floats) -> tuple[float | None, float]:
-    """Return the standard error of the mean of paired differences and its degrees of freedom; None for one pair."""
-    return Moments.of(d).stderr, len(d) - 1.0
-
-
-def _welch(x: Floats, y: Floats) -> tuple[float | None, float]:
-    """Return the standard error of the difference of two means and Welch's degrees of freedom."""
-    a, b = Moments.of(x).stderr, Moments.of(y).stderr
-    if a is None or b is None:
-        return None, 1.0
-    v, w = a**2, b**2
-    return math.sqrt(v + w), (v + w) ** 2 / (v**2 / (len(x) - 1) + w**2 / (len(y) - 1)) if v + w else 1.0
-
-
 def strip(recipes: Sequence[Recipe], loss: str, confidence: float) -> Chart:
     """Return a strip of points for each recipe, the losses of its runs, above their mean with its interval by t."""
-    x: list[float] = []
-    y: list[float] = []
-    ends: list[float] = []
-    heights: list[float] = []
+    points: list[tuple[float, float]] = []
+    means: list[tuple[float, float]] = []
     for place, recipe in enumerate(recipes, 1):
-        values = [run.losses[loss].value for run in recipe.runs]
-        moments = Moments.of(np.array(values))
+        moments = Moments.of(values := recipe.values(loss))
         margin = t_quantile(confidence, moments.n - 1) * moments.stderr if moments.stderr is not None else 0.0
-        x += values
-        y += [place] * len(values)
-        ends += [moments.mean - margin, moments.mean, moments.mean + margin, math.nan]
-        heights += [place - 0.2] * 4
-    curves = (
-        Curve("runs", tuple(x), tuple(y), "points"),
-        Curve("mean and interval", tuple(ends), tuple(heights), "joined"),
+        points += [(value, place) for value in values.tolist()]
+        means += [(x, place - 0.2) for x in (moments.mean - margin, moments.mean, moments.mean + margin, math.nan)]
+    curves = tuple(
+        Curve(name, tuple(x for x, _ in marks), tuple(y for _, y in marks), style)
+        for name, marks, style in (("runs", points, "points"), ("mean and interval", means, "joined"))
     )
-    names = tuple(recipe.name for recipe in recipes)
-    return Chart(f"{loss} of each run", Axis(loss), Axis("name", names=names), curves)
+    return Chart(f"{loss} of each run", Axis(loss), Axis("name", names=tuple(one.name for one in recipes)), curves)
 
 
 def recipe_parts(recipes: Sequence[Recipe]) -> list[Part]:
-    """Return a table of the recipes, a table of their runs, and the signatures and hints of these."""
-    first = recipes[0].runs[0]
-    names, n = list(recipes[0].losses), first.n
-    rows = tuple(
-        (
-            shown(recipe.name),
-            str(len(recipe.runs)),
-            label,
-            *(_cell(s, label) for s in (*recipe.losses.values(), recipe.accuracy)),
-        )
-        for recipe in recipes
-        for label in ("mean over runs", "std. deviation over runs", "std. error over examples")
-    )
-    data = formatting.data(first.dataset, first.split)
-    means = Table(f"{data}, n = {n:,}", ("name", ">runs", "", *(f">{name}" for name in names), ">accuracy"), rows)
-    runs = Table(
-        "the runs",
-        ("name", "run", *(f">{name}" for name in names), ">accuracy"),
-        tuple(
-            (
-                shown(recipe.name),
-                shown(run.predictions),
-                *(formatting.loss(run.losses[name].value) for name in names),
-                formatting.share(run.accuracy.value, n),
-            )
-            for recipe in recipes
-            for run in recipe.runs
-        ),
-    )
-    every = [run for recipe in recipes for run in recipe.runs]
+    """Return a table of the recipes, a table of their runs, and the signatures and hints of the runs."""
+    losses, every = list(recipes[0].losses), [run for recipe in recipes for run in recipe.runs]
+    columns = [f">{name}" for name in (*losses, "accuracy")]
+    means, runs = [], []
+    for recipe in recipes:
+        mean, *rows = recipe.rows()
+        for label, part, text in (
+            ("mean over runs", "", formatting.loss),
+            ("std. deviation over runs", ".sd_runs", formatting.stderr),
+            ("std. error over examples", ".stderr_examples", formatting.stderr),
+        ):
+            cells = (text(mean[name + part]) for name in (*losses, "accuracy"))
+            means.append((shown(recipe.name), str(len(rows)), label, *cells))
+        for row in rows:
+            cells = (formatting.loss(row[name]) for name in losses)
+            runs.append((shown(recipe.name), shown(row["run"]), *cells, formatting.share(row["accuracy"], row["n"])))
+    title = f"{formatting.data(every[0].dataset, every[0].split)}, n = {every[0].n:,}"
     hints = [line for run in every for line in hint_lines(run.predictions, run.hints)]
-    return [means, runs, Lines((*dict.fromkeys(str(run.signature) for run in every), *hints))]
-
-
-def _cell(spread: Spread, label: str) -> str:
-    if label == "mean over runs":
-        return formatting.loss(spread.mean)
-    return formatting.stderr(spread.sd_runs if label.startswith("std. deviation") else spread.stderr_examples)
+    return [
+        Table(title, ("name", ">runs", "", *columns), tuple(means)),
+        Table("the runs", ("name", "run", *columns), tuple(runs)),
+        Lines((*dict.fromkeys(str(run.signature) for run in every), *hints)),
+    ]
