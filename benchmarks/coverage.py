@@ -1,6 +1,6 @@
-"""How often the intervals of skewed losses hold the true mean, by simulation: writes the table of docs/explanation.md.
+"""Simulate how often the intervals of skewed losses hold the true mean, and write the table of docs/explanation.md.
 
-A population is the losses of a model on the embedded digits; samples are drawn from it with replacement.
+A population is the losses of a model on the embedded digits. Samples are drawn from the population with replacement.
 """
 
 import functools
@@ -27,13 +27,13 @@ POPULATIONS = {
     "5 epochs, test digits": 1.0,
     "nearest centroid, test digits": 1.0,
 }
-"""The names of the populations, and what the logits of each model are multiplied by."""
+"""The populations by name, each with the factor by which the logits of the model are multiplied."""
 
 SIZES = (100, 300, 1000, 3000)
 
 
 class Losses(NamedTuple):
-    """The losses (N,), or the paired differences, of a population, and which of its examples are wrong (N,)."""
+    """A population: its losses or paired differences (N,), and which of the examples are wrong (N,)."""
 
     values: Floats
     wrong: NDArray[np.bool_]
@@ -81,7 +81,7 @@ def _trained(epochs: int) -> SoftmaxRegression:
 
 
 def losses(name: str, temperature: float = 1.0) -> Losses:
-    """Return the losses of a population, whose logits are divided by a temperature."""
+    """Return the losses of a population after its logits are divided by a temperature."""
     z, t = predictions(name)
     y = softmax(z / temperature)
     if "mixed" in name:
@@ -109,14 +109,14 @@ def misses(
     confidence: float,
     interval: Callable[[Moments, float], Interval | None] = hall,
 ) -> tuple[float, float]:
-    """Return the shares of samples whose interval lies below the true mean, and above it."""
+    """Return the share of samples whose interval lies below the true mean, and the share above."""
     ends = [interval(sample.moments, confidence) or (true, true) for sample in samples]
     n = max(1, len(samples))
     return sum(high < true for _, high in ends) / n, sum(low > true for low, _ in ends) / n
 
 
 def table(count: int = 4000) -> str:
-    """Return the table of all populations between its markers."""
+    """Return the table of all populations, between the markers of the page."""
     columns = ("losses of", "n", "normal: holds", "too low", "too high", "Hall: holds", "too low", "too high", "note")
     lines = [f"| {' | '.join((*columns, 'without a note: holds'))} |", "|---|" + "---:|" * len(columns)]
     for name in POPULATIONS:

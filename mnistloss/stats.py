@@ -82,17 +82,17 @@ class Moments:
 
     @property
     def sum(self) -> float:
-        """Sum of all values; infinite if one is."""
+        """The sum of all values; infinite if one value is."""
         return math.inf if self.infinite else self.total
 
     @property
     def mean(self) -> float:
-        """Mean of all values; infinite if one is."""
+        """The mean of all values; infinite if one value is."""
         return self.sum / self.count
 
     @property
     def stderr(self) -> float | None:
-        """Standard error of the mean, s / sqrt(N); None for a single value or if one is infinite."""
+        """The standard error of the mean, s / sqrt(N); None for a single value, or if one value is infinite."""
         if self.infinite or self.n < 2:
             return None
         return math.sqrt(self.deviations / (self.n - 1) / self.n)
@@ -134,7 +134,7 @@ def hall_interval(mean: float, stderr: float | None, u: float, confidence: float
 def hall_p(mean: float, stderr: float | None, u: float) -> float | None:
     """Return the two-sided p-value of the hypothesis that the mean is 0; None without spread.
 
-    p = 2 Phi(-|h(T)|) with T = mean / stderr, so p agrees with `hall_interval`, where h is defined.
+    p = 2 Phi(-|h(T)|) with T = mean / stderr, so p agrees with `hall_interval`, which defines h.
     """
     if not stderr or formatting.noise(stderr) or not math.isfinite(u):
         return None
