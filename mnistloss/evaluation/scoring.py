@@ -185,16 +185,16 @@ class Scores:
     def hints(self) -> tuple[Hint, ...]:
         """What looks like a mistake in these predictions."""
         examined = self.n <= _EXAMINED and self.targets.t.ndim == 1
+        nothing = np.empty(0, np.uint8)
         return find_hints(
             HintInputs(
                 input=self.input,
                 classes=self.classes,
-                accuracy=self.correct / self.n,
                 losses=self.moments,
                 references={name: self.references(name) for name in self.moments},
                 evidence=self.evidence,
-                labels=self.targets.t if examined else None,
-                predicted=self.predicted if examined else None,
+                labels=self.targets.t if examined else nothing,
+                predicted=self.predicted if examined else nothing,
                 dataset=self.dataset,
                 split=self.split,
                 chosen=self.targets.indices is not None,
