@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mnistloss.analysis.conventions import conventions
+import numpy as np
+
 from mnistloss.arrays.files import CHANGED, is_csv
 from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
@@ -23,6 +24,15 @@ from mnistloss.evaluation.targets import DataOptions
 from mnistloss.formatting import shown
 
 _MIN_DIGITS = 3
+"""Numbers with fewer digits fit too many conventions."""
+
+_BATCH_SIZES = (32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000)
+_DELTAS = (0.0, 1e-7, 1e-8, 1e-12, 1e-15)
+_CLIPS = {
+    "1e-15": 1e-15,
+    "the eps of float32": float(np.finfo(np.float32).eps),
+    "the eps of float64": float(np.finfo(np.float64).eps),
+}
 
 
 @dataclass(frozen=True)
@@ -133,17 +143,13 @@ def verify(
     evaluation = summarize(scores, options)
     ours, theirs = asdict(replace(evaluation.signature, loss=claimed.loss)), asdict(claimed)
     differences = tuple((name, str(theirs[name]), str(ours[name])) for name in theirs if theirs[name] != ours[name])
-    agreeing = _agreeing(_numbers(evaluation, claimed), quoted)
-    others = () if agreeing or quoted is None else _other_conventions(scores, names, claimed.reduction, quoted)
-    return Verification(claimed, evaluation.predictions, evaluation, differences, value, agreeing, others)
-
-
-def _other_conventions(scores: Scores, losses: Sequence[str], reduction: str, quoted: Decimal) -> tuple[str, ...]:
-    """Return the conventions that give the quoted number; two digits or fewer would fit too many of them."""
-    if len(quoted.as_tuple().digits) < _MIN_DIGITS:
-        return ()
-    pairs = (pair for loss in losses for pair in conventions(scores, loss, reduction))
-    return tuple(name for name, number in pairs if _agrees(number, quoted))
+    agreeing, others = [], []
+    if quoted is not None:
+        agreeing = [loss for loss, number in _numbers(evaluation, claimed).items() if _agrees(number, quoted)]
+        if not agreeing and len(quoted.as_tuple().digits) >= _MIN_DIGITS:
+            pairs = (pair for loss in names for pair in _conventions(scores, loss, claimed.reduction))
+            others = [convention for convention, number in pairs if _agrees(number, quoted)]
+    return Verification(claimed, name, evaluation, differences, value, tuple(agreeing), tuple(others))
 
 
 def _dataset_and_split(
@@ -190,16 +196,43 @@ def _parse_number(value: str | None) -> Decimal | None:
     return number
 
 
-def _agreeing(numbers: Mapping[str, float], quoted: Decimal | None) -> tuple[str, ...]:
-    """Return the names of the numbers that equal the quoted one to its last digit."""
-    if quoted is None:
-        return ()
-    return tuple(name for name, number in numbers.items() if _agrees(number, quoted))
-
-
 def _agrees(number: float, quoted: Decimal) -> bool:
     """Whether the number is within half a unit of the last digit quoted, or within two units of its own last bit."""
     exponent = quoted.as_tuple().exponent
     if not (isinstance(exponent, int) and math.isfinite(number) and -400 < exponent <= quoted.adjusted() < 400):
         return number == float(quoted)
     return abs(Decimal(number) - quoted) <= Decimal(5).scaleb(exponent - 1) + 2 * Decimal(math.ulp(number))
+
+
+def _conventions(scores: Scores, loss: str, reduction: str) -> Iterator[tuple[str, float]]:
+    """Yield what a loss would be in the conventions of other tools: name of the convention, and the number."""
+    values, n, k = scores.columns[loss], scores.n, scores.classes
+    total, mean = float(values.sum()), float(values.mean())
+    other, number = ("mean", mean) if reduction == "sum" else ("sum", total)
+    yield f"{loss}, the {other} over the examples", number
+    for size in (size for size in _BATCH_SIZES if size < n):
+        starts = np.arange(0, n, size)
+        means = float((np.add.reduceat(values, starts) / np.diff([*starts, n])).sum())
+        yield f"{loss}, the mean of batch means (batches of {size})", means / len(starts)
+        yield f"{loss}, the sum of batch means divided by N (batches of {size})", means / n
+        yield f"{loss}, the sum of batch means (batches of {size})", means
+    if loss in ("mse", "brier"):
+        factor = 2 if loss == "mse" else 1
+        name = f"the mean over the K = {k} classes too, {factor}/K of {loss}, as torch's MSELoss"
+        yield name, factor * mean / k
+    if loss in ("cee", "nll"):
+        yield f"{loss} in bits instead of nats", mean / math.log(2)
+        yield from _guarded_logs(scores)
+
+
+def _guarded_logs(scores: Scores) -> Iterator[tuple[str, float]]:
+    """Yield the cross-entropy with other numbers added inside the log, and with clipped probabilities."""
+    p = scores.columns.get("label_probability")
+    if p is None:
+        return
+    with np.errstate(divide="ignore"):
+        for delta in _DELTAS:
+            if delta != scores.delta:
+                yield f"cee with delta={delta:g}", float(-np.log(np.maximum(p, 0) + delta).mean())
+    for name, eps in _CLIPS.items():
+        yield f"cee of probabilities clipped to {name}", float(-np.log(np.clip(p, eps, 1 - eps)).mean())

@@ -124,9 +124,8 @@ def _window_hashes(codes: Array) -> Array:
     """Return a hash of each stretch of 16 rows, in whole numbers, so that equal stretches have equal hashes."""
     bits = (codes + 0.0).view(np.uint64)
     mixed = bits ^ (bits >> np.uint64(29))
-    hashes = np.zeros(len(bits) - _RUN + 1, np.uint64)
-    for i in range(_RUN):
-        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + mixed[i : i + len(hashes)]
+    powers = np.cumprod(np.full(_RUN, 0x9E3779B97F4A7C15, np.uint64))
+    hashes: Array = np.lib.stride_tricks.sliding_window_view(mixed, _RUN) @ powers
     return hashes
 
 
