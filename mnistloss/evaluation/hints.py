@@ -18,8 +18,10 @@ from mnistloss.arrays.checks import Array, row_sum_tolerance
 from mnistloss.formatting import shown
 from mnistloss.stats import Moments
 
-_MIN_EXAMPLES = 50
-_MAX_CLASSES = 1000
+MIN_EXAMPLES = 50
+"""Fewer examples do not tell a mistake from chance."""
+
+MAX_CLASSES = 1000
 _MAX_KEPT_ROWS = 100_000
 _SIGMAS = 6.0
 _RUN = 16
@@ -74,7 +76,7 @@ class Evidence:
         if self.hard:
             within = y.min_value == 0 and y.max_value == 1
             self.hard = within and bool(((y.scores == 0) | (y.scores == 1)).all())
-        if self._keeps_codes and len(y.scores) <= _MAX_CLASSES:
+        if self._keeps_codes and len(y.scores) <= MAX_CLASSES:
             self._codes.append(_row_codes(y.scores))
         if self._input == "logits":
             self._add_sums(y)
@@ -199,11 +201,6 @@ class HintInputs:
     def accuracy(self) -> float:
         return 1 - self.losses["error"].mean
 
-    @property
-    def enough(self) -> bool:
-        """Whether there are enough examples to tell a mistake from chance."""
-        return self.n >= _MIN_EXAMPLES
-
     @cached_property
     def right(self) -> Array:
         """Whether each example is predicted right (N,)."""
@@ -217,7 +214,9 @@ def find_hints(inputs: HintInputs) -> tuple[Hint, ...]:
         from mnistloss.evaluation.misplaced import find_misplaced  # what an honest file does not need
 
         misplaced = find_misplaced(inputs)
-    of_outputs, of_losses = ([Hint(name, *pair) for name, see in table if (pair := see(inputs))] for table in _CHECKS)
+    of_outputs, of_losses = (
+        [Hint(name, *pair) for name, recognise in table if (pair := recognise(inputs))] for table in _CHECKS
+    )
     return (*of_outputs, *misplaced, *of_losses)
 
 
@@ -228,8 +227,8 @@ def _may_be_misplaced(inputs: HintInputs) -> bool:
     return bool(low or (codes is not None and len(np.unique(codes)) < len(sums)))
 
 
-def _see_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:
-    """Raw scores whose classes all sum to the same whole number, though several classes are predicted."""
+def _recognise_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:
+    """Recognise raw scores whose classes all sum to the same whole number, though several classes are predicted."""
     predicted = inputs.predicted
     if inputs.evidence.wrong_axis is None or (predicted.size and (predicted == predicted[0]).all()):
         return None
@@ -241,10 +240,10 @@ def _see_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:
     )
 
 
-def _see_probabilities(inputs: HintInputs) -> tuple[str, str] | None:
-    """Raw scores of which nearly every row is a distribution already, perhaps in percent or as bytes."""
+def _recognise_probabilities(inputs: HintInputs) -> tuple[str, str] | None:
+    """Recognise raw scores of which nearly every row is a distribution, perhaps in percent or as bytes."""
     scale = inputs.evidence.scale
-    if scale is None or _see_softmax_over_examples(inputs):
+    if scale is None or _recognise_softmax_over_examples(inputs):
         return None
     save = "" if scale == 1 else "save predictions / predictions.sum(axis=1, keepdims=True), and "
     return (
@@ -253,10 +252,10 @@ def _see_probabilities(inputs: HintInputs) -> tuple[str, str] | None:
     )
 
 
-def _see_softmax_twice(inputs: HintInputs) -> tuple[str, str] | None:
-    """A softmax of values that are a confident distribution themselves."""
+def _recognise_softmax_twice(inputs: HintInputs) -> tuple[str, str] | None:
+    """Recognise a softmax of rows that are confident distributions themselves."""
     confidence, k = inputs.evidence.inner_confidence, inputs.classes
-    if confidence is None or not inputs.enough or confidence < (1 + 1 / k) / 2:
+    if confidence is None or inputs.n < MIN_EXAMPLES or confidence < (1 + 1 / k) / 2:
         return None
     logs = "np.float64(predictions)" if inputs.input == "logprobs" else "np.log(np.float64(predictions))"
     return (
@@ -268,8 +267,8 @@ def _see_softmax_twice(inputs: HintInputs) -> tuple[str, str] | None:
     )
 
 
-def _see_decisions(inputs: HintInputs) -> tuple[str, str] | None:
-    """Rows that are all one-hot, so that the cross-entropy is a multiple of the error rate."""
+def _recognise_decisions(inputs: HintInputs) -> tuple[str, str] | None:
+    """Recognise rows that are all one-hot, so that the cross-entropy is a multiple of the error rate."""
     if not inputs.evidence.hard or inputs.accuracy == 1 or not {"cee", "nll"} & inputs.losses.keys():
         return None
     return (
@@ -278,8 +277,8 @@ def _see_decisions(inputs: HintInputs) -> tuple[str, str] | None:
     )
 
 
-def _see_high_loss(inputs: HintInputs) -> tuple[str, str] | None:
-    """A loss above that of the uniform guess, and so of the class prior, by 1 % and by six standard errors."""
+def _recognise_high_loss(inputs: HintInputs) -> tuple[str, str] | None:
+    """Recognise a loss above that of the uniform guess by 1 % and by six standard errors."""
     for name in ("cee", "nll", "mse", "brier"):
         moments, costs = inputs.losses.get(name), inputs.references.get(name)
         if moments is None or not costs or costs["prior"] <= 0 or moments.stderr is None:
@@ -296,11 +295,11 @@ def _see_high_loss(inputs: HintInputs) -> tuple[str, str] | None:
 
 _CHECKS = (
     (
-        ("softmax-over-examples", _see_softmax_over_examples),
-        ("probabilities-as-logits", _see_probabilities),
-        ("softmax-twice", _see_softmax_twice),
+        ("softmax-over-examples", _recognise_softmax_over_examples),
+        ("probabilities-as-logits", _recognise_probabilities),
+        ("softmax-twice", _recognise_softmax_twice),
     ),
-    (("hard-predictions", _see_decisions), ("worse-than-prior", _see_high_loss)),
+    (("hard-predictions", _recognise_decisions), ("worse-than-prior", _recognise_high_loss)),
 )
 """The hints about outputs, and those about losses: names, and functions that return evidence and advice or None."""
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from mnistloss.arrays.checks import Array
 from mnistloss.datasets import catalog
-from mnistloss.evaluation.hints import Hint, HintInputs, Place
+from mnistloss.evaluation.hints import MAX_CLASSES, MIN_EXAMPLES, Hint, HintInputs, Place
 
 _RUN, _MIN_DISTINCT, _MAX_RUNS = 16, 8, 100
 _LOG_ODDS, _SEARCH_LOG_ODDS = 14, 20
-_MAX_CLASSES = 1000
 _MIN_ACCURACY_GAIN, _SIGMAS = 0.05, 6.0
 
 _MIN_CONTRAST, _CELL, _CAP = 0.25, 32, 12.0
@@ -30,15 +29,16 @@ _ONLY_ONE = "do only one of these, as the labels come in turn, so that rows and 
 
 
 def find_misplaced(inputs: HintInputs) -> list[Hint]:
-    """Return the hints about rows and columns; rows that are no predictions, or moved, explain the others.
+    """Return the hints about rows and columns, for inputs with labels.
 
-    "rows-shuffled" is there only where nothing else explains the accuracy.
+    A hint about rows that are no predictions, or moved, comes alone. "rows-shuffled" comes last: only where nothing
+    else explains the accuracy.
     """
     hint = _find_repeated_rows(inputs) or _find_rows_of_zeros(inputs)
-    if hint is None and inputs.enough and inputs.classes <= _MAX_CLASSES:
+    if hint is None and inputs.n >= MIN_EXAMPLES and inputs.classes <= MAX_CLASSES:
         counts = count_classes(inputs.labels, inputs.predicted, inputs.classes)
         stretches = _stretches_at_chance(inputs.right, chance_accuracy(counts))
-        segments = [segment for stretch in stretches for segment in _Search(inputs).segments(*stretch)]
+        segments = _find_segments(inputs, stretches)
         whole = stretches == [(0, inputs.n)]
         if whole and sum(stop - start for start, stop, _ in segments) < inputs.n / 2:
             segments = []  # a few rows with labels in turn, for which a step of the columns is right as well
@@ -59,7 +59,7 @@ def _find_rows_of_zeros(inputs: HintInputs) -> Hint | None:
     that has no score above zero.
     """
     codes, labels = inputs.evidence.codes, inputs.labels
-    if inputs.input != "logits" or codes is None or not labels.size or 0 not in codes:
+    if inputs.input != "logits" or codes is None or 0 not in codes:
         return None
     empty = codes == 0
     edges = np.flatnonzero(np.diff(empty, prepend=False, append=False)).reshape(-1, 2)
@@ -100,7 +100,7 @@ def _repeated_runs(inputs: HintInputs) -> Iterator[tuple[int, int, int]]:
     a model with few different rows do. Where the labels repeat as well, examples of the user's choice may repeat.
     """
     codes, labels = inputs.evidence.codes, inputs.labels
-    if codes is None or not labels.size or inputs.n < 2 * _RUN or inputs.evidence.hard:
+    if codes is None or inputs.n < 2 * _RUN or inputs.evidence.hard:
         return
     windows = _window_hashes(codes)
     _, first, inverse = np.unique(windows, return_index=True, return_inverse=True)
@@ -192,46 +192,46 @@ class Segment(NamedTuple):
         return f"rows {first:,} to {last:,} are right for the examples {first + d:,} to {last + d:,}"
 
 
-class _Search:
-    """Looks for the examples that misplaced rows are right for; gives up after 24 pieces that are right nowhere."""
+def _find_segments(inputs: HintInputs, stretches: list[tuple[int, int]]) -> list[Segment]:
+    """Return the segments in these stretches of rows, by pieces of them: the whole stretch, then four short ones.
 
-    def __init__(self, inputs: HintInputs) -> None:
-        self._inputs = inputs
-        self._failures = 0
-
-    def segments(self, start: int, stop: int) -> list[Segment]:
-        """Return the segments of these rows: of all of them, else of the first that a few pieces of them lead to."""
+    The search ends after 24 pieces that are right nowhere.
+    """
+    todo, segments, failures = list(stretches), [], 0
+    while todo and failures < _MAX_FAILURES:
+        start, stop = todo.pop(0)
         middles = np.linspace(start, max(start, stop - _PIECE), 4, dtype=int).tolist()
-        pieces = [(start, stop), *((i, min(stop, i + _PIECE)) for i in middles if stop - start > _PIECE)]
+        pieces = [(start, stop), *((i, i + _PIECE) for i in middles if stop - start > _PIECE)]
         for piece in pieces if stop - start >= _RUN else ():
-            if self._failures == _MAX_FAILURES:
-                break
-            segment = self._segment(*piece, start, stop)
+            segment = _find_segment(inputs, *piece, start, stop)
             if segment is not None:
-                return [*self.segments(start, segment.start), segment, *self.segments(segment.stop, stop)]
-            self._failures += 1
-        return []
+                segments.append(segment)
+                todo += [(start, segment.start), (segment.stop, stop)]
+                break
+            failures += 1
+    return sorted(segments)
 
-    def _segment(self, first: int, last: int, start: int, stop: int) -> Segment | None:
-        """Return the rows in and around a stretch that are right at the offset where a piece of it fits best."""
-        predicted, labels, n = self._inputs.predicted, self._inputs.labels, self._inputs.n
-        low, high = max(0, first - _MAX_DISTANCE), min(n, last + _MAX_DISTANCE)
-        offset = low - first + best_offset(predicted[first:last], labels[low:high], self._inputs.classes, first - low)
-        a, b = max(0, -offset, start - _CELL), min(n, n - offset, stop + _CELL)
-        if offset == 0 or b - a < _RUN:
-            return None
-        there, here = predicted[a:b] == labels[a + offset : b + offset], self._inputs.right[a:b]
-        sums = np.concatenate([[0.0], np.cumsum(there - 0.5 - 0.75 * here)])
-        end = int((sums - np.minimum.accumulate(sums)).argmax())
-        begin = int(sums[: end + 1].argmin())
-        if abs(offset) >= _RUN:  # batches begin and end at round numbers
-            begin, end = (_roundest(sums, edge, a, sign) for edge, sign in ((begin, 1), (end, -1)))
-        a, b = a + begin, a + end
-        if b - a < _RUN or min(b, stop) - max(a, start) < _RUN / 2:
-            return None
-        if not classes_agree(predicted[a:b], labels[a + offset : b + offset], n * n):
-            return None
-        return Segment(a, b, offset)
+
+def _find_segment(inputs: HintInputs, first: int, last: int, start: int, stop: int) -> Segment | None:
+    """Return the rows in and around a stretch that are right at the offset where a piece of the stretch fits best."""
+    predicted, labels, n = inputs.predicted, inputs.labels, inputs.n
+    low, high = max(0, first - _MAX_DISTANCE), min(n, last + _MAX_DISTANCE)
+    offset = low - first + best_offset(predicted[first:last], labels[low:high], inputs.classes, first - low)
+    a, b = max(0, -offset, start - _CELL), min(n, n - offset, stop + _CELL)
+    if offset == 0 or b - a < _RUN:
+        return None
+    there, here = predicted[a:b] == labels[a + offset : b + offset], inputs.right[a:b]
+    sums = np.concatenate([[0.0], np.cumsum(there - 0.5 - 0.75 * here)])
+    end = int((sums - np.minimum.accumulate(sums)).argmax())
+    begin = int(sums[: end + 1].argmin())
+    if abs(offset) >= _RUN:  # batches begin and end at round numbers
+        begin, end = (_roundest(sums, edge, a, sign) for edge, sign in ((begin, 1), (end, -1)))
+    a, b = a + begin, a + end
+    if b - a < _RUN or min(b, stop) - max(a, start) < _RUN / 2:
+        return None
+    if not classes_agree(predicted[a:b], labels[a + offset : b + offset], n * n):
+        return None
+    return Segment(a, b, offset)
 
 
 def _roundest(sums: Array, edge: int, first: int, sign: int) -> int:
