@@ -305,7 +305,7 @@ _CHECKS = (
 
 
 class Fingerprint(NamedTuple):
-    """What tells predictions apart, in whatever dtype they are: a number for each row, None for very many rows."""
+    """What tells predictions apart, whatever their dtype; codes: a number for each row, None for very many."""
 
     name: str
     input: str
@@ -325,11 +325,11 @@ class Fingerprint(NamedTuple):
 
 
 def identical_predictions(files: Sequence[Fingerprint]) -> list[tuple[Hint, ...]]:
-    """Return for each file the hint that an earlier one has the same numbers; no hint if there is no such file."""
+    """Return for each file the hint that an earlier file has the same numbers, or no hint."""
     hints: list[tuple[Hint, ...]] = []
+    advice = "check that each file holds the predictions of its own model"
     for place, file in enumerate(files):
-        earlier = next((other for other in files[:place] if file.equals(other)), None)
-        evidence = earlier and f"every row has the same numbers as in {shown(earlier.name)}"
-        advice = "check that each file holds the predictions of its own model"
-        hints.append((Hint("identical-predictions", evidence, advice),) if evidence else ())
+        same = [other.name for other in files[:place] if file.equals(other)][:1]
+        evidence = "every row has the same numbers as in"
+        hints.append(tuple(Hint("identical-predictions", f"{evidence} {shown(name)}", advice) for name in same))
     return hints

@@ -55,8 +55,8 @@ def find_misplaced(inputs: HintInputs) -> list[Hint]:
 def _find_rows_of_zeros(inputs: HintInputs) -> Hint | None:
     """Look in raw scores for a run of rows that are all zero.
 
-    The run must be longer than any that arises by chance, and not of one class, which in sorted labels could be a class
-    that has no score above zero.
+    The run must be longer than runs that arise by chance. Runs of one label are left out: where the labels are sorted,
+    they could be a class whose scores are all zero.
     """
     codes, labels = inputs.evidence.codes, inputs.labels
     if inputs.input != "logits" or codes is None or 0 not in codes:
@@ -79,14 +79,11 @@ def _find_repeated_rows(inputs: HintInputs) -> Hint | None:
     for start, stop, _ in runs:
         repeated[start:stop] = True
     kept = int(np.count_nonzero(~repeated))
-    if inputs.dataset is not None and not inputs.chosen and inputs.n % kept == 0 and not repeated[:kept].any():
-        for split in catalog.SPLITS:
-            if catalog.find(inputs.dataset).examples(split) == kept:
-                return Hint(
-                    "rows-repeated",
-                    f"the file is the same {kept:,} rows {inputs.n // kept} times, as many as {split} has",
-                    f'save predictions[:{kept}] and score these with split="{split}"',
-                )
+    sizes = {catalog.find(inputs.dataset).examples(split): split for split in catalog.SPLITS} if inputs.dataset else {}
+    if kept in sizes and not inputs.chosen and inputs.n % kept == 0 and not repeated[:kept].any():
+        evidence = f"the file is the same {kept:,} rows {inputs.n // kept} times, as many as {sizes[kept]} has"
+        advice = f'save predictions[:{kept}] and score these with split="{sizes[kept]}"'
+        return Hint("rows-repeated", evidence, advice)
     start, stop, lag = max(runs, key=lambda run: run[1] - run[0])
     evidence = f"rows {start:,} to {stop - 1:,} repeat rows {start - lag:,} to {stop - lag - 1:,}, number for number"
     more = f", and {len(runs) - 1} more runs do the like" if len(runs) > 1 else ""
@@ -94,10 +91,10 @@ def _find_repeated_rows(inputs: HintInputs) -> Hint | None:
 
 
 def _repeated_runs(inputs: HintInputs) -> Iterator[tuple[int, int, int]]:
-    """Yield start, stop and distance of runs that repeat earlier ones; or of the earlier one if it is less often right.
+    """Yield start, stop and distance of runs that repeat an earlier run, or of the earlier run if it is rather wrong.
 
-    A run must be longer than any that arises by chance where rows of one predicted class repeat at random, as those of
-    a model with few different rows do. Where the labels repeat as well, examples of the user's choice may repeat.
+    A model with few different rows repeats rows of one predicted class at random; a run must be longer than such
+    repetitions make it. Runs whose labels repeat as well are left out where the user chose the examples.
     """
     codes, labels = inputs.evidence.codes, inputs.labels
     if codes is None or inputs.n < 2 * _RUN or inputs.evidence.hard:
@@ -150,15 +147,16 @@ def _options(inputs: HintInputs, examples: str) -> str:
 
 
 def _ranges(rows: Array) -> str:
-    """Return whole numbers as an expression of NumPy, such as np.r_[0:300, 400:500]."""
+    """Return row numbers as a NumPy expression, such as np.r_[0:300, 400:500]."""
     runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
     return f"np.r_[{', '.join(f'{run[0]}:{run[-1] + 1}' for run in runs)}]"
 
 
 def _stretches_at_chance(right: Array, chance: float) -> list[tuple[int, int]]:
-    """Return the runs of rows whose accuracy is rather chance than that of the better parts; all if there are no such.
+    """Return the stretches of rows whose accuracy is at chance while others are better; all rows if no part is better.
 
-    A cumulative sum of log likelihood ratios is held between 0 and a cap: at the cap rows are at chance, at 0 they end.
+    A cumulative sum of log likelihood ratios is held between 0 and a cap. Where the sum is at the cap, the rows are at
+    chance; where it is 0, the stretch ends.
     """
     n, chance = len(right), max(chance, 1e-3)
     cell = max(_CELL, min(128, n // 8))
@@ -235,13 +233,13 @@ def _find_segment(inputs: HintInputs, first: int, last: int, start: int, stop: i
 
 
 def _roundest(sums: Array, edge: int, first: int, sign: int) -> int:
-    """Return the likeliest edge: each factor of two in its roundness makes up for most of a row."""
+    """Return the likeliest edge near this one: each factor of two in a row number outweighs 0.4 rows."""
     near = range(max(0, edge - 6), min(len(sums), edge + 7))
     return max(near, key=lambda i: 0.4 * math.log2(math.gcd(first + i, 64_000)) - sign * (sums[i] - sums[edge]))
 
 
 def best_offset(piece: Array, labels: Array, k: int, origin: int = 0) -> int:
-    """Return where in the labels the predicted classes of a piece agree best, counted by a convolution for each class.
+    """Return the offset in the labels where the predicted classes of a piece agree best, by one convolution a class.
 
     At least half of the piece meets labels. Of equal offsets, the one nearest to the origin is taken.
     """
@@ -322,6 +320,7 @@ def _find_moved_rows(inputs: HintInputs, segments: list[Segment]) -> Hint | None
 
 
 def _join(parts: list[str]) -> str:
+    """Return the first four parts as a list in words, and the number of the others."""
     return ", ".join(parts[:4]) + (f", and {len(parts) - 4} more" if len(parts) > 4 else "")
 
 
@@ -336,8 +335,8 @@ def _predict_in_order(inputs: HintInputs) -> str:
 def _explains(inputs: HintInputs, share: float, chance: float) -> bool:
     """Whether a correction that makes this share of predictions right beats the accuracy and chance clearly.
 
-    It must be more than half, and exceed both the accuracy and the accuracy of predictions unrelated to the labels by
-    0.05 and by 6 standard errors of the difference of two shares.
+    The share must be more than half, and exceed the accuracy, and that of predictions unrelated to the labels, by 0.05
+    and by 6 standard errors of the difference of two shares.
     """
     other = max(inputs.accuracy, chance)
     p = (share + other) / 2
@@ -382,16 +381,14 @@ def _find_permutation(inputs: HintInputs, counts: Array) -> Hint | None:
     if len(np.unique(order)) < k or not _explains(inputs, share, chance_accuracy(counts[:, order])):
         return None
     evidence = f"the accuracy is {inputs.accuracy:.4f}, and {share:.4f}"
+    by_class = f"np.array({np.argsort(order).tolist()})[predictions]"
+    save = f"save {by_class if inputs.input == 'labels' else f'predictions[:, {order.tolist()}]'}"
     for step, side in ((1, "above"), (-1, "below")):
         if np.array_equal(order, (np.arange(k) + step) % k):
             evidence += f" if class k is read from the column {side} k"
-            rolled = f"np.roll(predictions, {-step}, axis=1)"
-            save = f"(predictions + {-step % k}) % {k}" if inputs.input == "labels" else rolled
-            return Hint("labels-from-one", evidence, f"save {save}, or count the classes from 0 in training")
+            return Hint("labels-from-one", evidence, f"{save}, or count the classes from 0 in training")
     evidence += f" if the columns are put into the order {' '.join(map(str, order))}"
-    classes = np.argsort(order).tolist()
-    save = f"np.array({classes})[predictions]" if inputs.input == "labels" else f"predictions[:, {order.tolist()}]"
-    return Hint("columns-permuted", evidence, f"save {save}, or find out why the classes are sorted like this")
+    return Hint("columns-permuted", evidence, f"{save}, or find out why the classes are sorted like this")
 
 
 def _find_shuffled_rows(inputs: HintInputs, stretches: list[tuple[int, int]]) -> Hint | None:
