@@ -279,6 +279,8 @@ def test_softmax_over_the_examples(size: int, log: bool) -> None:
     assert evaluate(z, **keywords, input="logits").hints == ()
     assert evaluate(np.log(y), **keywords, input="logits").hints == ()
     assert evaluate(np.ones((1000, 10)), **keywords, input="logits").hints == ()
+    even = 0.1 * one_hot(np.arange(1000) % 2)
+    assert evaluate(even, targets=np.arange(1000) % 2, input="logits").hints == ()
 
 
 def test_odd_rows_anywhere_do_not_hide_probabilities() -> None:

@@ -228,9 +228,9 @@ def _may_be_misplaced(inputs: HintInputs) -> bool:
 
 
 def _recognise_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:
-    """Recognise raw scores whose classes all sum to the same whole number, though several classes are predicted."""
-    predicted = inputs.predicted
-    if inputs.evidence.wrong_axis is None or (predicted.size and (predicted == predicted[0]).all()):
+    """Recognise raw scores of equal class sums, a whole number, whose classes are not predicted equally often."""
+    _, counts = np.unique(inputs.predicted, return_counts=True)
+    if inputs.evidence.wrong_axis is None or (counts.size and counts.min() == counts.max()):
         return None
     name, batches = inputs.evidence.wrong_axis
     return (
