@@ -143,7 +143,7 @@ def verify(
 def _dataset_and_split(
     claimed: Signature, targets: Source | None, indices: Source | None, *, may_have_index: bool
 ) -> tuple[str, str]:
-    """Return data set and split of a signature; targets or indices that do not go with it raise ArgumentError."""
+    """Return dataset and split of a signature; targets or indices that do not go with it raise ArgumentError."""
     where = claimed.targets.partition("@")[0]
     if (where == "targets") != (targets is not None):
         own = "is of targets of the user's own: name them" if targets is None else f"is of {where}, not of own targets"

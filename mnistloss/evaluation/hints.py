@@ -165,7 +165,7 @@ def softmax_twice_bound(classes: int) -> float:
 
 
 class Place(NamedTuple):
-    """Labels of a whole split, and the names of the data set and the split."""
+    """Labels of a whole split, and the names of the dataset and the split."""
 
     dataset: str
     split: str
@@ -178,7 +178,7 @@ class HintInputs:
 
     losses: moments by name, always of the error. references: what constant predictions cost, by name of the loss.
     labels, predicted: (N,), empty for soft targets and for very many examples. split: None for targets of the user's
-    own. chosen: whether indices name the examples. elsewhere: returns the labels of other splits and data sets.
+    own. chosen: whether indices name the examples. elsewhere: returns the labels of other splits and datasets.
     """
 
     input: str

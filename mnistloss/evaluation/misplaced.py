@@ -344,7 +344,7 @@ def _explains(inputs: HintInputs, share: float, chance: float) -> bool:
 
 
 def find_split(inputs: HintInputs, counts: Array) -> Hint | None:
-    """Look for another data set, or rows of a split of this one, for whose labels the predictions are right."""
+    """Look for another dataset, or rows of a split of this one, for whose labels the predictions are right."""
     for place in inputs.elsewhere() if inputs.split is not None else ():
         for name, labels, where, advice in _candidates(inputs, place):
             share = float(np.mean(inputs.predicted == labels))
@@ -359,7 +359,7 @@ def _candidates(inputs: HintInputs, place: Place) -> Iterator[tuple[str, Array, 
     n, size = inputs.n, len(place.labels)
     times, start = n // size, best_offset(inputs.predicted, place.labels, inputs.classes)
     if place.dataset != inputs.dataset:
-        where = f"{place.dataset} (compared were the data sets cached here)"
+        where = f"{place.dataset} (compared were the datasets cached here)"
         yield "another-dataset", place.labels, where, f'score these with dataset="{place.dataset}"'
     elif n == size * times > size:
         mean = f"predictions.reshape({times}, {size}, -1).mean(axis=0)"
