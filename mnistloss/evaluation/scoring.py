@@ -45,10 +45,10 @@ from mnistloss.version import __version__
 
 Predictions = ArrayLike | os.PathLike[str] | BinaryIO
 Progress = Callable[[int, int], None]
-"""Called with how much is done, and how much there is."""
+"""A function that is called with the work done so far and all work, in rows or in files."""
 
 _EXAMINED = 10**6
-"""The most examples whose predicted classes are kept for the hints."""
+"""Predicted classes are kept for the hints of up to so many examples."""
 
 MIN_WRONG = 10
 """With fewer wrong examples the interval of a mean loss is not reliable."""
@@ -60,7 +60,7 @@ _LARGEST_BUFFER = 1 << 24
 
 
 class Block(NamedTuple):
-    """Some rows as the kernels take them: outputs (K, n), and labels (n,) or soft rows (K, n)."""
+    """Some rows as the losses take them: outputs of the model (K, n), and labels (n,) or soft rows (K, n)."""
 
     rows: slice
     outputs: Any
@@ -72,7 +72,7 @@ COLUMNS: Mapping[str, Callable[[Block], Array]] = {
     "label_probability": lambda block: block.outputs.p.reshape(-1).take(block.outputs.flat_index(block.t)),
     "outputs": lambda block: block.outputs.scores,
 }
-"""What can be kept of each example beside its losses: class (N,), probability of the label (N,), all outputs (K, N)."""
+"""Columns that can be kept beside the losses: predicted class (N,), probability of the label (N,), outputs (K, N)."""
 
 ALL_COLUMNS = tuple(COLUMNS)
 """The columns from which every loss, with any delta, and every probability can be computed."""
@@ -86,10 +86,9 @@ def default_losses(input: str) -> tuple[str, ...]:
 class Scores:
     """The result of one pass over N predictions of K classes.
 
-    moments: of each loss, and always of the error. hits: by k, how many labels are among the k best classes. Columns of
-    single examples are there where they were asked for (`keep`); predicted classes for up to 10^6 examples, too.
-
-    name: of the predictions as the user gave it; `formatting.shown` makes it safe to print.
+    moments: of each loss, and always of the error. hits: by k, how many labels are among the k best classes.
+    columns: values of single examples, those that the caller named (`keep`), and the predicted classes of up to 10^6
+    examples. name: what the user called the predictions; `formatting.shown` makes the name safe to print.
     dataset, split: None for targets of the user's own. t: labels (N,), or soft rows (N, K).
     """
 
@@ -113,7 +112,6 @@ class Scores:
         self.targets, self.classes = targets, targets.classes
         self.dataset, self.split = targets.dataset, targets.split
         self.delta = _delta(data.delta, shape.input)
-        self.rows_done = 0
         self.digest = ""
         self.hits = dict.fromkeys(top, 0)
         self._allow_unnormalized = data.allow_unnormalized and shape.input in ("probs", "logprobs")
@@ -131,14 +129,13 @@ class Scores:
         self._columns: dict[str, list[Array]] = {name: [] for name in columns}
 
     def _has(self, column: str) -> bool:
-        """Whether such predictions with such targets have this column of `COLUMNS`."""
+        """Whether these predictions with these targets have this column of `COLUMNS`."""
         if column == "label_probability":
             return self.input != "labels" and self.targets.t.ndim == 1
         return column == "predicted" or (column == "outputs" and self.input != "labels")
 
     def update(self, block: Block) -> None:
         """Add the next block of rows."""
-        self.rows_done = block.rows.stop
         self.evidence.update(block.outputs)
         for k in self.hits:
             self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
@@ -156,12 +153,12 @@ class Scores:
 
     @cached_property
     def moments(self) -> dict[str, Moments]:
-        """The moments of all rows, by loss."""
+        """The moments of the losses of all rows, by name of the loss."""
         return {name: Moments.merged(parts) for name, parts in self._moments.items()}
 
     @cached_property
     def class_sums(self) -> dict[str, list[float]]:
-        """The sum over the examples of each class, by loss; empty where it was not asked for."""
+        """The sum of each loss over the examples of each class, by name of the loss; empty without `by_class`."""
         return {
             name: [math.fsum(column) for column in zip(*(part.tolist() for part in parts), strict=True)]
             for name, parts in self._class_sums.items()
@@ -169,42 +166,34 @@ class Scores:
 
     @cached_property
     def columns(self) -> dict[str, Array]:
-        """What is kept of every example, by name: losses (N,), and what `COLUMNS` lists."""
+        """The values that are kept of every example, by name: losses (N,), and the columns of `COLUMNS`."""
         return {name: np.concatenate(parts, axis=-1) for name, parts in self._columns.items()}
 
     @property
     def correct(self) -> float:
-        """How many examples are predicted right; soft targets count in part."""
+        """How many examples are predicted right; of a soft row, the share of the predicted class counts."""
         return self.n - self.moments["error"].total
 
     def references(self, loss: str) -> dict[str, float]:
-        """What the uniform guess and the class prior cost, by formula; empty for predicted classes and soft targets."""
+        """Return the loss of the uniform guess and of the class prior; empty for predicted classes and soft targets."""
         return {} if self.input == "labels" else self.targets.references(LOSSES[loss], self.delta)
 
     @cached_property
     def hints(self) -> tuple[Hint, ...]:
-        """What looks like a mistake in these predictions."""
+        """The hints about mistakes in these predictions."""
         examined = self.n <= _EXAMINED and self.targets.t.ndim == 1
-        return find_hints(
-            HintInputs(
-                input=self.input,
-                classes=self.classes,
-                accuracy=self.correct / self.n,
-                losses=self.moments,
-                references={name: self.references(name) for name in self.moments},
-                evidence=self.evidence,
-                labels=self.targets.t if examined else None,
-                predicted=self.predicted if examined else None,
-                dataset=self.dataset,
-                split=self.split,
-                chosen=self.targets.indices is not None,
-                elsewhere=lambda: self._loader.labels_elsewhere(self.targets),
-            )
-        )
+        labels, predicted = (self.targets.t, self.predicted) if examined else (np.empty(0, np.uint8),) * 2
+        references = {name: self.references(name) for name in self.moments}
+        inputs = HintInputs(
+            self.input, self.classes, self.moments, references, self.evidence, labels, predicted,
+            self.dataset, self.split, chosen=self.targets.indices is not None,
+            elsewhere=lambda: self._loader.labels_elsewhere(self.targets),
+        )  # fmt: skip
+        return find_hints(inputs)
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What tells these predictions from others."""
+        """The numbers by which identical predictions in several files are recognised."""
         codes = self.predicted if self.input == "labels" and self.n <= _EXAMINED else self.evidence.codes
         return Fingerprint(self.name, self.input, self._dtype, self.digest, codes)
 
@@ -232,7 +221,7 @@ class Scores:
         return f"{few:,} of {n} {carry} {100 * shares[few - 1]:.0f} % of the {loss}"
 
     def signature(self, *losses: str, reduction: str = "mean") -> Signature:
-        """Return the signature of these losses, all of them in one."""
+        """Return one signature that names all these losses."""
         return Signature(
             loss="+".join(losses),
             targets=self.targets.name,
@@ -253,7 +242,7 @@ class Scores:
 
     @property
     def labels(self) -> NDArray[np.intp]:
-        """The labels (N,); soft targets have none and raise InputError."""
+        """The labels (N,); soft targets raise InputError, as they have no labels."""
         if self.t.ndim != 1:
             raise InputError(f"{shown(self.name)}: the targets are soft rows; this needs a label for each example")
         return self.t
@@ -269,15 +258,15 @@ class Scores:
         return OUTPUTS[self.input](self.columns["predicted" if self.input == "labels" else "outputs"])
 
     def probabilities(self) -> Floats:
-        """Return the probabilities (K, N); predicted classes have none and raise InputError."""
+        """Return the probabilities (K, N); predicted classes raise InputError, as they have no probabilities."""
         check_probabilities(shown(self.name), self.input, self.n, "this")
         p: Floats = self.outputs.p
         return p
 
     def losses(self, name: str, delta: float | None = None) -> Floats:
-        """Return the losses (N,) of single examples, with another delta if one is given.
+        """Return the losses (N,) of single examples; delta: what cee adds inside the log, if not that of this pass.
 
-        Predicted classes have the loss "error" only; others raise InputError.
+        Predicted classes have the loss "error" only; other losses raise InputError.
         """
         if LOSSES[name].needs_probabilities:
             check_probabilities(shown(self.name), self.input, self.n, name)
@@ -316,12 +305,12 @@ def score(
 ) -> Scores:
     """Read predictions once, check every row, and score them.
 
-    losses: names in the registry LOSSES; predictions without probabilities raise InputError where a loss needs them.
-        None: the default ones, and those in `keep` that such predictions have.
-    keep: losses, and names in `COLUMNS`, to keep of every example. top: the k for which hits are counted.
-    by_class: also sum the losses by class; None: where the targets are labels.
-    loader: that of `data`, for several predictions to share.
-    progress: called after each block with the rows done and all rows.
+    losses: names in the registry LOSSES; a loss that needs probabilities raises InputError for predicted classes. If
+        None, the default losses, and those in `keep` that the predictions have.
+    keep: losses, and names in `COLUMNS`, whose values are kept of every example. top: the k for which hits are counted.
+    by_class: also sum the losses by class; if None, only where the targets are labels.
+    loader: the loader of targets, which several predictions can share; if None, a new one is made from `data`.
+    progress: called after each block with the number of rows done and the number of all rows.
 
     Raises as `evaluate` does.
     """
@@ -332,7 +321,8 @@ def score(
         shape = PredictionShape.of(source, data.input, loader.classes, loader.guess)
         _delta(data.delta, shape.input)
         targets = loader.load(shape, source)
-        tolerance = _sum_tolerance(source, shape)
+        first = as_block(source, next(block_slices(shape.n))) if shape.input in ("probs", "logprobs") else None
+        tolerance = row_sum_tolerance(source.dtype, first)
         kernels = _select_losses(losses, keep, shape, source.name)
         _check_top(top, by_class, targets, shape, source.name)
         by_class = targets.t.ndim == 1 if by_class is None else by_class
@@ -345,20 +335,15 @@ def score(
         for block in _blocks(source, shape, targets, None if data.allow_unnormalized else tolerance, digest):
             scores.update(block)
             if progress is not None:
-                progress(scores.rows_done, scores.n)
+                progress(block.rows.stop, scores.n)
         scores.digest = digest.hexdigest()
     return scores
-
-
-def _sum_tolerance(source: Rows, shape: PredictionShape) -> float:
-    first = as_block(source, next(block_slices(shape.n))) if shape.input in ("probs", "logprobs") else None
-    return row_sum_tolerance(source.dtype, first)
 
 
 def _blocks(
     source: Rows, shape: PredictionShape, targets: Targets, sum_tolerance: float | None, digest: hashlib._Hash
 ) -> Iterator[Block]:
-    """Read, hash and check the predictions in blocks; a bad row raises the InputError about all of them."""
+    """Read, hash and check the predictions in blocks; a bad row raises an InputError that is about all bad rows."""
     _reuse_buffers()
     if shape.input == "labels":
         stored = source.rows(slice(0, shape.n)).copy()
@@ -379,14 +364,14 @@ def _blocks(
 def _reuse_buffers() -> None:
     """Raise glibc's mmap threshold so that block buffers are reused instead of unmapped and mapped again.
 
-    The threshold rises to the size of a large buffer that is freed.
+    When a large buffer is freed, glibc raises the threshold to the size of that buffer.
     """
     with contextlib.suppress(MemoryError):
         np.empty(_LARGEST_BUFFER, np.uint8)
 
 
 def _delta(delta: float | None, input: str) -> float:
-    """Return what cee adds inside the log: by default 1e-7 to probabilities, and nothing to other inputs."""
+    """Return what cee adds inside the log: by default 1e-7 for probabilities, and nothing for other inputs."""
     if delta is None:
         return DELTA if input == "probs" else 0.0
     return check_delta(delta)
@@ -395,6 +380,7 @@ def _delta(delta: float | None, input: str) -> float:
 def _select_losses(
     names: Sequence[str] | None, keep: Sequence[str], shape: PredictionShape, source_name: str
 ) -> list[Loss]:
+    """Return the losses of these names; without names, the default losses and those to keep."""
     if names is None:
         defaults = default_losses(shape.input)
         kept = [name for name in LOSSES if name in (*defaults, *keep)]
@@ -410,7 +396,7 @@ def _select_losses(
 def _check_top(
     top: Sequence[int], by_class: bool | None, targets: Targets, shape: PredictionShape, source_name: str
 ) -> None:
-    """Refuse what needs labels, or the order of all classes, where there are none."""
+    """Refuse top and by_class for soft targets, and top for predicted classes or for more classes than there are."""
     if (top or by_class) and targets.t.ndim == 2:
         raise InputError("top and per_class need a label for each example; these targets are soft rows")
     if top:
@@ -420,7 +406,7 @@ def _check_top(
 
 
 def _ranks(y: Floats, t: Array) -> Array:
-    """Return how many classes rank above the true one (n,): those with more, and lower ones with as much."""
+    """Return how many classes rank above the true class (n,); of equal scores, the lower class ranks above."""
     k = np.arange(len(y))[:, np.newaxis]
     true = y[t, np.arange(len(t))]
     return ((y > true) | ((y == true) & (k < t))).sum(axis=0)
