@@ -102,12 +102,19 @@ def data(dataset: str | None, split: str | None) -> str:
 
 
 def shown(name: object) -> str:
-    r"""Replace control characters in a name, mostly of a file, by escapes, so that it is safe to print.
+    r"""Replace control characters in a name, mostly of a file, by escapes; hide passwords and queries of an address.
 
     >>> print(shown("runs/[v2]/p\x1b.npy"))
     runs/[v2]/p\x1b.npy
+    >>> print(shown("https:/user:secret@host/p.npy?token=secret"))
+    https:/host/p.npy?...
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+    text = re.sub(r"^(\w+:/+)(?:[^/@]*@)?([^?]*)(\?.*)?", _without_secrets, str(name), flags=re.DOTALL)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _without_secrets(address: re.Match[str]) -> str:
+    return f"{address[1]}{address[2]}{'?...' if address[3] else ''}"
 
 
 _OPTIONS = {"losses": "--loss", "allow_unnormalized": "--allow-unnormalized", "cache_dir": "--cache-dir"} | {

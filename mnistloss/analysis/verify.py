@@ -29,7 +29,7 @@ _MIN_DIGITS = 3
 
 _BATCH_SIZES = (32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000)
 _DELTAS = (0.0, 1e-7, 1e-8, 1e-12, 1e-15)
-_CLIPS = {"1e-15": 1e-15, "the eps of float32": 2.0**-23, "the eps of float64": 2.0**-52}
+_CLIPS = {"1e-7": 1e-7, "1e-15": 1e-15, "the eps of float32": 2.0**-23, "the eps of float64": 2.0**-52}
 
 
 @dataclass(frozen=True)

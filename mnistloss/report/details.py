@@ -19,7 +19,8 @@ def measures(result: Evaluation) -> Table:
     rows = []
     for name, loss in result.losses.items():
         notes = [f"delta {formatting.delta(loss.signature.delta)}"] if loss.signature.delta is not None else []
-        notes += [f"{loss.infinite:,} infinite"] if loss.infinite else []
+        cause = " (-inf, log 0)" if result.input == "logprobs" else ""
+        notes += [f"{loss.infinite:,} infinite{cause}"] if loss.infinite else []
         numbers = formatting.loss(loss.value), formatting.stderr(loss.stderr), formatting.interval(loss.ci, loss.stderr)
         rows.append((name, *numbers, ", ".join(notes)))
     for name, share in result.shares().items():
