@@ -286,7 +286,7 @@ def shuffled(k: int) -> Honest:
     return Honest(case.probs[order], case.labels[order], {"targets": case.labels[order]})
 
 
-@pytest.mark.parametrize("start", [100, 500, 800, 840])
+@pytest.mark.parametrize("start", [100, 500, 800])
 def test_a_lost_batch(start: int) -> None:
     """A batch lost before the end is found by the labels, and the advice gives the loss of the other rows."""
     case = shuffled(10)
@@ -307,10 +307,10 @@ def test_two_lost_batches() -> None:
 
 
 def test_a_gap_that_labels_do_not_place() -> None:
-    """Where labels near the gap fit on several sides, no code is printed."""
+    """Where a gap is not that of a batch, its place is not sure and no code is printed."""
     labels = np.repeat(np.arange(10), 40)[np.random.default_rng(0).permutation(400)]
     labels[190:215] = 3
-    with pytest.raises(InputError, match=r"by the labels, this starts between rows \d+ and \d+: predict all examples$"):
+    with pytest.raises(InputError, match=r"by the labels, from about row \d+ on: predict all examples again$"):
         evaluate(np.delete(labels, range(197, 200)), targets=labels)
 
 

@@ -27,7 +27,7 @@ _MAX_VALUES, _MAX_VALUES_OF_ROWS, _SAMPLE = 10**7, 10**6, 5000
 _NEARLY_ALL, _MAX_DISTANCE, _EXACT = 0.9, 1e-2, 1e-4
 _MAX_SUM_ERROR, _LEAST_SHIFT, _MAX_DECIMALS = 0.05, 1e-3, 4
 _MIN_ACCURACY_GAIN, _SIGMAS = 0.1, 6
-_NEAR, _MAX_LOSS_NEAR = 100, 0.2
+_NEAR, _MAX_LOSS_NEAR, _LEAST_BATCH = 100, 0.2, 8
 _LONGEST_RUN_BY_CHANCE = 4
 _BATCH_SIZES = (*(2**power for power in range(1, 11)), *range(10, 100, 10), *range(100, 1001, 50))
 
@@ -416,7 +416,7 @@ def other_rows(y: Array, part: Part) -> Iterator[Cause]:
     elif not few and (advice := _save_mean_of_sets(y, predicted, part)):
         yield f"{seen}, {n // size} answers for each example", advice
     elif len(starts) > 1 and starts[0] > 0:
-        yield f"{seen}; by the labels, this starts between rows {starts[0]} and {starts[-1]}", "predict all examples"
+        yield f"{seen}; by the labels, from about row {starts[0]} on", "predict all examples again"
     else:
         for start in starts:
             fit = f"{usual * (start == min(n, size))}; {_describe(start, n, size)} (accuracy {accuracy:.4f})"
@@ -442,8 +442,9 @@ def _drop(start: int, count: int, n: int) -> str:
 def _gaps(short: Array | None, long: Array | None) -> tuple[list[int], float]:
     """Return where short classes (n,) have a gap that makes most of them equal to the long ones, and the share.
 
-    The places are the start and the end if either is as good as any other; else one place, or all that are as good
-    as each other. There are none if the classes near the gap fit worse than the others.
+    Labels place a gap to within a few rows only, so that one place is returned if it is the start, the end, or a
+    multiple of the gap, as a batch begins; else two places that are not sure. If the classes near the gap fit worse
+    than the others, there is none.
     """
     if short is None or long is None:
         return [], 0.0
@@ -451,7 +452,8 @@ def _gaps(short: Array | None, long: Array | None) -> tuple[list[int], float]:
     equal = np.pad((short == long[:n]).cumsum(), (1, 0)) + np.pad((short == long[gap:])[::-1].cumsum()[::-1], (0, 1))
     best, share = np.flatnonzero(equal == equal.max()), float(equal.max() / n)
     ends, batches = best[best % n == 0], best[best % gap == 0]
-    places = ends if len(ends) else batches if len(batches) == 1 else best
+    is_batch = gap >= _LEAST_BATCH and len(batches) == 1
+    places = ends if len(ends) else batches if is_batch else best[[0, -1]]
 
     def fits(a: int) -> bool:
         sides = ((short[:a], long[:a], np.s_[-_NEAR:]), (short[a:], long[a + gap :], np.s_[:_NEAR]))
