@@ -112,7 +112,9 @@ def test_positive_log_probabilities(probs: np.ndarray) -> None:
     refusal = refused(probs, input="logprobs")
     assert "outside what logs of probabilities can be (at most 0)" in refusal
     assert 'These look like probabilities: score these with input="probs"' in refusal
-    assert 'If these are raw scores: score these with input="logits"' in refused(probs + 1, input="logprobs")
+    assert "The rows sum to 11, as probabilities times a number do, or plus a number" in refused(
+        probs + 1, input="logprobs"
+    )
 
 
 def test_row_sums(probs: np.ndarray) -> None:
@@ -123,7 +125,9 @@ def test_row_sums(probs: np.ndarray) -> None:
     refusal = refused(y)
     assert "the sum is not 1 within 0.001 in 2 rows, first in row 5; the worst is row 7 with 0.8" in refusal
     assert "The other rows are as they should be: correct these where they are made" in refusal
-    assert "allow_unnormalized=True takes the rows as they are" in refused(probs**2)
+    assert "allow_unnormalized=True takes the rows as they are" in refused(
+        probs * np.linspace(0.97, 1.03, len(probs))[:, np.newaxis]
+    )
     result = on_5k(y, allow_unnormalized=True)
     assert result.losses["cee"].value == cross_entropy_error(y, LABELS)
     assert "|input:probs,unnormalized|" in str(result.signature)

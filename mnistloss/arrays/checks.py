@@ -45,11 +45,12 @@ def check_dtype(dtype: np.dtype[Any], what: str, kinds: str = _REAL_KINDS, shape
     """Raise InputError, which says how to save numbers, unless the dtype is float16 to longdouble, any int, or bool."""
     if dtype.kind not in kinds or dtype.subdtype is not None or dtype.itemsize == 0:
         content = f"dtype {dtype} holds {_KIND_NAMES.get(dtype.kind, 'sub-arrays')}"
-        raise InputError(f"{what}: {content}; expected real numbers (float, int or bool){_conversion(dtype, shape)}")
+        advice = _conversion(dtype, shape, what if what.isidentifier() else "array")
+        raise InputError(f"{what}: {content}; expected real numbers (float, int or bool){advice}")
 
 
-def _conversion(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
-    """Return the advice of how to save an array of another dtype as numbers."""
+def _conversion(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> str:
+    """Return the advice of how to save an array of another dtype, with this name, as numbers."""
     match dtype.kind, len(shape):
         case "O", 0:
             return ". It is a single object, such as a dictionary: save the array in it"
@@ -59,13 +60,13 @@ def _conversion(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
                 " such as a dictionary: save np.array([list(answer.values()) for answer in predictions], float)"
             )
         case "O", _:
-            return ". Save predictions.astype(float); where a column holds text, leave it out first"
+            return f". Save {name}.astype(float); where a column holds text, leave it out first"
         case "V", _ if dtype.names:
             return ". Save numpy.lib.recfunctions.structured_to_unstructured(predictions)"
         case "V", _ if dtype.itemsize == 2:
             return f". {BFLOAT16}"
         case "S" | "U" | "T", dimensions:
-            return f". Save predictions.astype({'np.uint8), if these are classes' if dimensions == 1 else 'float)'}"
+            return f". Save {name}.astype({'np.uint8), if these are classes' if dimensions == 1 else 'float)'}"
     return ""
 
 

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 SLACK = 1e-6
 """How far a probability may lie outside [0, 1]."""
 
-_MAX_VALUES, _SAMPLE = 10**7, 5000
+_MAX_VALUES, _MAX_VALUES_OF_ROWS, _SAMPLE = 10**7, 10**6, 5000
 _NEARLY_ALL, _MAX_DISTANCE, _EXACT = 0.9, 1e-2, 1e-4
+_MAX_SUM_ERROR, _LEAST_SHIFT, _MAX_DECIMALS = 0.05, 1e-3, 4
 _MIN_ACCURACY_GAIN, _SIGMAS = 0.1, 6
+_NEAR, _MAX_LOSS_NEAR, _LEAST_BATCH = 100, 0.2, 8
 _LONGEST_RUN_BY_CHANCE = 4
 _BATCH_SIZES = (*(2**power for power in range(1, 11)), *range(10, 100, 10), *range(100, 1001, 50))
 
@@ -76,6 +78,13 @@ SCALES = (
     Scale("2p - 1 of probabilities p", "probs", "(predictions + 1) / 2", lambda y: (y + 1) / 2, 3),
     Scale("decisions as -1 and 1", "probs", "(predictions + 1) / 2", lambda y: (y + 1) / (2 * (np.abs(y) == 1))),
     Scale("log-odds", "probs", "1 / (1 + np.exp(-predictions))", lambda y: 1 / (1 + np.exp(-y)), 3),
+    Scale(
+        "8-bit integers of quantised probabilities (TFLite's int8)",
+        "probs",
+        "(predictions + 128.0) / (predictions + 128.0).sum(axis=1, keepdims=True)",
+        lambda y: (y + 128) / 256 / ((y == np.rint(y)) & (y >= -128) & (y <= 127)),
+        3,
+    ),
     Scale(
         "the bits of bfloat16 numbers", "probs", _FROM_BITS, lambda y: (y.astype("i8").astype("u4") << 16).view("f4")
     ),
@@ -146,27 +155,43 @@ def never_filled(look: Values) -> Iterator[Cause]:
 
 def another_scale(look: Values) -> Iterator[Cause]:
     """Probabilities on a scale of the table; whole numbers are no logs."""
-    for scale in _closest({scale: scale.misfit(look.y) for scale in SCALES}):
-        is_expected = scale.input == look.input and not scale.code
-        if not is_expected and not (scale.input == "logprobs" and _are_whole(look.y)):
+    scales = [scale for scale in SCALES if "log" not in scale.name or not _are_whole(look.y)]
+    for scale in _closest({scale: scale.misfit(look.y) for scale in scales}):
+        if scale.input != look.input or scale.code:
             yield f"these look like {scale.name}", _save(scale.code, scale.input)
 
 
 def times_a_number(look: Values) -> Iterator[Cause]:
     """Probabilities times a number, such as bytes, votes or sums over several models; whole numbers may be rounded."""
     y, k = look.y, look.y.shape[1]
-    if not len(y) or not np.isfinite(y).all() or y.min() < 0:
+    if not len(y) or not np.isfinite(y).all() or y.min() < 0 or any(ranks(look)):
         return
-    sums, is_whole = y.sum(axis=1), _are_whole(y)
-    total = float(np.median(sums))
-    within = (0.02 if is_whole else look.tolerance) * total
-    is_one_minus_p = abs(total - (k - 1)) <= within and y.max() <= 1 + SLACK
-    is_shifted = y.min(axis=1).mean() > total / k / 2  # every class is likely: a number was added
-    is_constant = np.mean(np.abs(sums - total) <= within) >= _NEARLY_ALL and abs(total - 1) > look.tolerance
-    if is_constant and not is_one_minus_p and not is_shifted:
+    is_whole, total = _are_whole(y), float(np.median(y.sum(axis=1)))
+    within = 0.02 if is_whole else look.tolerance
+    is_one_minus_p = abs(total - (k - 1)) <= within * total and y.max() <= 1 + SLACK
+    if not _sum_to(total, y, within) or abs(total - 1) <= look.tolerance or is_one_minus_p:
+        return
+    seen = f"the rows sum to {total:.7g}"
+    if y.min() > _LEAST_SHIFT * total:
+        yield f"{seen}, as probabilities times a number do, or plus a number", "save the probabilities themselves"
+    else:
         divisor = "predictions.sum(axis=1, keepdims=True)" if is_whole else f"{total:.7g}"
-        seen = f"the rows sum to {total:.7g}, so that these look like probabilities times {total:.7g}"
-        yield seen, _save(f"predictions / {divisor}", "probs")
+        advice = _save(f"predictions / {divisor}", "probs")
+        yield f"{seen}, so that these look like probabilities times {total:.7g}", advice
+
+
+def _sum_to(total: float, y: Array, within: float) -> bool:
+    """Return whether nearly all rows sum to the total; within: how far, as a share of the total, or of 1 if smaller."""
+    return bool(np.mean(np.abs(y.sum(axis=1) - total) <= within * max(abs(total), 1)) >= _NEARLY_ALL)
+
+
+def ranks(look: Values) -> Iterator[Cause]:
+    """Each row holds the numbers from 0 to K-1, or from 1 to K, once."""
+    k = look.y.shape[1]
+    first = look.y.min(initial=np.inf)
+    if (first == 1 or (first == 0 and k > 2)) and (np.sort(look.y, axis=1) == np.arange(k) + first).all():
+        seen = f"each row holds every number from {first:g} to {k - 1 + first:g} once, as ranks and argsort do"
+        yield seen, "save the scores themselves"
 
 
 def memory_order(look: Values) -> Iterator[Cause]:
@@ -177,14 +202,23 @@ def memory_order(look: Values) -> Iterator[Cause]:
 
 
 def softmax_over_rows(look: Values) -> Iterator[Cause]:
-    """The softmax was taken over axis 0, of the whole array or of each batch."""
+    """The softmax was taken over axis 0 or over all values, of the whole array or of each batch."""
     for scale in OUTPUTS:
-        is_possible = _are_shares(scale.decode(look.y)) and _are_shares(p := scale.decode(look.array.astype(float)))
-        if is_possible and (batches := _sums_of_batches(p)):
-            how = "of the whole array" if batches[0] == 1 else f"of batches of {batches[1]}"
+        if not _are_shares(scale.decode(look.y)) or not _are_shares(p := scale.decode(look.array.astype(float))):
+            continue
+        by_column = _sums_of_batches(p)
+        batches = by_column or _sums_of_batches(p.sum(axis=1, keepdims=True))
+        if not batches:
+            continue
+        how = "of the whole array" if batches[0] == 1 else f"of batches of {batches[1]}"
+        if by_column:
             seen = f"each column sums to {batches[0]}, as after a softmax over the examples (axis 0) {how}"
             advice = "take the softmax over the classes (axis 1) and predict again"
             yield f"{seen}, which cannot be undone", advice
+        else:
+            rows = ("predictions / predictions.sum(axis=1, keepdims=True)", "probs")
+            advice = _save(*(rows if scale is PROBABILITIES else ("", "logits")))
+            yield f"all values together sum to {batches[0]}, as after a softmax over all values {how}", advice
 
 
 def _sums_of_batches(p: Floats) -> tuple[int, int] | None:
@@ -194,35 +228,60 @@ def _sums_of_batches(p: Floats) -> tuple[int, int] | None:
     size = n if count == 1 else int(np.abs(totals - 1).max(axis=1).argmin()) + 1
     ends = np.vstack([totals[size - 1 : n - 1 : size], totals[-1:]])
     distances = np.abs(ends / np.arange(1, len(ends) + 1)[:, np.newaxis] - 1)
-    return (count, size) if len(ends) == count < n and distances.max() <= _MAX_DISTANCE and (p != p[0]).any() else None
+    is_sum = size > 1 and len(ends) == count and distances.max() <= _MAX_DISTANCE
+    return (count, size) if is_sum and (p != p[0]).any() else None
 
 
 def column_of_indices(look: Values | Shape) -> Iterator[Cause]:
-    """The first column holds whole numbers, all different."""
+    """The first column holds whole numbers, all different; the others are the predictions, or the classes."""
     y = look.array
-    if y.ndim != 2 or not 2 < y.shape[1] < len(y) or not _are_whole(y[:, 0]) or y[0, 0] < 0:
+    if y.ndim != 2 or not 1 < y.shape[1] < len(y) or not _are_whole(y[:, 0]) or y[0, 0] < 0:
         return
     first, save = y[:, 0], _save("predictions[:, 1:]")
+    if y.shape[1] == 2:
+        if not _are_whole(y) or y[:, 1].min() < 0:
+            return
+        save = f'{_save("predictions[:, 1].astype(np.int64)")} and score it with losses="error"'
     if first[0] <= 1 and (first == np.arange(len(y)) + first[0]).all():
         yield "column 0 counts the rows", save
     elif len(np.unique(first)) == len(y):
         order = "indices=FILE, where FILE holds predictions[:, 0].astype(np.int64)"
-        yield "column 0 holds different whole numbers, as an index does", f"{save} and score it with {order}"
+        join = "and" if y.shape[1] == 2 else "and score it with"
+        yield "column 0 holds different whole numbers, as an index does", f"{save} {join} {order}"
 
 
 def unclear(look: Values) -> Iterator[Cause]:
-    """No other cause fits: a few wrong rows, sums that are meant, or raw scores."""
-    y = look.array
-    if look.few:
+    """No other cause fits: a few wrong rows, rounded values, sums that are nearly 1, or raw scores."""
+    y, k = look.array, look.y.shape[1]
+    is_share = look.input == "probs" and _are_shares(y)
+    error = float(np.abs(y.sum(axis=1) - 1).max()) if is_share else np.inf
+    decimals = range(1, _MAX_DECIMALS + 1)
+    rounded = next((n for n in decimals if error < k * 10.0**-n and np.allclose(y, np.round(y, n), 0, SLACK)), 0)
+    if rounded:
+        seen = f"the values are rounded to {counted(rounded, 'decimal', 'decimals')}"
+        yield seen, "save the probabilities with all digits"
+    if look.few and not rounded:
         yield "the other rows are as they should be", "correct these where they are made"
-    elif look.input == "probs" and _are_shares(y):
+    elif error <= _MAX_SUM_ERROR:
         yield "if these sums are meant", "allow_unnormalized=True takes the rows as they are"
-    elif np.isfinite(y).all() and not _are_whole(y) and np.abs(look.y.sum(axis=1) - 1).max() > look.tolerance:
-        likely = y.min() < 0 < y.max()
-        yield "these look like raw scores" if likely else "if these are raw scores", _save("", "logits")
+    elif not is_share and np.isfinite(y).all() and not _are_whole(y) and y.min() < 0:
+        if _may_be_shifted(look.y):
+            seen = f"the rows sum to {np.median(look.y.sum(axis=1)):.7g}, as 2p - 1 or 1 - 2p of probabilities p do"
+            yield f"{seen}, and some raw scores", "save the probabilities themselves"
+        else:
+            yield "these look like raw scores" if y.max() > 0 else "if these are raw scores", _save("", "logits")
 
 
-VALUE_CAUSES = (never_filled, times_a_number, another_scale, memory_order, softmax_over_rows, column_of_indices)
+def _may_be_shifted(y: Array) -> bool:
+    """Return whether the rows (n, K) can be multiples of probabilities plus a number: their sums are equal.
+
+    Raw scores often sum to 0, as multiples of 2p - 1 do where K is 2.
+    """
+    total = float(np.median(y.sum(axis=1)))
+    return _sum_to(total, y, _LEAST_SHIFT) and (y.shape[1] == 2 or abs(total) > _LEAST_SHIFT or np.abs(y).max() <= 1)
+
+
+VALUE_CAUSES = (never_filled, ranks, times_a_number, another_scale, memory_order, softmax_over_rows, column_of_indices)
 
 
 # Causes of shapes that are not (N, K).
@@ -266,18 +325,20 @@ def several_answers(look: Shape) -> Iterator[Cause]:
     draws, examples = sorted({0, 1, 2} - {axis}, key=lambda a: (axes[a] in sizes, axes[a]))
     order = (draws, examples, axis)
     advice = _save_mean("predictions" if order == (0, 1, 2) else f"predictions.transpose{order}", columns[axis])
-    if advice and (axes[examples] in sizes or not sizes):
+    advice = advice or "turn each answer into probabilities first"
+    if axes[examples] in sizes or not sizes:
         yield f"axis {draws} may hold {axes[draws]} answers for each example, whose mean is the answer", advice
 
 
 def _save_mean(code: str, rows: Array, axis: int = 0) -> str:
-    """Return how to save the mean over an axis of several answers; "" if their rows (n, K) are no outputs."""
-    if PROBABILITIES.fits(rows):
-        return _save(f"{code}.mean(axis={axis})", "probs")
-    if OUTPUTS[1].fits(rows):
-        return _save(f"np.exp({code}).mean(axis={axis})", "probs")
-    softmax = f"np.array([mnistloss.softmax(z) for z in {code}])"
-    return "" if _are_shares(rows) else _save(f"{softmax}.mean(axis={axis})", "probs")
+    """Return how to save the mean over an axis of several answers; "" if their rows (n, K) are not clearly outputs."""
+    fitting = _closest({scale: scale.misfit(rows) for scale in SCALES})
+    if fitting:
+        form = {PROBABILITIES: code, OUTPUTS[1]: f"np.exp({code})"}.get(fitting[0], "")
+        return _save(f"{form}.mean(axis={axis})", "probs") if form and len(fitting) == 1 else ""
+    if rows.min() >= 0 or _may_be_shifted(rows):
+        return ""
+    return _save(f"np.array([mnistloss.softmax(z) for z in {code}]).mean(axis={axis})", "probs")
 
 
 def no_and_yes(look: Shape) -> Iterator[Cause]:
@@ -322,11 +383,15 @@ class Part(NamedTuple):
     size: int
     labels: Array | None
 
-    def at(self, start: int, stop: int) -> str:
-        """Return how to score predictions of these examples only."""
+    def without(self, start: int, stop: int) -> str:
+        """Return how to score predictions of all examples but these."""
+        indices = kept = f"np.r_[0:{start}, {stop}:{self.size}]"
+        if start == 0 or stop == self.size:
+            first, last = (stop, self.size) if start == 0 else (0, start)
+            indices, kept = f"np.arange({first}, {last})", f"{first}:{last}"
         if self.split is None:
-            return f"score these with targets=FILE, where FILE holds targets[{start}:{stop}]"
-        return f'score these with split="{self.split}" and indices=FILE, where FILE holds np.arange({start}, {stop})'
+            return f"score these with targets=FILE, where FILE holds targets[{kept}]"
+        return f'score these with split="{self.split}" and indices=FILE, where FILE holds {indices}'
 
 
 def _accuracy(predicted: Array, labels: Array) -> tuple[float, bool]:
@@ -338,35 +403,77 @@ def _accuracy(predicted: Array, labels: Array) -> tuple[float, bool]:
 
 
 def other_rows(y: Array, part: Part) -> Iterator[Cause]:
-    """The first or the last examples only, or all examples and more: padding, another part, several answers."""
+    """Examples are missing or too many: a batch lost or added, padding, another part, several answers."""
     n, size, few = len(y), part.size, len(y) < part.size
     predicted = y if y.ndim == 1 else y.argmax(axis=1)
     gap, usual = abs(n - size), _usual_reason(y, size)
     seen = f"{gap:,} {'fewer' if few else 'more'} than {part.split or 'the targets'}"
-    ways = {at: part.at(at, at + n) if few else _save(f"predictions[{at}:{at + size}]") for at in (0, gap)}
-    if usual and (part.labels is None or not few):
-        yield seen + usual, ways[0]
-    elif advice := _save_mean_of_sets(y, predicted, part):
+    starts, accuracy = _gaps(predicted, part.labels) if few else _gaps(part.labels, predicted)
+    if few and part.labels is None:
+        yield seen + usual, "predict all examples"
+    elif not few and usual and starts != [0]:
+        yield seen + usual, _save(f"predictions[0:{size}]")
+    elif not few and (advice := _save_mean_of_sets(y, predicted, part)):
         yield f"{seen}, {n // size} answers for each example", advice
-    elif part.labels is not None:
-        t = part.labels
-        accuracies = {at: _accuracy(predicted[at * (not few) :][:size], t[at * few :][:n]) for at in ways}
-        best = max(accuracies.values())
-        for at, (accuracy, fits) in accuracies.items():
-            if fits and accuracy == best[0]:
-                which = f"the {'last' if at else 'first'} {min(n, size):,}"
-                yield f"{seen}{usual}; the accuracy of {which} is {accuracy:.4f}", ways[at]
+    elif len(starts) > 1 and starts[0] > 0:
+        yield f"{seen}; by the labels, from about row {starts[0]} on", "predict all examples again"
+    else:
+        for start in starts:
+            fit = f"{usual * (start == min(n, size))}; {_describe(start, n, size)} (accuracy {accuracy:.4f})"
+            advice = part.without(start, start + gap) if few else _save(_drop(start, gap, n))
+            yield f"{seen}{fit}", advice
+
+
+def _describe(start: int, n: int, size: int) -> str:
+    """Return which of n predictions fit the labels of `size` examples, if a gap of either is at `start`."""
+    if start in (0, min(n, size)):
+        return f"the {'first' if start else 'last'} {min(n, size):,} fit the labels"
+    if n < size:
+        return f"by the labels, row i from {start} on belongs to example i + {size - n}"
+    return f"by the labels, the rows that are too many begin at row {start}"
+
+
+def _drop(start: int, count: int, n: int) -> str:
+    if start + count == n:
+        return f"predictions[0:{start}]"
+    return f"np.delete(predictions, range({start}, {start + count}), axis=0)" if start else f"predictions[{count}:{n}]"
+
+
+def _gaps(short: Array | None, long: Array | None) -> tuple[list[int], float]:
+    """Return where short classes (n,) have a gap that makes most of them equal to the long ones, and the share.
+
+    Labels place a gap to within a few rows only, so that one place is returned if it is the start, the end, or a
+    multiple of the gap, as a batch begins; else two places that are not sure. If the classes near the gap fit worse
+    than the others, there is none.
+    """
+    if short is None or long is None:
+        return [], 0.0
+    n, gap = len(short), len(long) - len(short)
+    equal = np.pad((short == long[:n]).cumsum(), (1, 0)) + np.pad((short == long[gap:])[::-1].cumsum()[::-1], (0, 1))
+    best, share = np.flatnonzero(equal == equal.max()), float(equal.max() / n)
+    ends, batches = best[best % n == 0], best[best % gap == 0]
+    is_batch = gap >= _LEAST_BATCH and len(batches) == 1
+    places = ends if len(ends) else batches if is_batch else best[[0, -1]]
+
+    def fits(a: int) -> bool:
+        sides = ((short[:a], long[:a], np.s_[-_NEAR:]), (short[a:], long[a + gap :], np.s_[:_NEAR]))
+        return all(
+            not len(x) or (_accuracy(x, t)[1] and np.mean(x[near] == t[near]) > share - _MAX_LOSS_NEAR)
+            for x, t, near in sides
+        )
+
+    return [int(a) for a in places] if fits(int(places[0])) else [], share
 
 
 def _usual_reason(stored: Array, size: int) -> str:
-    """Return the usual reason for this number of rows; "" if there is none."""
+    """Return the usual reason for this number of rows; "" if there is none. A single row more is no padding."""
     head, tail = stored[:size], stored[size:]
     if not len(tail):
         is_batched = any(len(stored) % batch == 0 for batch in _BATCH_SIZES if batch > size - len(stored))
         return ", as without the last, smaller batch" * is_batched
     if np.allclose(tail, np.resize(head, tail.shape), rtol=1e-3, atol=1e-5, equal_nan=True):
-        return ", and they repeat the first rows"
-    return ", and they are all alike, as padding is" * bool((tail == tail[0]).all())
+        return ", and they repeat the first rows" * (len(tail) > 1)
+    return ", and they are all alike, as padding is" * bool(len(tail) > 1 and (tail == tail[0]).all())
 
 
 def _save_mean_of_sets(y: Array, predicted: Array, part: Part) -> str:
@@ -392,8 +499,8 @@ def refuse(source: Rows, shape: PredictionShape, sum_tolerance: float | None) ->
     lowest, highest = np.inf, -np.inf
     for rows in block_slices(n):
         stored = np.atleast_2d(source.rows(rows if len(source.shape) > 1 else slice(0, source.shape[0])))
-        if rows.start * stored.shape[1] < _MAX_VALUES:
-            parts.append(stored.copy())
+        if rows.start * stored.shape[1] < _MAX_VALUES_OF_ROWS:
+            parts.append(stored[: _MAX_VALUES_OF_ROWS // stored.shape[1] or 1].copy())
         y = stored.astype(np.float64)
         finite = np.isfinite(y) | (is_log & (y == -np.inf))
         infinite[rows], empty[rows] = ~finite.all(axis=1), ~stored.any(axis=1)
