@@ -114,6 +114,14 @@ def test_only_the_command_line_prints_or_exits() -> None:
         assert not names & {"print", "exit", "sys.exit", "quit"}, path
 
 
+def test_nothing_ignored_is_tracked() -> None:
+    """No file that .gitignore names, such as a virtual environment, is in the repository."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout == ""
+
+
 def test_public_names() -> None:
     """Every public name is there and has a docstring; the lists of them agree."""
     assert set(mnistloss._HOMES) | {"__version__"} == set(mnistloss.__all__) == set(dir(mnistloss))

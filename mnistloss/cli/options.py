@@ -103,7 +103,7 @@ def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
     import glob
 
     runs: dict[str, list[str]] = {}
-    plain = [argument for argument in arguments if argument.find("=") < 1 or os.path.isfile(argument)]
+    plain = [a for a in arguments if a.find("=") < 1 or "://" in a or os.path.isfile(a)]
     for argument in arguments:
         if argument in plain:
             continue
