@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     "--flips",
     type=options.FROM_ZERO,
     default=0,
-    help="Also do the sign-flip test, with this number of random sign patterns; with few differences all are tried.",
+    help="Also do the sign-flip test, with this number of random sign patterns."
+    " If there are few differences, all patterns are tried.",
 )
 @options.seed
 @options.confidence

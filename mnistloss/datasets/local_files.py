@@ -117,7 +117,7 @@ def _read_path(path: Path, limit: int) -> Candidates:
 
 
 class _Budget:
-    """Bytes that may still be read or inflated from one file, and members, whatever the file claims."""
+    """How many bytes and members may still be read or inflated from one file, whatever sizes the file claims."""
 
     def __init__(self, size: int) -> None:
         self._left = size

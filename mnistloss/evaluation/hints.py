@@ -151,7 +151,7 @@ class Evidence:
 
 
 def _row_codes(scores: Any) -> Array:
-    """Return a weighted sum of the values of each example, each term apart, so that equal rows have equal sums."""
+    """Return for each example a weighted sum of its values, added in one fixed order: equal rows have equal sums."""
     codes = np.zeros(scores.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for k, values in enumerate(scores):
@@ -305,7 +305,10 @@ _CHECKS = (
 
 
 class Fingerprint(NamedTuple):
-    """What tells predictions apart, whatever their dtype; codes: a number for each row, None for very many."""
+    """Predictions with the same numbers have equal fingerprints, even if their dtypes differ.
+
+    codes: one number for each row; None if there are very many rows.
+    """
 
     name: str
     input: str

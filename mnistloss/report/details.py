@@ -64,7 +64,7 @@ def _with_error(loss: LossResult) -> str:
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """Return all tables of an evaluation but `measures`. If `exact` is true, with all digits and all batches."""
+    """Return all tables of an evaluation except `measures`; if `exact` is true, with all digits and all batches."""
     return [table for make in (references, classes, batches) for table in make(result, exact=exact)]
 
 

@@ -291,7 +291,7 @@ class _Scale:
 
 
 def _scaled(axis: Axis, values: Sequence[float]) -> Floats:
-    """Return values as an array, on a logarithmic axis their logarithms; what is not finite becomes NaN."""
+    """Return the values as an array; for a logarithmic axis, their logarithms. Infinite values become NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = np.log10(np.asarray(values, float)) if axis.log else np.asarray(values, float)
     return np.where(np.isfinite(scaled), scaled, np.nan)
