@@ -229,7 +229,7 @@ def _sums_of_batches(p: Floats) -> tuple[int, int] | None:
     ends = np.vstack([totals[size - 1 : n - 1 : size], totals[-1:]])
     distances = np.abs(ends / np.arange(1, len(ends) + 1)[:, np.newaxis] - 1)
     is_sum = size > 1 and len(ends) == count and distances.max() <= _MAX_DISTANCE
-    return (count, size) if is_sum and (p != p[0]).any() else None
+    return (count, size) if is_sum and not np.allclose(p, p[0]) else None
 
 
 def column_of_indices(look: Values | Shape) -> Iterator[Cause]:
@@ -264,21 +264,22 @@ def unclear(look: Values) -> Iterator[Cause]:
         yield "the other rows are as they should be", "correct these where they are made"
     elif error <= _MAX_SUM_ERROR:
         yield "if these sums are meant", "allow_unnormalized=True takes the rows as they are"
-    elif not is_share and np.isfinite(y).all() and not _are_whole(y) and y.min() < 0:
-        if _may_be_shifted(look.y):
-            seen = f"the rows sum to {np.median(look.y.sum(axis=1)):.7g}, as 2p - 1 or 1 - 2p of probabilities p do"
-            yield f"{seen}, and some raw scores", "save the probabilities themselves"
+    elif np.isfinite(y).all() and not _are_whole(y) and y.min() < 0 < y.max():
+        if _may_be_shares(look.y):
+            seen = "these can be raw scores, or 2p - 1, 1 - 2p or the like of probabilities p"
+            yield seen, "save the probabilities themselves"
         else:
-            yield "these look like raw scores" if y.max() > 0 else "if these are raw scores", _save("", "logits")
+            yield "these look like raw scores", _save("", "logits")
 
 
-def _may_be_shifted(y: Array) -> bool:
-    """Return whether the rows (n, K) can be multiples of probabilities plus a number: their sums are equal.
+def _may_be_shares(y: Array) -> bool:
+    """Return whether rows (n, K) are within [-1, 1], as 2p - 1 and tanh, or sum to one number, as 5p - 1.
 
-    Raw scores often sum to 0, as multiples of 2p - 1 do where K is 2.
+    Raw scores often sum to 0, which says nothing but where K is 2.
     """
     total = float(np.median(y.sum(axis=1)))
-    return _sum_to(total, y, _LEAST_SHIFT) and (y.shape[1] == 2 or abs(total) > _LEAST_SHIFT or np.abs(y).max() <= 1)
+    is_telling = y.shape[1] == 2 or abs(total) > _LEAST_SHIFT
+    return bool(np.abs(y).max() <= 1) or (is_telling and _sum_to(total, y, _LEAST_SHIFT))
 
 
 VALUE_CAUSES = (never_filled, ranks, times_a_number, another_scale, memory_order, softmax_over_rows, column_of_indices)
@@ -336,7 +337,7 @@ def _save_mean(code: str, rows: Array, axis: int = 0) -> str:
     if fitting:
         form = {PROBABILITIES: code, OUTPUTS[1]: f"np.exp({code})"}.get(fitting[0], "")
         return _save(f"{form}.mean(axis={axis})", "probs") if form and len(fitting) == 1 else ""
-    if rows.min() >= 0 or _may_be_shifted(rows):
+    if rows.min() >= 0 or _may_be_shares(rows):
         return ""
     return _save(f"np.array([mnistloss.softmax(z) for z in {code}]).mean(axis={axis})", "probs")
 
