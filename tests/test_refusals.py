@@ -324,7 +324,7 @@ def test_rounding_that_changes_the_sums() -> None:
         evaluate(np.round(case.probs.astype(np.float64), 2), **case.keywords)
 
 
-@pytest.mark.parametrize("k", [2, 10])
+@pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("first", [0, 1])
 def test_index_and_class(k: int, first: int) -> None:
     """Two columns, an index and a class, are refused with the column of the classes."""

@@ -155,9 +155,15 @@ def own_targets(source: Source, shape: PredictionShape, predictions: Rows) -> Ta
     width = max(predictions.shape[-1], shape.classes or _MAX_REFERENCE_CLASSES)
     array, what = given(source, "targets", most=max(_MOST_ELEMENTS, shape.n * width))
     one_row = len(predictions.shape) == 1 and shape.input != "labels"
-    if _transposed(array, predictions.shape) or (one_row and array.size > 1 and abs(array.sum() - 1) > 1e-2):
-        expected = f"expected (N, K), a row for each of {len(array):,} targets"
-        raise shape_error(predictions, shape.input, *_guess(array), expected)
+    classes_of_labels, sizes = _guess(array)
+    is_narrow = array.ndim == 1 and shape.classes == 2 < (classes_of_labels or 0)  # an index and a class, perhaps
+    if (
+        is_narrow
+        or _transposed(array, predictions.shape)
+        or (one_row and array.size > 1 and abs(array.sum() - 1) > 1e-2)
+    ):
+        expected = f"expected (N, {classes_of_labels or 'K'}), a row for each of {len(array):,} targets"
+        raise shape_error(predictions, shape.input, classes_of_labels, sizes, expected)
     if array.ndim and len(array) != shape.n > 1 and array.size not in (shape.n, shape.n * (shape.classes or 1)):
         found = f"{what}: {len(array):,} labels for {shape.n:,} predictions"
         labels = array if array.ndim == 1 and array.dtype.kind in "iu" else None
