@@ -435,6 +435,7 @@ def _describe(start: int, n: int, size: int) -> str:
 
 
 def _drop(start: int, count: int, n: int) -> str:
+    """Return the code that leaves out so many of n rows from `start` on."""
     if start + count == n:
         return f"predictions[0:{start}]"
     return f"np.delete(predictions, range({start}, {start + count}), axis=0)" if start else f"predictions[{count}:{n}]"
