@@ -442,11 +442,11 @@ def _drop(start: int, count: int, n: int) -> str:
 
 
 def _gaps(short: Array | None, long: Array | None) -> tuple[list[int], float]:
-    """Return where short classes (n,) have a gap that makes most of them equal to the long ones, and the share.
+    """Find where rows are missing in `short`: with a gap there, most of its classes (n,) equal those of `long`.
 
-    Labels place a gap to within a few rows only, so that one place is returned if it is the start, the end, or a
-    multiple of the gap, as a batch begins; else two places that are not sure. If the classes near the gap fit worse
-    than the others, there is none.
+    Return possible places of the gap, and the share of equal classes. Labels show a place to within a few rows only:
+    if the start, the end, or a multiple of the gap (where a batch begins) is near, it is the one place; else there
+    are two. If the classes near the gap fit worse than the others, no place is returned.
     """
     if short is None or long is None:
         return [], 0.0
@@ -479,7 +479,7 @@ def _usual_reason(stored: Array, size: int) -> str:
 
 
 def _save_mean_of_sets(y: Array, predicted: Array, part: Part) -> str:
-    """Return how to save the mean of answers that stand set after set or side by side; "" if they do not."""
+    """Return how to save the mean of several sets of predictions, one after another or side by side; "" if none."""
     count, rest = divmod(len(y), part.size)
     for shape in ((count, -1), (-1, count)) if y.ndim == 2 and count and not rest else ():
         axis = shape.index(count)

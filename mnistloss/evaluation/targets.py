@@ -388,6 +388,7 @@ def load_indices(source: Source, n: int) -> SavedIndices:
 
 
 def _index_advice(array: Array) -> str:
+    """Return how to save a mask, or whole numbers of another dtype or shape, as indices of examples."""
     if array.dtype.kind == "b" and array.ndim == 1:
         return ". A mask is turned into indices: save np.flatnonzero(indices)"
     if array.size and max(array.shape, default=0) == array.size and (array == np.rint(array)).all():
