@@ -79,6 +79,16 @@ def test_raw_bytes(dtype: str, tmp_path: Path) -> None:
     assert evaluate(mended, dataset="mnist-5k").losses == evaluate(probs, dataset="mnist-5k").losses
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_raw_bytes_of_classes(dtype: str, tmp_path: Path) -> None:
+    """Classes that tofile wrote are not called scores, though their size fits scores too."""
+    path = tmp_path / "y.npy"
+    (np.arange(10_000) % 10).astype(dtype).tofile(path)
+    line = rf'np\.save\("preds\.npy", np\.fromfile\(FILE, np\.{dtype}\)\)$'
+    with pytest.raises(InputError, match=rf"bytes are 10,000 {dtype} labels; {line}"):
+        evaluate(path)
+
+
 def test_several_arrays_in_one_file(tmp_path: Path) -> None:
     """A file of several np.save is named as such, and read as the message says it gives the number."""
     probs = honest().probs

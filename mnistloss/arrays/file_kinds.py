@@ -69,7 +69,8 @@ _ZIPPED = {
 }
 _SPLIT_SIZES = (10_000, 60_000, 70_000, 1_000, 4_000)
 _CLASSES = 10
-_LARGEST = 1e6
+_SMALLEST, _LARGEST = 1e-4, 1e6
+"""Between these is the largest of the first predictions; classes read as floats are below 1e-6."""
 
 
 def identify(start: bytes, size: int | None = None) -> FileKind | None:
@@ -108,13 +109,20 @@ def inflated(start: bytes) -> bytes:
 def _raw(start: bytes, size: int | None) -> FileKind | None:
     """Identify numbers without a header, by a size that fits a split of MNIST and plausible first values."""
     rows, lines = [], []
-    for dtype in map(np.dtype, ("<f4", "<f8", "<f2")):
+    for dtype in map(np.dtype, ("<f4", "<f8", "<f2", "<i8", "<i4")):
         with np.errstate(invalid="ignore"):
             values = np.frombuffer(start[: len(start) // 8 * 8], dtype).astype(np.float64)
-        n, rest = divmod(size or 0, _CLASSES * dtype.itemsize)
-        if n in _SPLIT_SIZES and not rest and bool((np.abs(values) < _LARGEST).all()):
-            rows.append(f"{n:,} x {_CLASSES} {dtype.name}")
-            lines.append(_saved(f"np.fromfile(FILE, np.{dtype.name}).reshape(-1, {_CLASSES})"))
+        classes = dtype.kind == "i"
+        n, rest = divmod(size or 0, dtype.itemsize if classes else _CLASSES * dtype.itemsize)
+        largest = np.abs(values).max(initial=0)
+        if classes:
+            plausible = largest < _CLASSES and values.min(initial=0) == 0
+        else:
+            plausible = largest == 0 or _SMALLEST < largest < _LARGEST
+        if plausible and n in _SPLIT_SIZES and not rest:
+            rows.append(f"{n:,} {dtype.name} labels" if classes else f"{n:,} x {_CLASSES} {dtype.name}")
+            reshaped = "" if classes else f".reshape(-1, {_CLASSES})"
+            lines.append(_saved(f"np.fromfile(FILE, np.{dtype.name}){reshaped}"))
     if not rows:
         return None
     what = f"raw bytes without a header, as tofile and memmap write them: {size:,} bytes are {' or '.join(rows)}"
