@@ -145,7 +145,7 @@ class _Grid(NamedTuple):
 
     def _grid(self, group: Sequence[int], widths: Mapping[int, int]) -> Grid:
         """Return the table of a group of columns."""
-        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         grid.show_header = any(self.columns[column].strip(">") for column in group)
         for column in group:
             justify: JustifyMethod = "right" if self.columns[column].startswith(">") else "left"
