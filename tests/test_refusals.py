@@ -13,7 +13,7 @@ from mnistloss import evaluate
 from mnistloss.datasets.load import load_split
 from mnistloss.errors import InputError
 from mnistloss.evaluation import refusals
-from mnistloss.evaluation.refusals import Part
+from mnistloss.evaluation.row_counts import Part
 
 CLASSES = (2, 3, 10)
 SAVE = re.compile(r"save (?P<code>.+?)(?: and score it with (?P<how>.+?))?(?=; or |, or |, which| or save|\.?$)")

@@ -13,6 +13,7 @@ from mnistloss.cli import options, output
 from mnistloss.formatting import as_options, shown
 
 if TYPE_CHECKING:
+    from mnistloss.evaluation.evaluate import ScoreOptions
     from mnistloss.evaluation.gates import Gate
     from mnistloss.evaluation.hints import Hint
     from mnistloss.evaluation.results import Evaluation
@@ -91,11 +92,7 @@ def command(
         raise click.UsageError("--seed is the seed of --bootstrap; give both")
     check_delta_matters(data["delta"], losses)
     scoring = ScoreOptions(losses or None, reduction, batch_size, confidence, top, per_class, bootstrap, seed or 0)
-    gates: list[Gate] = []
-    if conditions:  # else the module of gates need not be imported
-        from mnistloss.evaluation.gates import parse_gates
-
-        gates = parse_gates(conditions, scoring.loss_names(data["input"]), top, per_class=per_class)
+    gates = _gates(conditions, scoring, data["input"])
     with output.slow_progress("scoring") as progress:
         results = evaluate_many(predictions, DataOptions(**data), scoring, progress)
     if out:
@@ -105,6 +102,14 @@ def command(
     for message in messages:
         output.note(message)
     ctx.exit(3 if messages else 0)
+
+
+def _gates(conditions: Sequence[str], scoring: ScoreOptions, input: str) -> list[Gate]:
+    if not conditions:  # the module of gates need not be imported
+        return []
+    from mnistloss.evaluation.gates import parse_gates
+
+    return parse_gates(conditions, scoring.loss_names(input), scoring.top, per_class=scoring.per_class)
 
 
 def _evaluate_runs(

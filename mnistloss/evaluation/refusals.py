@@ -23,13 +23,10 @@ if TYPE_CHECKING:
 SLACK = 1e-6
 """How far a probability may lie outside [0, 1]."""
 
-_MAX_VALUES, _MAX_VALUES_OF_ROWS, _SAMPLE = 10**7, 10**6, 5000
+MAX_VALUES, _MAX_VALUES_OF_ROWS, _SAMPLE = 10**7, 10**6, 5000
 _NEARLY_ALL, _MAX_DISTANCE, _EXACT = 0.9, 1e-2, 1e-4
 _MAX_SUM_ERROR, _LEAST_SHIFT, _MAX_DECIMALS = 0.05, 1e-3, 4
-_MIN_ACCURACY_GAIN, _SIGMAS = 0.1, 6
-_NEAR, _MAX_LOSS_NEAR, _LEAST_BATCH = 100, 0.2, 8
 _LONGEST_RUN_BY_CHANCE = 4
-_BATCH_SIZES = (*(2**power for power in range(1, 11)), *range(10, 100, 10), *range(100, 1001, 50))
 
 _FROM_BITS = "(predictions.astype(np.uint32) << 16).view(np.float32)"
 
@@ -114,7 +111,8 @@ def _are_whole(y: Array) -> bool:
     return bool((y == np.rint(y)).all())
 
 
-def _save(code: str, input: str = "") -> str:
+def to_save(code: str, input: str = "") -> str:
+    """Return the advice to save the array that this code makes, and how to score it."""
     score = f' and score it with input="{input}"' if input else ""
     return f"save {code}{score}" if code else f'score these with input="{input}"'
 
@@ -158,7 +156,7 @@ def another_scale(look: Values) -> Iterator[Cause]:
     scales = [scale for scale in SCALES if "log" not in scale.name or not _are_whole(look.y)]
     for scale in _closest({scale: scale.misfit(look.y) for scale in scales}):
         if scale.input != look.input or scale.code:
-            yield f"these look like {scale.name}", _save(scale.code, scale.input)
+            yield f"these look like {scale.name}", to_save(scale.code, scale.input)
 
 
 def times_a_number(look: Values) -> Iterator[Cause]:
@@ -176,7 +174,7 @@ def times_a_number(look: Values) -> Iterator[Cause]:
         yield f"{seen}, as probabilities times a number do, or plus a number", "save the probabilities themselves"
     else:
         divisor = "predictions.sum(axis=1, keepdims=True)" if is_whole else f"{total:.7g}"
-        advice = _save(f"predictions / {divisor}", "probs")
+        advice = to_save(f"predictions / {divisor}", "probs")
         yield f"{seen}, so that these look like probabilities times {total:.7g}", advice
 
 
@@ -198,7 +196,7 @@ def memory_order(look: Values) -> Iterator[Cause]:
     """The numbers were written row by row and read column by column, or the other way round."""
     is_certain = min(scale.misfit(look.y) for scale in SCALES) < _EXACT  # of the order that they have
     if not is_certain and (fitting := _closest(_orders(look.array, look.array.shape[1]))):
-        yield "read in the other memory order the rows sum to 1", " or ".join(map(_save, fitting))
+        yield "read in the other memory order the rows sum to 1", " or ".join(map(to_save, fitting))
 
 
 def softmax_over_rows(look: Values) -> Iterator[Cause]:
@@ -217,7 +215,7 @@ def softmax_over_rows(look: Values) -> Iterator[Cause]:
             yield f"{seen}, which cannot be undone", advice
         else:
             rows = ("predictions / predictions.sum(axis=1, keepdims=True)", "probs")
-            advice = _save(*(rows if scale is PROBABILITIES else ("", "logits")))
+            advice = to_save(*(rows if scale is PROBABILITIES else ("", "logits")))
             yield f"all values together sum to {batches[0]}, as after a softmax over all values {how}", advice
 
 
@@ -237,11 +235,11 @@ def column_of_indices(look: Values | Shape) -> Iterator[Cause]:
     y = look.array
     if y.ndim != 2 or not 1 < y.shape[1] < len(y) or not _are_whole(y[:, 0]) or y[0, 0] < 0:
         return
-    first, save = y[:, 0], _save("predictions[:, 1:]")
+    first, save = y[:, 0], to_save("predictions[:, 1:]")
     if y.shape[1] == 2:
         if not _are_whole(y) or y[:, 1].min() < 0:
             return
-        save = f'{_save("predictions[:, 1].astype(np.int64)")} and score it with losses="error"'
+        save = f'{to_save("predictions[:, 1].astype(np.int64)")} and score it with losses="error"'
     if first[0] <= 1 and (first == np.arange(len(y)) + first[0]).all():
         yield "column 0 counts the rows", save
     elif len(np.unique(first)) == len(y):
@@ -269,7 +267,7 @@ def unclear(look: Values) -> Iterator[Cause]:
             seen = "these can be raw scores, or 2p - 1, 1 - 2p or the like of probabilities p"
             yield seen, "save the probabilities themselves"
         else:
-            yield "these look like raw scores", _save("", "logits")
+            yield "these look like raw scores", to_save("", "logits")
 
 
 def _may_be_shares(y: Array) -> bool:
@@ -307,11 +305,11 @@ def axes_in_another_order(look: Shape) -> Iterator[Cause]:
     orders = _orders(y, k)
     by_row, by_column = orders
     if fitting := _closest(orders):
-        yield "in this order the rows sum to 1", " or ".join(map(_save, fitting))
+        yield "in this order the rows sum to 1", " or ".join(map(to_save, fitting))
     elif axes[-1] == k:
-        yield "its last axis above 1 is that of the classes", _save(by_row)
+        yield "its last axis above 1 is that of the classes", to_save(by_row)
     elif axes[0] == k:
-        yield "it is transposed", _save(by_column)
+        yield "it is transposed", to_save(by_column)
     elif len(axes) == 1:
         yield f"these are as many as {rows:,} rows of {k}", "give them the shape (N, K) that they have in the model"
 
@@ -325,21 +323,21 @@ def several_answers(look: Shape) -> Iterator[Cause]:
     axis = max((a for a in range(3) if axes[a] == k), key=lambda a: (any(s.fits(columns[a]) for s in OUTPUTS), a))
     draws, examples = sorted({0, 1, 2} - {axis}, key=lambda a: (axes[a] in sizes, axes[a]))
     order = (draws, examples, axis)
-    advice = _save_mean("predictions" if order == (0, 1, 2) else f"predictions.transpose{order}", columns[axis])
+    advice = to_save_mean("predictions" if order == (0, 1, 2) else f"predictions.transpose{order}", columns[axis])
     advice = advice or "turn each answer into probabilities first"
     if axes[examples] in sizes or not sizes:
         yield f"axis {draws} may hold {axes[draws]} answers for each example, whose mean is the answer", advice
 
 
-def _save_mean(code: str, rows: Array, axis: int = 0) -> str:
+def to_save_mean(code: str, rows: Array, axis: int = 0) -> str:
     """Return how to save the mean over an axis of several answers; "" if their rows (n, K) are not clearly outputs."""
     fitting = _closest({scale: scale.misfit(rows) for scale in SCALES})
     if fitting:
         form = {PROBABILITIES: code, OUTPUTS[1]: f"np.exp({code})"}.get(fitting[0], "")
-        return _save(f"{form}.mean(axis={axis})", "probs") if form and len(fitting) == 1 else ""
+        return to_save(f"{form}.mean(axis={axis})", "probs") if form and len(fitting) == 1 else ""
     if rows.min() >= 0 or _may_be_shares(rows):
         return ""
-    return _save(f"np.array([mnistloss.softmax(z) for z in {code}]).mean(axis={axis})", "probs")
+    return to_save(f"np.array([mnistloss.softmax(z) for z in {code}]).mean(axis={axis})", "probs")
 
 
 def no_and_yes(look: Shape) -> Iterator[Cause]:
@@ -347,7 +345,7 @@ def no_and_yes(look: Shape) -> Iterator[Cause]:
     y, k = look.array, look.classes
     is_pair = y.ndim == 3 and y.shape[::2] == (k, 2) and PROBABILITIES.fits(y.reshape(-1, 2))
     if is_pair and (k > 2 or PROBABILITIES.fits(y[:, :, 1].T)):
-        yield "the last axis holds the probabilities of no and yes for each class", _save("predictions[:, :, 1].T")
+        yield "the last axis holds the probabilities of no and yes for each class", to_save("predictions[:, :, 1].T")
 
 
 def unused_column(look: Shape) -> Iterator[Cause]:
@@ -358,9 +356,9 @@ def unused_column(look: Shape) -> Iterator[Cause]:
     sides = ((0, y[:, 1:], "1:", "classes may be counted from 1"), (k, y[:, :k], f":{k}", "class may be unused"))
     for column, rest, kept, reason in sides:
         if (y[:, column] < rest.max(axis=1)).all():
-            yield f"column {column} is never the largest, so that the {reason}", _save(f"predictions[:, {kept}]")
+            yield f"column {column} is never the largest, so that the {reason}", to_save(f"predictions[:, {kept}]")
         elif any(scale.fits(rest) for scale in OUTPUTS):
-            yield f"without column {column} the rows sum to 1", _save(f"predictions[:, {kept}]")
+            yield f"without column {column} the rows sum to 1", to_save(f"predictions[:, {kept}]")
 
 
 def predicted_classes(look: Shape) -> Iterator[Cause]:
@@ -368,126 +366,10 @@ def predicted_classes(look: Shape) -> Iterator[Cause]:
     y = look.array
     if len(look.axes) < 2 and _are_whole(y) and y.min() >= 0 and y.max() < look.classes:
         code = "predictions" + ".ravel()" * (y.ndim > 1) + ".astype(np.uint8)" * (y.dtype.kind not in "iu")
-        yield "these look like predicted classes", f'{_save(code)} and score it with losses="error"'
+        yield "these look like predicted classes", f'{to_save(code)} and score it with losses="error"'
 
 
 SHAPE_CAUSES = (axes_in_another_order, several_answers, no_and_yes, column_of_indices, unused_column, predicted_classes)
-
-
-# Causes of numbers of rows that are not those of the targets.
-
-
-class Part(NamedTuple):
-    """Targets that predictions could be of: those of a split, or the user's own (split None); labels if available."""
-
-    split: str | None
-    size: int
-    labels: Array | None
-
-    def without(self, start: int, stop: int) -> str:
-        """Return how to score predictions of all examples but these."""
-        indices = kept = f"np.r_[0:{start}, {stop}:{self.size}]"
-        if start == 0 or stop == self.size:
-            first, last = (stop, self.size) if start == 0 else (0, start)
-            indices, kept = f"np.arange({first}, {last})", f"{first}:{last}"
-        if self.split is None:
-            return f"score these with targets=FILE, where FILE holds targets[{kept}]"
-        return f'score these with split="{self.split}" and indices=FILE, where FILE holds {indices}'
-
-
-def _accuracy(predicted: Array, labels: Array) -> tuple[float, bool]:
-    """Return the accuracy, and whether it is clearly above that of unrelated labels."""
-    share = float(np.mean(predicted == labels))
-    chance = sum(float(np.mean(labels == k) * np.mean(predicted == k)) for k in np.unique(labels))
-    margin = max(_MIN_ACCURACY_GAIN, _SIGMAS * math.sqrt(chance * (1 - chance) / len(labels)))
-    return share, share - chance > margin
-
-
-def other_rows(y: Array, part: Part) -> Iterator[Cause]:
-    """Examples are missing or too many: a batch lost or added, padding, another part, several answers."""
-    n, size, few = len(y), part.size, len(y) < part.size
-    predicted = y if y.ndim == 1 else y.argmax(axis=1)
-    gap, usual = abs(n - size), _usual_reason(y, size)
-    seen = f"{gap:,} {'fewer' if few else 'more'} than {part.split or 'the targets'}"
-    starts, accuracy = _gaps(predicted, part.labels) if few else _gaps(part.labels, predicted)
-    if few and part.labels is None:
-        yield seen + usual, "predict all examples"
-    elif not few and usual and starts != [0]:
-        yield seen + usual, _save(f"predictions[0:{size}]")
-    elif not few and (advice := _save_mean_of_sets(y, predicted, part)):
-        yield f"{seen}, {n // size} answers for each example", advice
-    elif len(starts) > 1 and starts[0] > 0:
-        yield f"{seen}; by the labels, from about row {starts[0]} on", "predict all examples again"
-    else:
-        for start in starts:
-            fit = f"{usual * (start == min(n, size))}; {_describe(start, n, size)} (accuracy {accuracy:.4f})"
-            advice = part.without(start, start + gap) if few else _save(_drop(start, gap, n))
-            yield f"{seen}{fit}", advice
-
-
-def _describe(start: int, n: int, size: int) -> str:
-    """Return which of n predictions fit the labels of `size` examples, if a gap of either is at `start`."""
-    if start in (0, min(n, size)):
-        return f"the {'first' if start else 'last'} {min(n, size):,} fit the labels"
-    if n < size:
-        return f"by the labels, row i from {start} on belongs to example i + {size - n}"
-    return f"by the labels, the rows that are too many begin at row {start}"
-
-
-def _drop(start: int, count: int, n: int) -> str:
-    """Return the code that leaves out so many of n rows from `start` on."""
-    if start + count == n:
-        return f"predictions[0:{start}]"
-    return f"np.delete(predictions, range({start}, {start + count}), axis=0)" if start else f"predictions[{count}:{n}]"
-
-
-def _gaps(short: Array | None, long: Array | None) -> tuple[list[int], float]:
-    """Find where rows are missing in `short`: with a gap there, most of its classes (n,) equal those of `long`.
-
-    Return possible places of the gap, and the share of equal classes. Labels show a place to within a few rows only:
-    if the start, the end, or a multiple of the gap (where a batch begins) is near, it is the one place; else there
-    are two. If the classes near the gap fit worse than the others, no place is returned.
-    """
-    if short is None or long is None:
-        return [], 0.0
-    n, gap = len(short), len(long) - len(short)
-    equal = np.pad((short == long[:n]).cumsum(), (1, 0)) + np.pad((short == long[gap:])[::-1].cumsum()[::-1], (0, 1))
-    best, share = np.flatnonzero(equal == equal.max()), float(equal.max() / n)
-    ends, batches = best[best % n == 0], best[best % gap == 0]
-    is_batch = gap >= _LEAST_BATCH and len(batches) == 1
-    places = ends if len(ends) else batches if is_batch else best[[0, -1]]
-
-    def fits(a: int) -> bool:
-        sides = ((short[:a], long[:a], np.s_[-_NEAR:]), (short[a:], long[a + gap :], np.s_[:_NEAR]))
-        return all(
-            not len(x) or (_accuracy(x, t)[1] and np.mean(x[near] == t[near]) > share - _MAX_LOSS_NEAR)
-            for x, t, near in sides
-        )
-
-    return [int(a) for a in places] if fits(int(places[0])) else [], share
-
-
-def _usual_reason(stored: Array, size: int) -> str:
-    """Return the usual reason for this number of rows; "" if there is none. A single row more is no padding."""
-    head, tail = stored[:size], stored[size:]
-    if not len(tail):
-        is_batched = any(len(stored) % batch == 0 for batch in _BATCH_SIZES if batch > size - len(stored))
-        return ", as without the last, smaller batch" * is_batched
-    if np.allclose(tail, np.resize(head, tail.shape), rtol=1e-3, atol=1e-5, equal_nan=True):
-        return ", and they repeat the first rows" * (len(tail) > 1)
-    return ", and they are all alike, as padding is" * bool(len(tail) > 1 and (tail == tail[0]).all())
-
-
-def _save_mean_of_sets(y: Array, predicted: Array, part: Part) -> str:
-    """Return how to save the mean of several sets of predictions, one after another or side by side; "" if none."""
-    count, rest = divmod(len(y), part.size)
-    for shape in ((count, -1), (-1, count)) if y.ndim == 2 and count and not rest else ():
-        axis = shape.index(count)
-        sets = np.moveaxis(predicted.reshape(shape), axis, 0)
-        labels = sets[0] if part.labels is None else part.labels
-        if all(_accuracy(answers, labels)[1] for answers in sets):
-            return _save_mean(f"predictions.reshape({shape[0]}, {shape[1]}, {y.shape[1]})", y, axis)
-    return ""
 
 
 # Messages.
@@ -541,20 +423,12 @@ def shape_error(source: Rows, input: str, classes: int | None, sizes: Collection
     classes: K, or None if nothing tells it. sizes: the numbers of examples that would fit.
     """
     found, causes = f"{source.name}: shape {source.shape} of {source.dtype}; {expected}", []
-    if classes and source.shape and 0 < math.prod(source.shape) <= _MAX_VALUES:
+    if classes and source.shape and 0 < math.prod(source.shape) <= MAX_VALUES:
         y = source.rows(slice(0, source.shape[0])).copy()
         look = Shape(y, [size for size in y.shape if size > 1], classes, sizes)
         functions = SHAPE_CAUSES[-1:] if input == "labels" else SHAPE_CAUSES
         causes = [cause for function in functions for cause in function(look)]
     return InputError(compose(found, causes))
-
-
-def count_error(found: str, source: Rows, n: int, parts: Iterable[Part]) -> InputError:
-    """Return the error for a number of rows that does not fit; found: the number, and what would fit."""
-    if n < 2 or math.prod(source.shape) > _MAX_VALUES:
-        return InputError(found)
-    y = source.rows(slice(0, n)).copy()
-    return InputError(compose(found, [cause for part in parts for cause in other_rows(y, part)]))
 
 
 def compose(found: str, causes: Iterable[Cause]) -> str:

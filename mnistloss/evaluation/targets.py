@@ -25,7 +25,8 @@ from mnistloss.datasets.settings import CacheOptions
 from mnistloss.errors import ArgumentError, DataError, IdxError, InputError, UnavailableError
 from mnistloss.evaluation.hints import Place
 from mnistloss.evaluation.predictions import PredictionShape, Rows
-from mnistloss.evaluation.refusals import Part, count_error, shape_error
+from mnistloss.evaluation.refusals import shape_error
+from mnistloss.evaluation.row_counts import Part, count_error
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import Loss
 from mnistloss.losses.outputs import Probabilities
