@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo browser test oldest lint types package check tables pictures bench clean
+.PHONY: help demo browser partners test oldest lint types package check tables pictures bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,12 @@ browser:  ## get what the tests in a browser need: Chromium, where root and apt-
 	    { apt-get update -qq; apt-get install -qq -y --no-install-recommends chromium chromium-driver; } >/dev/null \
 	    || echo "no Chromium was installed"
 	@npm ci --silent --prefix tests/browser || echo "no axe-core was installed"
+
+partners: $(VENV)/.developing  ## get what some tests use beside the project: DVC, and NumPy 1.26 for a worker
+	@[ -d $(VENV)/numpy-1.26 ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --target $(VENV)/numpy-1.26 numpy==1.26.4 || echo "NumPy 1.26 does not install with this Python"
+	@[ -x $(VENV)/dvc/bin/dvc ] || { $(PYTHON) -m venv $(VENV)/dvc && \
+	    $(VENV)/dvc/bin/python -m pip install --quiet --disable-pip-version-check dvc; } || echo "no DVC was installed"
 
 test: $(VENV)/.developing  ## pass the tests
 	$(BIN)/python -m pytest

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mnistloss.datasets.load import load_mnist as load_mnist
     from mnistloss.errors import MnistLossError as MnistLossError
     from mnistloss.evaluation.evaluate import evaluate as evaluate
+    from mnistloss.evaluation.many import evaluate_many as evaluate_many
     from mnistloss.evaluation.results import Evaluation as Evaluation
+    from mnistloss.evaluation.results import Refused as Refused
     from mnistloss.evaluation.signature import Signature as Signature
     from mnistloss.losses.losses import LOSSES as LOSSES
     from mnistloss.losses.losses import cross_entropy_error as cross_entropy_error
@@ -36,6 +38,7 @@ _HOMES = {
     "LOSSES": "losses.losses",
     "Evaluation": "evaluation.results",
     "MnistLossError": "errors",
+    "Refused": "evaluation.results",
     "Signature": "evaluation.signature",
     "baseline": "models.baselines",
     "batches": "sampling.sampling",
@@ -43,6 +46,7 @@ _HOMES = {
     "compare_runs": "analysis.runs",
     "cross_entropy_error": "losses.losses",
     "evaluate": "evaluation.evaluate",
+    "evaluate_many": "evaluation.many",
     "evaluate_runs": "analysis.runs",
     "explain_accuracy": "models.loss_landscape",
     "explain_example": "analysis.example",

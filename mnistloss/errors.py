@@ -5,6 +5,7 @@
     ├── InputError (ValueError)        predictions, targets or indices that are refused
     ├── OutputError (OSError)          a result that could not be written
     ├── MissingExtraError (ImportError)  an optional package that is not installed
+    ├── WorkerError                    a worker that is lost, sees other files, or computes other bits
     └── DataError                      the dataset itself
         ├── IdxError (ValueError)      bytes that are not an IDX array, or labels outside 0..K-1
         ├── IntegrityError             content that is not the published content
@@ -40,6 +41,10 @@ class MissingExtraError(MnistLossError, ImportError):
     """An optional package is not installed; the message says how to install it."""
 
 
+class WorkerError(MnistLossError):
+    """A worker of an executor that is lost, sees other files, or computes other bits; the message names it."""
+
+
 class DataError(MnistLossError):
     """A dataset whose bytes are wrong, or that is not available."""
 
@@ -60,10 +65,10 @@ class UnavailableError(DataError):
     """A file of a dataset is neither in the cache nor downloadable."""
 
 
-def check_installed(what: str, *packages: str) -> None:
-    """Raise MissingExtraError if one of the packages that `what` needs is not installed."""
+def check_installed(what: str, *packages: str, extra: str = "report") -> None:
+    """Raise MissingExtraError if one of the packages of an extra, which `what` needs, is not installed."""
     import importlib.util
 
     for package in packages:
         if sys.modules.get(package, ...) is None or importlib.util.find_spec(package) is None:
-            raise MissingExtraError(f"{what} needs {package}; install it with: pip install 'mnistloss[report]'")
+            raise MissingExtraError(f"{what} needs {package}; install it with: pip install 'mnistloss[{extra}]'")

@@ -133,12 +133,22 @@ def as_options(text: str) -> str:
     'score these with --split train and --indices FILE, or add --allow-unnormalized'
     """
 
-    def option(match: re.Match[str]) -> str:
-        name, quoted, bare = match.groups()
-        value = bare if quoted is None else shlex.quote(quoted)
-        return f"{_OPTIONS[name]} {value}" if value else _OPTIONS[name]
+    return _KEYWORD.sub(_option, text)
 
-    return _KEYWORD.sub(option, text)
+
+def options_in(text: str) -> list[str]:
+    """Return the Python keywords that a message of the library names, each once.
+
+    >>> options_in('score these with split="train" and indices=FILE, or add allow_unnormalized=True')
+    ['split="train"', 'indices=FILE', 'allow_unnormalized=True']
+    """
+    return list(dict.fromkeys(match[0] for match in _KEYWORD.finditer(text)))
+
+
+def _option(match: re.Match[str]) -> str:
+    name, quoted, bare = match.groups()
+    value = bare if quoted is None else shlex.quote(quoted)
+    return f"{_OPTIONS[name]} {value}" if value else _OPTIONS[name]
 
 
 def finite(value: Any) -> Any:

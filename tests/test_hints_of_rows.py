@@ -9,11 +9,10 @@ import pytest
 from planted import honest
 
 from mnistloss import baseline, compare, evaluate, one_hot, softmax
-from mnistloss.evaluation.evaluate import evaluate_many
 from mnistloss.evaluation.hints import Evidence, Hint, HintInputs, Place
+from mnistloss.evaluation.many import evaluate_many, with_copies_named
 from mnistloss.evaluation.misplaced import classes_agree, count_classes, find_split
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.targets import DataOptions
 from mnistloss.stats import Moments
 
 RNG = np.random.default_rng(12)
@@ -312,7 +311,7 @@ def test_identical_predictions(tmp_path: Any) -> None:
     for name, array in (("a", y), ("b", y.astype(np.float64)), ("c", other), ("d", y.astype(np.float16))):
         np.save(tmp_path / f"{name}.npy", array)
     paths = [tmp_path / f"{name}.npy" for name in "abcd"]
-    results = evaluate_many(paths, DataOptions(dataset="mnist-5k"))
+    results = with_copies_named(one for one in evaluate_many(paths, dataset="mnist-5k") if isinstance(one, Evaluation))
     identical = [[h.evidence for h in r.hints if h.name == "identical-predictions"] for r in results]
     named = [f"every row has the same numbers as in {tmp_path / 'a.npy'}"]
     assert identical == [[], named, [], named]

@@ -88,7 +88,7 @@ def test_gates_use_the_interval() -> None:
         ends = coverage.hall(sample.moments, 0.95), coverage.hall(difference.moments, 0.95)
         assert ends[0] is not None
         assert ends[1] is not None
-        crossed = gate.crossed(evaluate(y[rows], targets=t[rows], losses="cee"))
+        crossed = gate.crossed(evaluate(y[rows], targets=t[rows], losses="cee").row())
         assert bool(crossed) == (ends[0][1] > losses.values.mean())
         margin = float(differences.values.mean())
         worse = compare(y[rows], other[rows], targets=t[rows]).worse_than(margin)

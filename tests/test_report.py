@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console, RenderableType
 
 from mnistloss.evaluation.hints import Hint
-from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
+from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult, Refused
 from mnistloss.evaluation.signature import Signature
 from mnistloss.report import formats, tables, terminal
 
@@ -79,15 +79,9 @@ by class
 """
 
 CSV = """\
-predictions,dataset,split,input,measure,class,batch,n,value,reduction,stderr,ci_low,ci_high,confidence,infinite,signature,uniform,prior,skill,share,interval,draws,seed,reliability,hints
-runs/[v2]/p|.npy,mnist,test,probs,cee,,,10000,0.22454365154002318,mean,0.0067341,0.211345,0.2377422,0.95,0,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,0.9024082811725369,,hall,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,nll,,,10000,,mean,,,,0.95,3,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0,2.3025840929945,2.3008473899,,,hall,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,,,10000,0.9352,,,0.930206,0.939859,0.95,,accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0,,,,,wilson,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,cee,7,,1028,0.25,mean,,,,,,,,,,0.114,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,nll,7,,1028,,mean,,,,,,,,,,,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,accuracy,7,,1028,0.9319066147859922,,,,,,,,,,,,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,cee,,0,10000,0.22454365154002318,mean,,,,,,,,,,,,,,,something is odd; look at it
-runs/[v2]/p|.npy,mnist,test,probs,nll,,0,10000,,mean,,,,,,,,,,,,,,,something is odd; look at it"""  # noqa: E501 - as it is written
+predictions,status,reason,n,cee,cee.stderr,cee.low,cee.high,cee.skill,cee.infinite,cee.uniform,cee.prior,cee.7,cee.share.7,nll,nll.stderr,nll.low,nll.high,nll.skill,nll.infinite,nll.uniform,nll.prior,nll.7,nll.share.7,accuracy,accuracy.low,accuracy.high,accuracy.7,hints,signature
+runs/[v2]/p|.npy,scored,,10000,0.22454365154002318,0.0067341,0.211345,0.2377422,0.9024082811725369,0,2.3025840929945,2.3008473899,0.25,0.114,,,,,,3,2.3025840929945,2.3008473899,,,0.9352,0.930206,0.939859,0.9319066147859922,something is odd; look at it,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+c.npy,refused,c.npy: NaN in row 3; score these with --input logits,,,,,,,,,,,,,,,,,,,,,,,,,,add --input logits,"""  # noqa: E501 - as it is written
 
 MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
 |---|---|---:|---|---:|---:|---:|---:|---:|---|
@@ -150,10 +144,10 @@ runs/[v2]/p|.npy on mnist test, n = 10,000
 SEVERAL = """\
 mnist test, n = 10,000
 
- predictions                      cee           nll  accuracy
- ────────────────────────────────────────────────────────────
- runs/[v2]/p|.npy  0.2245437 ± 0.0067  infinite (3)    0.9352
- b\\x1b.npy         0.2245437 ± 0.0067  infinite (3)    0.9352
+ rank  predictions                   cee  accuracy           nll
+ ───────────────────────────────────────────────────────────────
+    1  b\\x1b.npy         0.2245 ± 0.0067    0.9352  infinite (3)
+    1  runs/[v2]/p|.npy  0.2245 ± 0.0067    0.9352  infinite (3)
 
 ± is the standard error; intervals and references: --format json or csv
 runs/[v2]/p|.npy:
@@ -198,13 +192,12 @@ def test_bootstrap_in_the_table() -> None:
     text = printed(tables.evaluation(replace(PLAIN, losses=losses)))
     assert text.startswith(BOOTSTRAP)
     assert "\nBootstrap-t of 2,000 samples, seed 1\ncee|" in text
-    rows = (formats.to_csv([replace(PLAIN, losses=losses)]), formats.to_markdown([replace(PLAIN, losses=losses)]))
-    assert rows[0].splitlines()[1].endswith(",,bootstrap,2000,1,,")
-    assert rows[1].splitlines()[2].endswith("| bootstrap of 2,000, seed 1 |")
+    rows = formats.to_markdown([replace(PLAIN, losses=losses)]).splitlines()
+    assert rows[2].endswith("| bootstrap of 2,000, seed 1 |")
 
 
 def test_reliability_in_the_table() -> None:
-    """Why an interval is not reliable stands in a sentence below the table, and in the row of CSV."""
+    """Why an interval is not reliable stands in a sentence below the table."""
     note = "3 of 100 examples carry 97 % of the cee"
     losses = {**RESULT.losses, "cee": replace(RESULT.losses["cee"], reliability=note)}
     result = replace(PLAIN, losses=losses)
@@ -212,7 +205,6 @@ def test_reliability_in_the_table() -> None:
     assert f"\nb.npy, not reliable: {note}.\n" in printed(
         tables.evaluations([PLAIN, replace(result, predictions="b.npy")])
     )
-    assert formats.to_csv([result]).splitlines()[1].endswith(f",{note},")
 
 
 def test_several_files() -> None:
@@ -221,14 +213,19 @@ def test_several_files() -> None:
 
 
 def test_several_files_of_several_splits() -> None:
-    """Where the data differ, each row names its data."""
-    lines = printed(tables.evaluations([PLAIN, replace(PLAIN, split="train", n=60000)]), 100).splitlines()
-    assert [line.split()[1:4] for line in lines[3:5]] == [["mnist", "test", "10,000"], ["mnist", "train", "60,000"]]
+    """Each split has a table and ranks of its own, and its title names the folder that all its files share."""
+    files = [replace(PLAIN, predictions=f"runs/{name}/p.npy", split=name[:-1]) for name in ("test1", "train1", "test2")]
+    lines = printed(tables.evaluations([*files, replace(PLAIN, predictions="q.npy", split="train")]), 100).splitlines()
+    titles = [place for place, line in enumerate(lines) if line.endswith(", n = 10,000")]
+    assert [lines[place] for place in titles] == ["runs/ on mnist test, n = 10,000", "mnist train, n = 10,000"]
+    rows = [line.split()[:2] for place in titles for line in lines[place + 4 : place + 6]]
+    assert rows == [["1", "test1/p.npy"], ["1", "test2/p.npy"], ["1", "q.npy"], ["1", "runs/train1/p.npy"]]
 
 
 def test_csv() -> None:
-    """One evaluation as CSV."""
-    assert formats.to_csv([RESULT]) == CSV
+    """A row for each file, refused ones too."""
+    refused = Refused.because("c.npy", "c.npy: NaN in row 3; score these with --input logits")
+    assert formats.to_csv([RESULT], [replace(refused, advice="--input logits")]) == CSV
 
 
 def test_names_in_csv() -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,8 +27,9 @@ from mnistloss.arrays.npy import NpyArray
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.fetch import import_files
 from mnistloss.errors import InputError
-from mnistloss.evaluation.evaluate import evaluate_many
-from mnistloss.evaluation.targets import DataOptions
+from mnistloss.evaluation.evaluate import evaluate_job, make_job
+from mnistloss.evaluation.many import evaluate_many
+from mnistloss.evaluation.results import Refused
 
 N = 2 * BLOCK + 123
 RNG = np.random.default_rng(11)
@@ -66,19 +68,16 @@ def test_many_files(tmp_path: Path, probs: np.ndarray, cli: Cli) -> None:
     for number in range(10):
         paths.append(tmp_path / f"{number:02}.npy")
         np.save(paths[-1], np.roll(probs, number, axis=1))
-    steps = list[tuple[int, int]]()
-    results = evaluate_many(paths, DataOptions(dataset="mnist-5k"), progress=lambda *step: steps.append(step))
-    assert results == [evaluate(path, dataset="mnist-5k") for path in paths]
-    assert steps == [(done, 10) for done in range(1, 11)]
+    expected = [evaluate(path, dataset="mnist-5k") for path in paths]
+    assert list(evaluate_many(paths, dataset="mnist-5k")) == expected
     rows = list(csv.DictReader(io.StringIO(cli("eval", *paths, "--dataset", "mnist-5k", "--format", "csv").stdout)))
-    values = [float(row["value"]) for row in rows if row["measure"] == "cee"]
-    assert values == sorted(one.losses["cee"].value for one in results)
+    assert [float(row["cee"]) for row in rows] == sorted(one.losses["cee"].value for one in expected)
 
 
 def test_progress_in_rows_of_a_single_file() -> None:
     """Progress is told after each block, in rows."""
     steps = list[tuple[int, int]]()
-    evaluate_many([PROBS], DataOptions(targets=LABELS), progress=lambda *step: steps.append(step))
+    evaluate_job(PROBS, make_job(targets=LABELS), progress=lambda *step: steps.append(step))
     assert steps == [(BLOCK, N), (2 * BLOCK, N), (N, N)]
 
 
@@ -138,13 +137,15 @@ def test_a_report_reads_everything_once(
     assert sorted(files) == sorted([*data, f"{folder}/0.npy", f"{folder}/1.npy", f"{folder}/2.npy"])
 
 
-def test_one_bad_file_among_many_is_named(tmp_path: Path, probs: np.ndarray) -> None:
-    """The error is about that file."""
+def test_one_bad_file_among_many_is_refused(tmp_path: Path, probs: np.ndarray) -> None:
+    """The refusal is about that file, and the others are scored."""
     paths = [tmp_path / f"{number:02}.npy" for number in range(20)]
     for path in paths:
         np.save(path, probs if path.stem != "13" else probs * 2)
-    with pytest.raises(InputError, match=r"13\.npy: values from .*, outside \[0, 1\]"):
-        evaluate_many(paths, DataOptions(dataset="mnist-5k"))
+    results = list(evaluate_many(paths, dataset="mnist-5k"))
+    (refused,) = (result for result in results if isinstance(result, Refused))
+    assert results.index(refused) == 13
+    assert re.match(r".*13\.npy: values from .*, outside \[0, 1\]", refused.reason)
 
 
 def test_two_threads_at_once_do_not_mix_their_work() -> None:

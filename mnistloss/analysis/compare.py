@@ -266,7 +266,7 @@ def compare_scores(
 ) -> Comparison:
     """Compare scored predictions with the first of them; see `compare`."""
     first, names = scores[0], _distinct_names([one.name for one in scores])
-    hints = identical_predictions([s.fingerprint._replace(name=n) for s, n in zip(scores, names, strict=True)])
+    hints = identical_predictions(names, [one.fingerprint for one in scores])
     files = [_file(one, name, loss, first, more) for one, name, more in zip(scores, names, hints, strict=True)]
     rank = attrgetter("loss", "predictions")
     others = sorted(zip(files[1:], scores[1:], strict=True), key=lambda other: rank(other[0]))

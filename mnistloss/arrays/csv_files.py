@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mnistloss.arrays.checks import Array, Floats
 from mnistloss.arrays.file_kinds import START, describe, identify
-from mnistloss.arrays.files import opened
+from mnistloss.arrays.files import opened, size_of
 from mnistloss.errors import InputError
 from mnistloss.formatting import shown
 
@@ -49,7 +49,7 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
     """
     name = shown(path)
     with opened(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
+        size = size_of(stream)
         if size > _MAX_FILE:
             raise InputError(f"{name}: {size:,} bytes; expected at most {_MAX_FILE:,} of text: save it with np.save")
         heading, table = parse(reader := io.BufferedReader(stream), name)

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mnistloss.errors import ArgumentError, InputError, OutputError
 from mnistloss.formatting import shown
@@ -37,9 +38,33 @@ def is_csv(path: str | os.PathLike[str]) -> bool:
 CHANGED = "the file was changed while it was read; try again when it is written"
 
 
+class NamedFile(os.PathLike[str]):
+    """A file that messages call by another name than its path, or whose content was fetched and is in memory."""
+
+    def __init__(self, name: str, path: str | None = None, content: bytes | None = None) -> None:
+        self._name, self._path, self.content = name, path or name, content
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
+def size_of(stream: io.IOBase | BinaryIO) -> int:
+    """Return the number of bytes in a file or in memory; the position stays."""
+    position = stream.tell()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(position)
+    return size
+
+
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[io.FileIO]:
+def opened(path: str | os.PathLike[str]) -> Iterator[io.RawIOBase | io.BytesIO]:
     """Open a regular file; raises InputError for other files, and if the file's size or time changes meanwhile."""
+    if isinstance(path, NamedFile) and path.content is not None:
+        yield io.BytesIO(path.content)
+        return
     try:
         stream = open_regular(path)
     except (OSError, ValueError) as error:

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from mnistloss.arrays.checks import BFLOAT16, Array, as_real, check_dtype
 from mnistloss.arrays.file_kinds import START, describe
-from mnistloss.arrays.files import CHANGED, is_csv, opened
+from mnistloss.arrays.files import CHANGED, is_csv, opened, size_of
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.formatting import counted, shown
 
@@ -78,7 +78,7 @@ def read_header(stream: Stream, name: str) -> Header:
     """Read the header at the start of a stream; a missing or impossible header raises InputError."""
     start = _read(stream, 8, name)
     if not start.startswith(_MAGIC):
-        size = os.fstat(stream.fileno()).st_size if isinstance(stream, io.FileIO) else None
+        size = size_of(stream) if isinstance(stream, (io.FileIO, io.BytesIO)) else None
         raise InputError(f"{name}: {describe(start + _read(stream, START - len(start), name), size)}")
     version = start[6:8]
     if len(version) == 2 and version[0] not in (1, 2, 3):
@@ -234,33 +234,42 @@ def is_zip(path: Path) -> bool:
         return _starts_as_zip(stream, shown(path))
 
 
-def _starts_as_zip(stream: io.FileIO, name: str) -> bool:
+def _starts_as_zip(stream: Stream, name: str) -> bool:
     start = _read(stream, 4, name)
     stream.seek(0)
     return start == b"PK\x03\x04"
 
 
-def given(source: Source, what: str, most: int | None = None) -> tuple[Array, str]:
+class Given(NamedTuple):
+    """An array and its name in messages."""
+
+    array: Array
+    name: str
+
+
+def given(source: Source | Given, what: str, most: int | None = None) -> Given:
     """Return an array, given as such or as the path of a file, with its name: `what`, or the path.
 
     Raises InputError for a file of more than `most` elements before its array is read.
     """
+    if isinstance(source, Given):
+        return source
     if not isinstance(source, (str, os.PathLike)):
-        return as_real(source, what), what
+        return Given(as_real(source, what), what)
     if is_csv(source):
         from mnistloss.arrays.csv_files import read_csv
 
         table = read_csv(source)
         if table.indices is not None:
             raise InputError(f"{shown(source)}: the first column is an index in another order; sort the rows by it")
-        return table.values, shown(source)
+        return Given(table.values, shown(source))
     with open_npy(source, most=most) as npy:
-        return npy.all(), shown(source)
+        return Given(npy.all(), shown(source))
 
 
-def _check_end(stream: io.FileIO, header: Header, name: str) -> None:
+def _check_end(stream: Stream, header: Header, name: str) -> None:
     """Raise InputError unless a file is exactly as long as its header says."""
-    size = os.fstat(stream.fileno()).st_size - header.offset
+    size = size_of(stream) - header.offset
     if size > header.size:
         stream.seek(header.offset + header.size)
         if _read(stream, len(_MAGIC), name) == _MAGIC:
@@ -284,7 +293,7 @@ def archive_errors() -> tuple[type[Exception], ...]:
 
 
 @contextlib.contextmanager
-def open_zip(stream: io.FileIO, name: str) -> Iterator[zipfile.ZipFile]:
+def open_zip(stream: Stream, name: str) -> Iterator[zipfile.ZipFile]:
     """Open a .npz file; one that is broken or holds no array raises InputError."""
     import zipfile
 

@@ -76,7 +76,9 @@ def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
     return lambda command: functools.reduce(lambda function, option: option(function), reversed(options), command)
 
 
-def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = False) -> Callable[[F], F]:
+def predictions(
+    metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = False, required: bool = True
+) -> Callable[[F], F]:
     """Add the argument for predictions: a path, or - for standard input. If nargs is not 1, the value is a list.
 
     If `runs` is true, arguments such as NAME=GLOB name training runs. The value is then a dictionary: name to files.
@@ -92,7 +94,7 @@ def predictions(metavar: str = "PREDS.npy", *, nargs: int = 1, runs: bool = Fals
         return [output.source(name) for name in value]
 
     path = click.Path(path_type=str)
-    return click.argument("predictions", nargs=nargs, required=True, type=path, metavar=metavar, callback=sources)
+    return click.argument("predictions", nargs=nargs, required=required, type=path, metavar=metavar, callback=sources)
 
 
 def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
@@ -100,18 +102,14 @@ def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
 
     An argument that is the path of a file stands for this file, even if the path contains a =.
     """
-    import glob
-
     runs: dict[str, list[str]] = {}
     plain = [a for a in arguments if a.find("=") < 1 or "://" in a or os.path.isfile(a)]
-    for argument in arguments:
-        if argument in plain:
-            continue
+    for argument in (a for a in arguments if a not in plain):
+        from mnistloss.evaluation.file_lists import find_files
+
         name, _, pattern = argument.partition("=")
-        if os.path.isdir(pattern):
-            pattern = os.path.join(glob.escape(pattern), "**", "*.npy")
-        files = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern, recursive=True))
-        if not files:
+        files = find_files(pattern)
+        if files == [pattern] and not os.path.isfile(pattern):
             raise InputError(
                 f"{shown(argument)}: no file has this name or matches {shown(pattern) or 'an empty pattern'};"
                 " training runs are NAME=GLOB, NAME=FOLDER or NAME=FILE"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mnistloss.document import Part, Result
 
 _MIN_WIDTH, _TERMINAL_WIDTH, _FILE_WIDTH = 20, 80, 100_000
-_SLOW_SECONDS = 1.0
+_SLOW_SECONDS, _LOG_SECONDS = 1.0, 30.0
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -170,6 +170,32 @@ def slow_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
                 bar(done, "")
 
         yield update
+
+
+@contextlib.contextmanager
+def file_progress(total: int | None) -> Iterator[Callable[[int, int, int], None]]:
+    """Yield a function of the files that are done, of those that are refused, and of those that were done before.
+
+    It prints a line on stderr now and then: every second on a terminal, over the line before, else every 30 seconds.
+    """
+    is_terminal = _stderr_is_terminal()
+    start = last = time.monotonic()
+
+    def update(done: int, refused: int, before: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < (1 if is_terminal else _LOG_SECONDS):
+            return
+        last, rate = now, (done - before) / (now - start)
+        of = "" if total is None else f" of {total:,}"
+        left = "" if total is None or not rate else f", {(total - done) / rate:,.0f} s left"
+        text = f"{done:,}{of} files, {refused:,} refused, {rate:,.0f} a second{left}"
+        with contextlib.suppress(OSError):
+            click.echo(f"\r\x1b[K{text}" if is_terminal else text, err=True, nl=not is_terminal)
+
+    yield update
+    if is_terminal and last > start:
+        note("\r\x1b[K")
 
 
 @contextlib.contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from mnistloss.arrays.checks import Array, as_targets, normalized, one_hot
 from mnistloss.datasets import cache, catalog, idx
 from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
-from mnistloss.errors import IdxError, InputError
+from mnistloss.errors import DataError, IdxError, InputError, UnavailableError
 from mnistloss.formatting import shown
 
 Pair = tuple[Array, Array]
@@ -115,3 +118,74 @@ def load_mnist(
 
 LAYOUTS = {"plain": ("x_{}", "t_{}"), "book": ("{}_img", "{}_label")}
 """Names of the arrays of a split in an export; "book" gives the names that the book's dataset/mnist.py reads."""
+
+
+Packed = Mapping[tuple[str, str], tuple[str, bytes]]
+"""The SHA-256 and the bytes of labels, by dataset and split."""
+
+
+class SplitLabels(NamedTuple):
+    """The labels (N,) of a split, uint8, and the SHA-256 of their file."""
+
+    sha256: str
+    labels: NDArray[np.uint8]
+
+
+class Labels:
+    """Loads the labels of splits, each once.
+
+    packed: what `pack` returned elsewhere; then nothing else is loaded, and no cache is looked into.
+    """
+
+    def __init__(self, options: CacheOptions, packed: Packed | None = None) -> None:
+        self._options, self._is_packed = options, packed is not None
+        self._loaded = {
+            place: SplitLabels(sha256, np.frombuffer(content, np.uint8))
+            for place, (sha256, content) in (packed or {}).items()
+        }
+
+    def load(self, dataset: str, split: str) -> SplitLabels:
+        """Return the labels of a split; raises UnavailableError if they are neither cached nor downloadable."""
+        return self._load(dataset, split, self._options)
+
+    def at_hand(self, dataset: str, split: str) -> NDArray[np.uint8] | None:
+        """Return the labels of a split, or None if they would have to be downloaded or are damaged."""
+        with contextlib.suppress(DataError):
+            return self._load(dataset, split, CacheOptions(self._options.cache_dir, download=False)).labels
+        return None
+
+    def _load(self, dataset: str, split: str, options: CacheOptions) -> SplitLabels:
+        if (dataset, split) not in self._loaded:
+            if self._is_packed:
+                missing = f"the labels of {dataset} {split} are not cached where this command was started"
+                raise UnavailableError(f"{missing}; run `mnistloss fetch {dataset}` there first")
+            file = fetch_split_file(dataset, split, "labels", options)
+            self._loaded[dataset, split] = SplitLabels(file.sha256, decode_labels(file))
+        return self._loaded[dataset, split]
+
+    def elsewhere(self, dataset: str, split: str, n: int | None) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+        """Yield dataset, split and labels at hand with which predictions of a split may have been confused.
+
+        These are the labels of the other split and, if indices name the examples, of the same split. Without indices,
+        n is the number of examples, and other datasets whose split has as many are yielded too.
+        """
+        own = catalog.find(dataset)
+        places = [(dataset, name) for name in catalog.SPLITS if name != split or n is None]
+        others = (other for other in catalog.DATASETS.values() if other is not own and not other.embedded)
+        places += [(other.name, split) for other in others if other.examples(split) == n]
+        for place in places:
+            if (labels := self.at_hand(*place)) is not None:
+                yield *place, labels
+
+    def pack(self, dataset: str, split: str) -> Packed:
+        """Return all labels that predictions of a dataset may need, as plain bytes.
+
+        A split that is named is loaded. For "auto", the splits at hand are enough; if there are none, test is loaded.
+        """
+        own = catalog.find(dataset)
+        if split != "auto" or all(self.at_hand(dataset, name) is None for name in catalog.SPLITS):
+            self.load(dataset, "test" if split == "auto" else split)
+        for name in catalog.SPLITS:
+            self.at_hand(dataset, name)
+            list(self.elsewhere(dataset, name, own.examples(name)))
+        return {place: (sha256, labels.tobytes()) for place, (sha256, labels) in self._loaded.items()}

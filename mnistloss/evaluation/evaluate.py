@@ -6,17 +6,17 @@ import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
 from mnistloss.arrays.checks import whole
 from mnistloss.arrays.npy import Source
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.hints import identical_predictions
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.evaluation.scoring import Predictions, Progress, Scores, default_losses, score
-from mnistloss.evaluation.targets import DataOptions, TargetLoader
-from mnistloss.losses.losses import LOSSES, find_loss
+from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader, data_options
+from mnistloss.losses.losses import LOSSES, check_delta, find_loss
 from mnistloss.stats import Interval, bootstrap_intervals, hall_interval, quantile, wilson_interval
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -65,6 +65,35 @@ class ScoreOptions:
     def needs_columns(self) -> bool:
         """Whether the losses of single examples are needed, in addition to their sums."""
         return self.reduction == "none" or self.batch_size is not None or self.bootstrap > 0
+
+
+class EvaluateKeywords(DataKeywords, total=False):
+    """The keywords of `evaluate`, which describes each."""
+
+    losses: str | Sequence[str] | None
+    reduction: str
+    batch_size: int | None
+    confidence: float
+    top: Sequence[int]
+    per_class: bool
+    bootstrap: int
+    seed: int
+
+
+class Job(NamedTuple):
+    """What is to be computed of every file."""
+
+    data: DataOptions
+    options: ScoreOptions
+
+
+def make_job(**keywords: Unpack[EvaluateKeywords]) -> Job:
+    """Check the keywords of `evaluate` and turn them into a job."""
+    of_scores = {name: value for name, value in keywords.items() if name in ScoreOptions.__annotations__}
+    of_data = {name: value for name, value in keywords.items() if name not in of_scores}
+    data, options = data_options("evaluate", DataKeywords, of_data), ScoreOptions(**of_scores)  # type: ignore[arg-type]  # each is of its type
+    check_delta(data.delta or 0.0)
+    return Job(data, options)
 
 
 def evaluate(
@@ -121,40 +150,25 @@ def evaluate(
     """
     data = DataOptions(targets, indices, dataset, split, input, delta, allow_unnormalized, cache_dir, download, array)
     options = ScoreOptions(losses, reduction, batch_size, confidence, top, per_class, bootstrap, seed)
-    return evaluate_many([predictions], data, options)[0]
+    return evaluate_job(predictions, Job(data, options))
 
 
-def evaluate_many(
-    predictions: Sequence[Predictions],
-    data: DataOptions,
-    options: ScoreOptions | None = None,
-    progress: Progress | None = None,
-) -> list[Evaluation]:
-    """Evaluate several predictions, in the given order. Targets are loaded only once.
+def evaluate_job(
+    predictions: Predictions, job: Job, loader: TargetLoader | None = None, progress: Progress | None = None
+) -> Evaluation:
+    """Evaluate predictions. Raises as `evaluate` does.
 
-    progress: called with the number done and the total number: of rows for a single prediction, else of predictions.
-    Raises the errors of `evaluate`.
+    loader: the loader of targets, which several predictions can share; if None, a new one is made.
+    progress: called after each block with the number of rows done and the number of all rows.
     """
-    options, loader, several = options or ScoreOptions(), TargetLoader(data), len(predictions) > 1
-    evaluations, fingerprints = [], []
-    for source in predictions:
-        names = options.loss_names(data.input)
-        scores = score(
-            source,
-            data,
-            losses=names,
-            keep=names if options.needs_columns else (),
-            top=options.top,
-            by_class=options.per_class,
-            loader=loader,
-            progress=None if several else progress,
-        )
-        evaluations.append(summarize(scores, options))
-        fingerprints += [scores.fingerprint] if several else []
-        if several and progress is not None:
-            progress(len(evaluations), len(predictions))
-    identical = identical_predictions(fingerprints)
-    return [replace(e, hints=e.hints + more) for e, more in zip(evaluations, identical or [()], strict=True)]
+    data, options = job
+    names = options.loss_names(data.input)
+    keep = names if options.needs_columns else ()
+    scores = score(
+        predictions, data, losses=names, keep=keep, top=options.top, by_class=options.per_class, loader=loader,
+        progress=progress,
+    )  # fmt: skip
+    return summarize(scores, options)
 
 
 def summarize(scores: Scores, options: ScoreOptions) -> Evaluation:
@@ -175,6 +189,7 @@ def summarize(scores: Scores, options: ScoreOptions) -> Evaluation:
         top={k: _share_result(scores, f"top-{k}", hits, options.confidence) for k, hits in scores.hits.items()},
         per_class=_class_results(scores, options, names) if options.per_class else None,
         batches=_batch_results(scores, options, names) if options.batch_size else None,
+        fingerprint=scores.fingerprint,
     )
 
 

@@ -305,34 +305,40 @@ _CHECKS = (
 
 
 class Fingerprint(NamedTuple):
-    """Predictions with the same numbers have equal fingerprints, even if their dtypes differ.
+    """Numbers by which the same predictions are recognised in several files, even with different dtypes.
 
-    codes: one number for each row; None if there are very many rows.
+    eps: the distance from 1 to the next number of the dtype. codes: a number for each of at most 256 groups of rows.
     """
 
-    name: str
     input: str
-    dtype: np.dtype[Any]
+    dtype: str
+    eps: float
     digest: str
-    codes: Array | None
+    codes: tuple[float, ...]
 
     def equals(self, other: Fingerprint) -> bool:
-        """Whether all rows have the same numbers, up to the rounding of the coarser of two dtypes."""
-        if self.input != other.input or self.dtype == other.dtype:
-            return (self.input, self.digest) == (other.input, other.digest)
-        if self.codes is None or other.codes is None or self.codes.shape != other.codes.shape:
+        """Whether these rows of another dtype have the same numbers, up to the rounding of the coarser dtype."""
+        if self.input != other.input or not 0 < len(self.codes) == len(other.codes):
             return False
-        dtypes = [dtype for dtype in (self.dtype, other.dtype) if dtype.kind == "f"]
-        eps = max((float(np.finfo(dtype).eps) for dtype in dtypes), default=0.0)
-        return bool(np.abs(self.codes - other.codes).max() <= eps * np.abs(self.codes).max())
+        codes, eps = np.array([self.codes, other.codes]), max(self.eps, other.eps)
+        with np.errstate(invalid="ignore"):
+            return bool(np.abs(codes[0] - codes[1]).max() <= eps * np.abs(codes).max())
 
 
-def identical_predictions(files: Sequence[Fingerprint]) -> list[tuple[Hint, ...]]:
+def identical_predictions(names: Sequence[str], files: Sequence[Fingerprint]) -> list[tuple[Hint, ...]]:
     """Return for each file the hint that an earlier file has the same numbers, or no hint."""
     hints: list[tuple[Hint, ...]] = []
+    names_by_digest: dict[tuple[str, str, str], str] = {}
+    by_dtype: dict[str, list[tuple[Fingerprint, str]]] = {}
     advice = "check that each file holds the predictions of its own model"
-    for place, file in enumerate(files):
-        same = [other.name for other in files[:place] if file.equals(other)][:1]
-        evidence = "every row has the same numbers as in"
-        hints.append(tuple(Hint("identical-predictions", f"{evidence} {shown(name)}", advice) for name in same))
+    for name, file in zip(names, files, strict=True):
+        key = file.input, file.dtype, file.digest
+        same = names_by_digest.get(key)
+        if same is None:
+            others = (pair for dtype, pairs in by_dtype.items() if dtype != file.dtype for pair in pairs)
+            same = next((other for fingerprint, other in others if file.equals(fingerprint)), None)
+            names_by_digest[key] = name
+            by_dtype.setdefault(file.dtype, []).append((file, name))
+        evidence = f"every row has the same numbers as in {shown(same)}"
+        hints.append((Hint("identical-predictions", evidence, advice),) if same is not None else ())
     return hints

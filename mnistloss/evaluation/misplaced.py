@@ -97,7 +97,7 @@ def _repeated_runs(inputs: HintInputs) -> Iterator[tuple[int, int, int]]:
     repetitions make it. Runs whose labels repeat as well are left out where the user chose the examples.
     """
     codes, labels = inputs.evidence.codes, inputs.labels
-    if codes is None or inputs.n < 2 * _RUN or inputs.evidence.hard:
+    if codes is None or inputs.n < 2 * _RUN or inputs.evidence.hard or len(np.unique(codes)) == len(codes):
         return
     windows = _window_hashes(codes)
     _, first, inverse = np.unique(windows, return_index=True, return_inverse=True)
@@ -164,15 +164,18 @@ def _stretches_at_chance(right: Array, chance: float) -> list[tuple[int, int]]:
     if good - chance < _MIN_CONTRAST:
         return [(0, n)]
     steps = np.where(right, math.log(chance / good), math.log((1 - chance) / (1 - good)))
+    sums = np.cumsum(steps)
+    if (sums - np.minimum.accumulate(np.minimum(sums, 0.0))).max() < _CAP - 1e-6:  # even without the cap
+        return []
     stretches, start, stop, height = [], 0, 0, 0.0
     for row, step in enumerate([*steps.tolist(), -math.inf]):
-        height = min(_CAP, max(0.0, height + step))
-        if height == _CAP:
-            stop = row + 1
-        if height == 0:
+        height += step
+        if height >= _CAP:
+            height, stop = _CAP, row + 1
+        elif height <= 0:
             if stop - start >= _RUN:
                 stretches.append((start, stop))
-            start = stop = row + 1
+            height, start, stop = 0.0, row + 1, row + 1
     return stretches
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any, NamedTuple
 from mnistloss.arrays.checks import Floats
 from mnistloss.arrays.save import save_array, save_arrays
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.hints import Hint
+from mnistloss.evaluation.hints import Fingerprint, Hint
 from mnistloss.evaluation.signature import Signature
-from mnistloss.formatting import finite, shown
+from mnistloss.formatting import finite, options_in, shown
 from mnistloss.stats import Interval
 
 
@@ -140,6 +141,7 @@ class Evaluation:
     top: Mapping[int, Accuracy] = field(default_factory=dict)
     per_class: tuple[ClassResult, ...] | None = None
     batches: tuple[BatchResult, ...] | None = None
+    fingerprint: Fingerprint | None = field(default=None, repr=False, compare=False)
 
     def shares(self) -> dict[str, Accuracy]:
         """Return by name the accuracy and each requested top-K accuracy."""
@@ -152,19 +154,26 @@ class Evaluation:
 
     def reported(self) -> dict[str, float | None]:
         """Return every number by the names of `reported_names`. A number that is not defined is None."""
-        numbers: dict[str, float | None] = {**self.numbers(), "n": self.n, "hints": len(self.hints)}
+        numbers: dict[str, float | None] = {"n": self.n}
         for name, loss in self.losses.items():
-            of_loss = {"stderr": loss.stderr, "infinite": loss.infinite, "skill": loss.skill, **loss.references}
-            numbers |= {f"{name}.{part}": of_loss.get(part) for part in _PARTS}
-        intervals = {name: loss.ci for name, loss in self.losses.items()}
-        intervals |= {name: share.ci for name, share in self.shares().items()}
-        for name, ci in intervals.items():
-            numbers |= dict(zip((f"{name}.low", f"{name}.high"), ci or (None, None), strict=True))
-        for row in self.per_class or ():
-            numbers |= {f"{name}[{row.label}]": value for name, value in row.losses.items()}
-            numbers |= {f"{name}.share[{row.label}]": share for name, share in row.shares.items()}
-            numbers[f"accuracy[{row.label}]"] = row.accuracy
+            low, high = loss.ci or (None, None)
+            parts = {"stderr": loss.stderr, "low": low, "high": high, "skill": loss.skill, "infinite": loss.infinite}
+            numbers |= {name: loss.value, **{f"{name}.{part}": value for part, value in parts.items()}}
+            numbers |= {f"{name}.{reference}": loss.references.get(reference) for reference in ("uniform", "prior")}
+            numbers |= {f"{name}.{row.label}": row.losses[name] for row in self.per_class or ()}
+            numbers |= {f"{name}.share.{row.label}": row.shares[name] for row in self.per_class or ()}
+        for name, share in self.shares().items():
+            low, high = share.ci or (None, None)
+            numbers |= {name: share.value, f"{name}.low": low, f"{name}.high": high}
+        numbers |= {f"accuracy.{row.label}": row.accuracy for row in self.per_class or ()}
+        numbers["hints"] = len(self.hints)
         return {name: None if value is None or math.isnan(value) else value for name, value in numbers.items()}
+
+    def row(self) -> dict[str, Any]:
+        """Return one flat row: the name, every number by its name, the hints as text, and the signature."""
+        hints = " | ".join(map(str, self.hints))
+        start = {"predictions": self.predictions, "status": "scored", "reason": ""}
+        return {**start, **self.reported(), "hints": hints, "signature": str(self.signature)}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the data for JSON."""
@@ -184,22 +193,54 @@ class Evaluation:
         }
 
 
-_PARTS = ("stderr", "infinite", "skill", "uniform", "prior")
+@dataclass(frozen=True)
+class Refused:
+    """Predictions that are not scored.
+
+    predictions: the name of the file as the user gave it. reason: the message that says why. advice: the options that
+    would mend it, as the reason names them, such as `input="logits"`; may be empty.
+    """
+
+    predictions: str
+    reason: str
+    advice: str
+
+    @classmethod
+    def because(cls, predictions: str, reason: str) -> Refused:
+        return cls(predictions, reason, "; ".join(options_in(reason)))
+
+    @property
+    def short_reason(self) -> str:
+        """What was found: the reason up to its first full stop or semicolon, without the name of the file."""
+        text = self.reason.removeprefix(f"{shown(self.predictions)}: ")
+        return re.split(r"; |\. ", text, maxsplit=1)[0]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the data for JSON."""
+        return dict(vars(self))
+
+    def row(self) -> dict[str, Any]:
+        """Return one flat row, without numbers; the hints are the options that would mend it."""
+        hints = f"add {self.advice}" if self.advice else ""
+        return {"predictions": self.predictions, "status": "refused", "reason": self.reason, "hints": hints}
+
+
+_PARTS = ("stderr", "low", "high", "skill", "infinite", "uniform", "prior")
 
 
 def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class: bool = False) -> list[str]:
     """List the names of all numbers that an evaluation of these losses reports.
 
     NAME is a loss, accuracy or top-K. NAME.low and NAME.high are the ends of the interval. Losses also have
-    NAME.stderr, NAME.infinite, NAME.skill, and the losses of constant predictions, NAME.uniform and NAME.prior.
-    By class, there are NAME[CLASS] and the share of the total loss, NAME.share[CLASS]. n counts the examples, and
+    NAME.stderr, NAME.skill, NAME.infinite, and the losses of constant predictions, NAME.uniform and NAME.prior.
+    By class, there are NAME.CLASS and the share of the total loss, NAME.share.CLASS. n counts the examples, and
     hints counts the hints.
     """
     shares = ["accuracy", *(f"top-{k}" for k in top)]
     names = [*losses, *shares, "n", "hints", *(f"{name}.{part}" for name in losses for part in _PARTS)]
-    names += [f"{name}.{end}" for name in (*losses, *shares) for end in ("low", "high")]
+    names += [f"{name}.{end}" for name in shares for end in ("low", "high")]
     if per_class:
-        names += [f"{name}[CLASS]" for name in (*losses, "accuracy")] + [f"{name}.share[CLASS]" for name in losses]
+        names += [f"{name}.CLASS" for name in (*losses, "accuracy")] + [f"{name}.share.CLASS" for name in losses]
     return names
 
 

@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypedDict
@@ -16,13 +16,12 @@ import numpy as np
 
 from mnistloss.arrays import npy
 from mnistloss.arrays.checks import Array, Floats, as_targets, block_slices, row_sum_tolerance
-from mnistloss.arrays.npy import Source, given
-from mnistloss.datasets import cache, catalog, idx
-from mnistloss.datasets.cache import State
+from mnistloss.arrays.npy import Given, Source, given
+from mnistloss.datasets import catalog, idx
 from mnistloss.datasets.catalog import check_split
-from mnistloss.datasets.load import decode_labels, fetch_split_file
+from mnistloss.datasets.load import Labels, fetch_split_file
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.errors import ArgumentError, DataError, IdxError, InputError, UnavailableError
+from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Place
 from mnistloss.evaluation.predictions import PredictionShape, Rows
 from mnistloss.evaluation.refusals import shape_error
@@ -56,8 +55,8 @@ class DataKeywords(ReadKeywords, total=False):
 class DataOptions:
     """What predictions are of and how they are read: the values of `DataKeywords`, checked against each other."""
 
-    targets: Source | None = None
-    indices: Source | None = None
+    targets: Source | Given | None = None
+    indices: Source | SavedIndices | None = None
     dataset: str = "mnist"
     split: str = "auto"
     input: str = "probs"
@@ -151,7 +150,7 @@ _MOST_ELEMENTS = 10**6
 """Elements that targets or indices may have, whatever the predictions: a wrong number of them is refused by name."""
 
 
-def own_targets(source: Source, shape: PredictionShape, predictions: Rows) -> Targets:
+def own_targets(source: Source | Given, shape: PredictionShape, predictions: Rows) -> Targets:
     """Load targets of the user's own from an array or a .npy file, for predictions of this shape."""
     width = max(predictions.shape[-1], shape.classes or _MAX_REFERENCE_CLASSES)
     array, what = given(source, "targets", most=max(_MOST_ELEMENTS, shape.n * width))
@@ -212,8 +211,9 @@ def _own_classes(array: Array, shape: PredictionShape, predictions: Rows, what: 
 class TargetLoader:
     """Loads the targets of predictions, and the images of a split: each once, for however many predictions."""
 
-    def __init__(self, data: DataOptions) -> None:
+    def __init__(self, data: DataOptions, labels: Labels | None = None) -> None:
         self._data = data
+        self._labels = labels or Labels(data.cache_options)
         self.classes = catalog.find(data.dataset).classes if data.targets is None else None
         self._targets: dict[PredictionShape, Targets] = {}
         self._images: dict[tuple[str, str], Array] = {}
@@ -222,11 +222,11 @@ class TargetLoader:
     def load(self, shape: PredictionShape, predictions: Rows) -> Targets:
         """Return the targets of predictions of this shape; raises as `evaluate` does."""
         if predictions.indices is not None:
-            return _indexed_targets(shape, predictions, predictions.indices, self._data)
+            return _indexed_targets(shape, predictions, predictions.indices, self._data, self._labels)
         if shape in self._targets:
             return self._targets[shape]
         if self._data.targets is None:
-            self._targets[shape] = split_targets(shape, predictions, self._data)
+            self._targets[shape] = split_targets(shape, predictions, self._data, self._labels)
             return self._targets[shape]
         targets = own_targets(self._data.targets, shape, predictions)
         if shape.input != "labels":  # where both are classes, K is the largest class in either
@@ -251,19 +251,20 @@ class TargetLoader:
         return self._images[dataset, split]
 
     def labels_elsewhere(self, targets: Targets) -> tuple[Place, ...]:
-        """Return labels that are on this machine: of the other split and, if indices name examples, of the same.
-
-        Without indices, also of the same split of the other datasets that have as many examples.
-        """
+        """Return labels at hand with which the predictions of these targets may have been confused."""
         if targets.split is None or targets.dataset is None:
             return ()
         key = targets.dataset, targets.split, len(targets.t) if targets.indices is None else None
         if key not in self._elsewhere:
-            self._elsewhere[key] = tuple(_labels_elsewhere(*key, self._data.cache_options))
+            self._elsewhere[key] = tuple(
+                Place(name, split, labels.astype(np.intp)) for name, split, labels in self._labels.elsewhere(*key)
+            )
         return self._elsewhere[key]
 
 
-def _indexed_targets(shape: PredictionShape, predictions: Rows, indices: Array, data: DataOptions) -> Targets:
+def _indexed_targets(
+    shape: PredictionShape, predictions: Rows, indices: Array, data: DataOptions, labels: Labels
+) -> Targets:
     """Load the labels of the examples that the first column of the predictions names."""
     column = f"{predictions.name}: the first column is an index, not 0 to N-1 in order"
     if data.targets is not None:
@@ -272,25 +273,26 @@ def _indexed_targets(shape: PredictionShape, predictions: Rows, indices: Array, 
         raise ArgumentError(f"{column}; leave indices=FILE out, or save the predictions without this column")
     if data.split == "auto":
         raise InputError(f'{column}, and does not say of which split; add split="train" or split="test"')
-    return split_targets(shape, predictions, data, SavedIndices(f"{predictions.name}: the first column", indices))
+    batch = SavedIndices(f"{predictions.name}: the first column", indices)
+    return split_targets(shape, predictions, data, labels, batch)
 
 
 def split_targets(
-    shape: PredictionShape, predictions: Rows, data: DataOptions, batch: SavedIndices | None = None
+    shape: PredictionShape, predictions: Rows, data: DataOptions, source: Labels, batch: SavedIndices | None = None
 ) -> Targets:
     """Load the labels of a split, which "auto" chooses by N, or of the examples of it that the indices name."""
     dataset = catalog.find(data.dataset)
     if data.indices is not None:
         batch = load_indices(data.indices, shape.n)
     if batch is None:
-        split = _fitting_split(dataset, data, shape, predictions)
-        file, labels = _load_labels(dataset.name, split, data.cache_options)
-        return Targets(labels, dataset.classes, dataset.name, split, file.sha256)
+        split = _fitting_split(dataset, data, shape, predictions, source)
+        sha256, labels = source.load(dataset.name, split)
+        return Targets(labels, dataset.classes, dataset.name, split, sha256)
     split = split_of(batch, dataset.name, data.split)
     if len(batch.indices) != shape.n:
         counts = f"{shape.n:,} predictions, but {len(batch.indices):,} indices"
         raise InputError(f"{predictions.name}: {counts} in {batch.name}; expected one for each")
-    file, labels = _load_labels(dataset.name, split, data.cache_options)
+    sha256, labels = source.load(dataset.name, split)
     outside = (batch.indices < 0) | (batch.indices >= len(labels))
     if outside.any():
         row = int(outside.argmax())
@@ -299,27 +301,7 @@ def split_targets(
         advice = ". They are counted from 1: save indices - 1" if from_one else ""
         raise InputError(f"{batch.name}: {index} is outside 0..{len(labels) - 1}, {split} of {dataset.name}{advice}")
     indices = batch.indices.astype(np.intp)
-    return Targets(labels[indices], dataset.classes, dataset.name, split, file.sha256, indices)
-
-
-def _load_labels(dataset: str, split: str, options: CacheOptions) -> tuple[cache.CachedFile, Array]:
-    file = fetch_split_file(dataset, split, "labels", options)
-    return file, decode_labels(file)
-
-
-def _labels_elsewhere(dataset: str, split: str, n: int | None, options: CacheOptions) -> Iterator[Place]:
-    own = catalog.find(dataset)
-    places = [(own, name) for name in catalog.SPLITS if name != split or n is None]
-    others = (other for other in catalog.DATASETS.values() if other is not own and not other.embedded)
-    places += [(other, split) for other in others if other.examples(split) == n]
-    for place, name in places:
-        with contextlib.suppress(IdxError, UnavailableError):
-            if place.embedded:
-                yield Place(place.name, name, _load_labels(place.name, name, options)[1].astype(np.intp))
-                continue
-            entry = cache.read_entry(place, place.files[name]["labels"], options.cache_dir)
-            if entry.state is State.VERIFIED:
-                yield Place(place.name, name, decode_labels(entry).astype(np.intp))
+    return Targets(labels[indices], dataset.classes, dataset.name, split, sha256, indices)
 
 
 def _digest(array: Array, integers: str = "<i8") -> str:
@@ -328,7 +310,9 @@ def _digest(array: Array, integers: str = "<i8") -> str:
     return hashlib.sha256(content.view(np.uint8).data).hexdigest()
 
 
-def _fitting_split(dataset: catalog.Dataset, data: DataOptions, shape: PredictionShape, predictions: Rows) -> str:
+def _fitting_split(
+    dataset: catalog.Dataset, data: DataOptions, shape: PredictionShape, predictions: Rows, labels: Labels
+) -> str:
     """Return the split that has as many examples as there are predictions; none, or another one, raises InputError."""
     n, split = shape.n, data.split
     fitting = [candidate for candidate in catalog.SPLITS if dataset.examples(candidate) == n]
@@ -351,15 +335,8 @@ def _fitting_split(dataset: catalog.Dataset, data: DataOptions, shape: Predictio
     options = [*others, "indices=FILE for a batch that was drawn", "targets=FILE for targets of your own"]
     found = f"{counts}; {n:,} would fit {', or '.join(options)}"
     splits = catalog.SPLITS if split == "auto" else (split,)
-    parts = tuple(Part(name, dataset.examples(name), _cached_labels(dataset.name, name, data)) for name in splits)
+    parts = tuple(Part(name, dataset.examples(name), labels.at_hand(dataset.name, name)) for name in splits)
     raise count_error(found, predictions, n, parts)
-
-
-def _cached_labels(dataset: str, split: str, data: DataOptions) -> Array | None:
-    """Return the labels of a split, None where they would have to be downloaded."""
-    with contextlib.suppress(DataError):
-        return _load_labels(dataset, split, CacheOptions(data.cache_dir, download=False))[1]
-    return None
 
 
 class SavedIndices(NamedTuple):
@@ -371,8 +348,10 @@ class SavedIndices(NamedTuple):
     split: str | None = None
 
 
-def load_indices(source: Source, n: int) -> SavedIndices:
+def load_indices(source: Source | SavedIndices, n: int = 0) -> SavedIndices:
     """Load the indices of n examples from an array, a .npy file, or the .npz of a batch that `sample` saved."""
+    if isinstance(source, SavedIndices):
+        return source
     dataset = split = None
     if isinstance(source, (str, os.PathLike)) and npy.is_zip(source):
         saved = npy.load_member(source, "indices", most=max(_MOST_ELEMENTS, n))

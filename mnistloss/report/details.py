@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from mnistloss import formatting
 from mnistloss.document import Table
-from mnistloss.evaluation.results import Evaluation, LossResult
+from mnistloss.evaluation.results import Evaluation, LossResult, Refused
 from mnistloss.formatting import shown
 from mnistloss.stats import Interval
 
@@ -43,24 +44,86 @@ def reliability(result: Evaluation) -> list[str]:
     return [f"{loss.reliability}." for loss in result.losses.values() if loss.reliability]
 
 
-def files(results: Sequence[Evaluation]) -> Table:
-    """Return a row for each file, with losses and standard errors; if the datasets differ, also with the dataset."""
-    same_data = len({(_data(result), result.n) for result in results}) == 1
-    rows = []
+def leaderboards(results: Sequence[Evaluation]) -> list[Table]:
+    """Return a table of ranked files for each split: rank, name, losses and accuracy, best first.
+
+    The first loss ranks; equal losses have equal ranks. The folder that all names of a table share is in its title.
+    """
+    groups: dict[str, list[Evaluation]] = {}
     for result in results:
-        data = () if same_data else (_data(result), f"{result.n:,}")
+        indices = f" of {result.signature.indices}" if result.signature.indices else ""
+        groups.setdefault(f"{_data(result)}, n = {result.n:,}{indices}", []).append(result)
+    return [_leaderboard(title, sorted(group, key=rank)) for title, group in groups.items()]
+
+
+def rank(result: Evaluation) -> tuple[float, str]:
+    """Return what several files are sorted by: the first loss, then the name."""
+    return next(iter(result.losses.values())).value, result.predictions
+
+
+def _leaderboard(title: str, results: Sequence[Evaluation]) -> Table:
+    values = [rank(result)[0] for result in results]
+    folder = common_folder([result.predictions for result in results])
+    rows = []
+    for result, value in zip(results, values, strict=True):
+        best, *losses = map(_with_error, result.losses.values())
         shares = (formatting.share(share.value, result.n) for share in result.shares().values())
-        rows.append((shown(result.predictions), *data, *map(_with_error, result.losses.values()), *shares))
-    columns = ("predictions", *(() if same_data else ("data", ">n")), *(f">{name}" for name in results[0].numbers()))
-    title = f"{_data(results[0])}, n = {results[0].n:,}" if same_data else ""
-    return Table(title, columns, tuple(rows))
+        name = shown(result.predictions.removeprefix(folder))
+        rows.append((str(values.index(value) + 1), name, best, *shares, *losses))
+    best, *others = results[0].losses
+    columns = (">rank", "predictions", f">{best}", *(f">{name}" for name in (*results[0].shares(), *others)))
+    reduction = f", {results[0].losses[best].reduction}" if _is_sum(results[0]) else ""
+    return Table(f"{f'{shown(folder)} on ' if folder else ''}{title}{reduction}", columns, tuple(rows))
+
+
+def common_folder(names: Sequence[str]) -> str:
+    """Return the folder that all names begin with, with the slash; empty for a single name."""
+    columns = zip(*(name.split("/")[:-1] for name in names), strict=False) if len(names) > 1 else ()
+    folders = [column[0] for column in itertools.takewhile(lambda column: len(set(column)) == 1, columns)]
+    return f"{'/'.join(folders)}/" if any(folders) else ""
 
 
 def _with_error(loss: LossResult) -> str:
-    """Return a loss ± the standard error, or the number of examples with an infinite loss."""
+    """Return a loss ± the standard error with the digits that mean something, or how many losses are infinite."""
     if loss.infinite:
         return f"infinite ({loss.infinite:,})"
-    return f"{formatting.loss(loss.value)} ± {formatting.stderr(loss.stderr)}"
+    if not loss.stderr or formatting.noise(loss.stderr):
+        return f"{formatting.loss(loss.value)} ± {formatting.stderr(loss.stderr)}"
+    return f"{loss.value:.{formatting.decimals(loss.stderr)}f} ± {formatting.stderr(loss.stderr)}"
+
+
+def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
+    """Return a table of the files that are not scored, with the reason in short and the options that would mend it."""
+    if not refused:
+        return []
+    folder = common_folder([one.predictions for one in refused])
+    rows = (
+        (shown(one.predictions.removeprefix(folder)), one.short_reason, formatting.as_options(one.advice))
+        for one in refused
+    )
+    where = f" in {shown(folder)}" if folder else ""
+    return [Table(f"not scored: {len(refused):,} of {total:,}{where}", ("", "", ""), tuple(rows))]
+
+
+def hints(results: Sequence[Evaluation]) -> list[Table]:
+    """Return a table of the files that have hints: name, and the evidence of the hints."""
+    folder = common_folder([result.predictions for result in results])
+    rows = tuple(
+        (shown(one.predictions.removeprefix(folder)), "; ".join(hint.evidence for hint in one.hints))
+        for one in results
+        if one.hints
+    )
+    return (
+        [
+            Table(
+                f"hints: {len(rows):,} of {len(results):,}",
+                ("", ""),
+                tuple((name, text.replace(shown(folder), "") if folder else text) for name, text in rows),
+            )
+        ]
+        if rows
+        else []
+    )
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:

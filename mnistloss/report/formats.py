@@ -1,4 +1,4 @@
-"""Write results in full precision as JSON, CSV, Markdown or LaTeX."""
+"""Write results in full precision as JSON, CSV, flat scores, Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mnistloss.document import Table
-from mnistloss.evaluation.results import Evaluation
+from mnistloss.evaluation.results import Evaluation, Refused
 from mnistloss.evaluation.signature import Signature
-from mnistloss.formatting import shown
+from mnistloss.formatting import finite, shown
 from mnistloss.report.details import details, summary
-
-_COLUMNS = (
-    "predictions", "dataset", "split", "input", "measure", "class", "batch", "n", "value", "reduction", "stderr",
-    "ci_low", "ci_high", "confidence", "infinite", "signature", "uniform", "prior", "skill", "share", "interval",
-    "draws", "seed", "reliability", "hints",
-)  # fmt: skip
 
 
 def document(**content: Any) -> str:
@@ -24,23 +18,34 @@ def document(**content: Any) -> str:
 
     Bytes of a file name that are not UTF-8 become escapes; Python's json.loads turns the escapes into bytes again.
     """
-    text = json.dumps({"schema": 1, **content}, indent=2, allow_nan=False, ensure_ascii=False)
+    return _json({"schema": 1, **content})
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def to_json(evaluations: Sequence[Evaluation]) -> str:
-    """Return {"schema": 1, "evaluations": [...]}, with null and a count instead of NaN or infinity."""
-    return document(evaluations=[evaluation.as_dict() for evaluation in evaluations])
+def to_json(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
+    """Return {"schema": 1, "evaluations": [...], "refused": [...]}; infinity and NaN are null, with a count."""
+    return document(
+        evaluations=[evaluation.as_dict() for evaluation in evaluations], refused=[one.as_dict() for one in refused]
+    )
 
 
-def to_csv(evaluations: Sequence[Evaluation]) -> str:
-    """Return a row for each loss and accuracy of each evaluation, and then of each class and each batch."""
-    rows = []
-    for evaluation in evaluations:
-        common = {key: getattr(evaluation, key) for key in ("predictions", "dataset", "split", "input", "n")}
-        common["hints"] = " | ".join(map(str, evaluation.hints))
-        rows += [{**common, **row} for row in _rows(evaluation)]
-    return _csv(_COLUMNS, ([row.get(column, "") for column in _COLUMNS] for row in rows))
+def to_csv(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
+    """Return a row for each file: name, status, reason, the numbers by the names of gates, hints, signature."""
+    return rows_csv([finite(row) for row in (*(one.row() for one in evaluations), *(one.row() for one in refused))])
+
+
+def to_scores(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
+    """Return the finite numbers of a file as one flat JSON object; of several files, one such object by each name."""
+    scores = {
+        result.predictions: {name: number for name, number in finite(result.reported()).items() if number is not None}
+        for result in evaluations
+    }
+    several = len(evaluations) + len(refused) > 1
+    return _json(scores if several else next(iter(scores.values()), {}))
 
 
 def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
@@ -72,33 +77,11 @@ def _without_formula(field: Any) -> Any:
     return f"'{field}" if isinstance(field, str) and field.startswith(("=", "+", "-", "@", "\t", "\r")) else field
 
 
-def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one evaluation as dictionaries; values without a column are ignored later."""
-    for name, loss in evaluation.losses.items():
-        fields = loss.as_dict()
-        low, high = loss.ci or (None, None)
-        yield {"measure": name, "ci_low": low, "ci_high": high, **fields, **fields["references"]}
-    confidence = next(iter(evaluation.losses.values())).confidence
-    for name, share in evaluation.shares().items():
-        low, high = share.ci or (None, None)
-        yield {"measure": name, "ci_low": low, "ci_high": high, "confidence": confidence, **share.as_dict()}
-    for entry in (item.as_dict() for item in evaluation.per_class or ()):
-        for name, value in {**entry["losses"], "accuracy": entry["accuracy"]}.items():
-            row = {"measure": name, "class": entry["class"], "n": entry["n"], "value": value}
-            if name in evaluation.losses:
-                row["reduction"] = "sum" if evaluation.losses[name].reduction == "sum" else "mean"
-            yield {**row, "share": entry["shares"].get(name)}
-    for number, batch in enumerate(evaluation.batches or ()):
-        for name, value in batch.as_dict()["losses"].items():
-            reduction = evaluation.losses[name].reduction
-            yield {"measure": name, "batch": number, "n": batch.n, "value": value, "reduction": reduction}
-
-
-def to_markdown(evaluations: Sequence[Evaluation]) -> str:
-    """Return a table of all evaluations, the other tables of each, and the hints and signatures as a list."""
+def to_markdown(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
+    """Return a table of all evaluations, the other tables of each, and the hints, refusals and signatures as a list."""
     tables = [line for title, table in _tables(evaluations) for line in _markdown_table(title, table)]
-    hints = [f"- {_markdown(hint)}" for hint in _hints(evaluations)]
-    return "\n".join([*tables, *hints, *(f"- {_markdown(name)}`{one}`" for name, one in _signatures(evaluations))])
+    notes = [f"- {_markdown(note)}" for note in _notes(evaluations, refused)]
+    return "\n".join([*tables, *notes, *(f"- {_markdown(name)}`{one}`" for name, one in _signatures(evaluations))])
 
 
 def _markdown_table(title: str, table: Table) -> Iterator[str]:
@@ -116,11 +99,11 @@ def _markdown(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\|`*_<[" else c for c in shown(text))
 
 
-def to_latex(evaluations: Sequence[Evaluation]) -> str:
-    """Return a tabular of all evaluations, the other tables of each, and the hints and signatures as comments."""
+def to_latex(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
+    """Return a tabular of all evaluations, the other tables of each, and hints, refusals, signatures as comments."""
     tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
-    hints = [f"% {shown(hint)}" for hint in _hints(evaluations)]
-    return "\n".join([*tables, *hints, *(f"% {shown(name)}{one}" for name, one in _signatures(evaluations))])
+    notes = [f"% {shown(note)}" for note in _notes(evaluations, refused)]
+    return "\n".join([*tables, *notes, *(f"% {shown(name)}{one}" for name, one in _signatures(evaluations))])
 
 
 def _latex_table(title: str, table: Table) -> Iterator[str]:
@@ -147,15 +130,17 @@ def _latex(text: str) -> str:
 
 def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
     """Yield each table with a title; of several files, the title names the file."""
-    yield "", summary(evaluations)
+    if evaluations:
+        yield "", summary(evaluations)
     for evaluation in evaluations:
         for table in details(evaluation, exact=True):
             yield f"{_prefix(evaluation, evaluations)}{table.title}".removesuffix(": "), table
 
 
-def _hints(evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """Yield each hint after the name of the file."""
-    return (f"{evaluation.predictions}: {hint}" for evaluation in evaluations for hint in evaluation.hints)
+def _notes(evaluations: Sequence[Evaluation], refused: Sequence[Refused]) -> Iterator[str]:
+    """Yield each hint after the name of the file, and why files are not scored."""
+    yield from (f"{evaluation.predictions}: {hint}" for evaluation in evaluations for hint in evaluation.hints)
+    yield from (f"not scored: {one.reason}" for one in refused)
 
 
 def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Signature]]:
@@ -171,6 +156,6 @@ def _prefix(evaluation: Evaluation, evaluations: Sequence[Evaluation]) -> str:
     return f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Evaluation]], str]]
-FORMATS = {"json": to_json, "csv": to_csv, "markdown": to_markdown, "latex": to_latex}
-"""The functions that write evaluations, by the names of --format."""
+FORMATS: Mapping[str, Callable[[Sequence[Evaluation], Sequence[Refused]], str]]
+FORMATS = {"json": to_json, "csv": to_csv, "scores": to_scores, "markdown": to_markdown, "latex": to_latex}
+"""The functions that write evaluations and refusals, by the names of --format."""

@@ -90,7 +90,7 @@ def render(report: Overview | RunComparison, *, title: str | None = None, note: 
     else:
         files, evaluations = report.files, [file.evaluation for file in report.files]
         if report.comparison is not None:
-            together["together"] = [details.files(evaluations), *report.comparison.parts()]
+            together["together"] = [*details.leaderboards(evaluations), *report.comparison.parts()]
     first = evaluations[0]
     of = f"{len(evaluations)} {'files of predictions' if files else 'training runs'}"
     return (

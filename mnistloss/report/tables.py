@@ -11,13 +11,16 @@ from rich.text import Text
 from mnistloss import formatting
 from mnistloss.document import Table
 from mnistloss.evaluation.hints import hint_lines
-from mnistloss.evaluation.results import Evaluation
+from mnistloss.evaluation.results import Evaluation, Refused
 from mnistloss.formatting import shown
 from mnistloss.report import details
 from mnistloss.report.terminal import heading, render_table, sentences
 
 if TYPE_CHECKING:  # so that eval imports no models
     from mnistloss.models.baselines import Baseline
+
+_FEW = 3
+"""Up to this number of files, texts are shown in full."""
 
 
 def evaluation(result: Evaluation) -> RenderableType:
@@ -31,22 +34,35 @@ def evaluation(result: Evaluation) -> RenderableType:
     return Group(*parts, *_breakdowns(result))
 
 
-def evaluations(results: Sequence[Evaluation]) -> RenderableType:
-    """Show several evaluations: a row for each file, then signatures and hints, then classes and batches of each."""
-    table = details.files(results)
-    padding = (None,) * (len(table.columns) - len(results[0].numbers()))
-    stderrs = [(*padding, *(loss.stderr for loss in result.losses.values())) for result in results]
-    reduction = next(iter(results[0].losses.values())).reduction
-    of_reduction = "" if reduction == "mean" else f" of the {reduction}"
-    lines = [f"± is the standard error{of_reduction}; intervals and references: --format json or csv"]
-    lines += [f"{shown(r.predictions)}, not reliable: {note}" for r in results for note in details.reliability(r)]
-    lines += [f"{shown(result.predictions)}: {result.signature}" for result in results]
-    lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
-    parts = [render_table(table, stderrs), *sentences(*lines)]
-    for result in results:
-        if tables := _breakdowns(result):
-            parts += [Text(), heading(shown(result.predictions)), *tables]
+def evaluations(results: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> RenderableType:
+    """Show several files: a leaderboard for each split, hints, and the files that are not scored.
+
+    Up to three files also have their signatures, notes, classes and batches here, and their texts in full.
+    """
+    few, total = len(results) + len(refused) <= _FEW, len(results) + len(refused)
+    parts = [part for table in details.leaderboards(results) for part in (render_table(table, lines=not few), Text())]
+    if results:
+        parts.pop()
+        parts += sentences(_legend(few))
+    if few:
+        lines = [f"{shown(r.predictions)}, not reliable: {note}" for r in results for note in details.reliability(r)]
+        lines += [f"{shown(result.predictions)}: {result.signature}" for result in results]
+        lines += [line for result in results for line in hint_lines(result.predictions, result.hints)]
+        lines += [f"\nnot scored: {len(refused)} of {total}"] if refused else []
+        parts += sentences(*lines, *(one.reason for one in refused))
+        for result in results:
+            if tables := _breakdowns(result):
+                parts += [Text(), heading(shown(result.predictions)), *tables]
+        return Group(*parts)
+    for table in (*details.hints(results), *details.refusals(refused, total)):
+        parts += [Text(), render_table(table, lines=True)]
     return Group(*parts)
+
+
+def _legend(few: bool) -> str:
+    """Say what the columns are, and where everything else stands."""
+    also = "intervals and references" if few else "intervals, signatures, hints and reasons in full"
+    return f"± is the standard error; {also}: --format json or csv"
 
 
 def _breakdowns(result: Evaluation) -> list[RenderableType]:

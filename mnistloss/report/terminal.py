@@ -83,14 +83,31 @@ class _Sentence(NamedTuple):
             yield from (Text(part, self.style, no_wrap=True, overflow="ignore") for part in wrapped or [""])
 
 
-def render_table(table: Table, stderrs: Sequence[Sequence[float | None]] = (), *, bold: bool = False) -> RenderableType:
+def render_table(
+    table: Table, stderrs: Sequence[Sequence[float | None]] = (), *, bold: bool = False, lines: bool = False
+) -> RenderableType:
     """Draw a table under its title. If `bold` is true, the first column is bold.
+
+    lines: whether each row is one line: texts that are too wide are shortened in the middle, and columns that do not
+    fit are left out and named.
 
     stderrs: the standard errors of the cells, row by row. Of a number, only digits beyond the second digit of its
     standard error are dim.
     """
     rows = [tuple(zip_longest(row, errors)) for row, errors in zip_longest(table.rows, stderrs, fillvalue=())]
-    return Group(*([heading(table.title)] if table.title else []), _Grid(table.columns, rows, bold))
+    title = _Title(table.title) if lines else heading(table.title)
+    return Group(*([title] if table.title else []), _Grid(table.columns, rows, bold, lines))
+
+
+class _Title(NamedTuple):
+    """A title in one line: where it is too wide, its longest word, the name of a folder, is shortened."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        longest = max(self.text.split(), key=cell_len)
+        room = max(_MIN_NAME, cell_len(longest) - max(0, cell_len(self.text) - options.max_width))
+        yield Text(self.text.replace(longest, _shorten(longest, room)), "bold", no_wrap=True)
 
 
 class _Grid(NamedTuple):
@@ -103,9 +120,13 @@ class _Grid(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[Sequence[tuple[str, float | None]]]
     bold: bool
+    lines: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         least = [self._least_width(column) for column in range(len(self.columns))]
+        if self.lines:
+            yield from self._whole_lines(least, options.max_width)
+            return
         groups = [[0]]
         for column in range(1, len(least)):
             if len(groups[-1]) > 1 and _total_width(least, [*groups[-1], column]) > options.max_width:
@@ -120,6 +141,13 @@ class _Grid(NamedTuple):
                 yield from sentences(*self._lines(group))
             else:
                 yield self._grid(group, self._widths(group, least, options.max_width))
+
+    def _whole_lines(self, least: Sequence[int], width: int) -> Iterator[RenderableType]:
+        """Yield the table with a line for each row: the first columns that fit, and the names of the others."""
+        shown = [c for c in range(len(least)) if _total_width(least, range(c + 1)) <= width] or [0]
+        yield self._grid(shown, self._widths(shown, least, width))
+        if left_out := [self.columns[c].removeprefix(">") for c in range(len(shown), len(least))]:
+            yield from sentences(f"not shown at this width: {', '.join(filter(None, left_out)) or 'the rest'}")
 
     def _texts(self, column: int) -> list[str]:
         """Return the heading and the cells of a column."""
@@ -152,7 +180,8 @@ class _Grid(NamedTuple):
             head = _shorten_words(self.columns[column].removeprefix(">"), widths[column])
             grid.add_column(Text(head), justify=justify, width=widths[column])
         for row in self.rows:
-            cells = [_cell(_shorten_words(row[column][0], widths[column]), row[column][1]) for column in group]
+            shorten = _shorten_line if self.lines else _shorten_words
+            cells = [_cell(shorten(row[column][0], widths[column]), row[column][1]) for column in group]
             if self.bold:
                 cells[0].stylize("bold")
             grid.add_row(*cells)
@@ -174,6 +203,15 @@ def _shorten_words(text: str, width: int) -> str:
     """Shorten the words of a cell that are wider than the column."""
     words = text.split()
     return text if all(cell_len(word) <= width for word in words) else " ".join(_shorten(word, width) for word in words)
+
+
+def _shorten_line(text: str, width: int) -> str:
+    """Shorten a text that is too wide: a name in its middle, words at their end."""
+    if " " not in text or cell_len(text) <= width:
+        return _shorten(text, width)
+    while cell_len(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def _shorten(name: str, width: int) -> str:

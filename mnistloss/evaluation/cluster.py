@@ -1,0 +1,170 @@
+"""Dask clusters, and files in object stores: the only module that imports distributed and fsspec."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+from mnistloss.arrays.files import NamedFile
+from mnistloss.errors import InputError, MissingExtraError, UnavailableError, WorkerError, check_installed
+from mnistloss.evaluation.many import bits_digest, check_worker
+from mnistloss.formatting import shown
+from mnistloss.version import __version__
+
+_CONNECT_SECONDS, _GREET_SECONDS, _LOST_SECONDS = 10, 5, 60
+_AGAIN = "run the same command again, with -o FILE.jsonl it goes on where it stopped"
+_FETCHERS = 16
+_RETRIES = 2
+
+
+def fetch(addresses: Sequence[str]) -> list[NamedFile | InputError]:
+    """Fetch the objects at these addresses at the same time; an object that is not there gives its refusal.
+
+    Each object is read by one request, so that it is never a mixture of two versions. Raises MissingExtraError if a
+    package is not installed, and UnavailableError if a store cannot be reached.
+    """
+    _check_fsspec()
+    with ThreadPoolExecutor(_FETCHERS) as pool:
+        return list(pool.map(_fetch, addresses))
+
+
+def find(address: str) -> list[str]:
+    """Return the addresses that a pattern such as s3://bucket/run-*/preds.npy matches, or the address itself."""
+    _check_fsspec()
+    with _named_errors(address):
+        import fsspec
+
+        store, path = fsspec.url_to_fs(address)
+        if not fsspec.core.has_magic(path) or store.exists(path):
+            return [address]
+        return sorted(map(store.unstrip_protocol, store.glob(path)))
+
+
+def _check_fsspec() -> None:
+    check_installed("an address", "fsspec", extra="cluster")
+
+
+def _fetch(address: str) -> NamedFile | InputError:
+    try:
+        with _named_errors(address):
+            import fsspec
+
+            store, path = fsspec.url_to_fs(address)
+            return NamedFile(address, content=store.cat_file(path))
+    except InputError as error:
+        return error
+
+
+@contextlib.contextmanager
+def _named_errors(address: str) -> Iterator[None]:
+    """Turn the errors of fsspec and of the packages that it uses into errors of this package."""
+    name = shown(address)
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{name}: there is no such object") from None
+    except ImportError as error:
+        raise MissingExtraError(f"{name}: {error}") from error
+    except Exception as error:  # each kind of store has exceptions of its own
+        raise UnavailableError(f"{name}: cannot be read ({type(error).__name__}: {error})") from error
+
+
+@contextlib.contextmanager
+def connect(address: str) -> Iterator[Executor]:
+    """Yield an executor on the Dask cluster at an address, or, for "local", on the processors of this machine.
+
+    Raises MissingExtraError without the extra [cluster], UnavailableError if no worker is reached, and WorkerError if
+    all workers compute other bits than this process.
+    """
+    check_installed("--cluster", "distributed", "fsspec", extra="cluster")
+    from distributed import Client, LocalCluster
+
+    with contextlib.ExitStack() as stack:
+        where: Any = address
+        if address == "local":
+            where = stack.enter_context(
+                LocalCluster(threads_per_worker=1, n_workers=os.cpu_count(), dashboard_address=None)
+            )
+        try:
+            client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS, set_as_default=False))
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except (OSError, ValueError) as error:  # a TimeoutError is an OSError
+            raise UnavailableError(f"--cluster {shown(address)}: no worker is reached ({error})") from error
+        yield _ClusterExecutor(client)
+
+
+class _ClusterExecutor(Executor):
+    """Submits to those workers of a Dask cluster that compute the same bits as this process."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._greeted: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._alive_at = time.monotonic()
+        self._max_workers = sum(worker["nthreads"] for worker in self.workers().values())
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Submit a call. Once a worker is refused, only those that are known by then may run the call."""
+        alive = self.workers()
+        workers = list(alive.keys() - self._refused.keys()) if self._refused else None
+        future = self._client.submit(function, *args, pure=False, retries=_RETRIES, workers=workers, **kwargs)
+        return _Task(future, self, workers)
+
+    def workers(self) -> dict[str, Any]:
+        """Return the workers by address, after a check of the bits of new ones. Raises WorkerError if none is left."""
+        alive: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        if new := list(alive.keys() - self._greeted):
+            self._greet(new)
+        if alive and not alive.keys() - self._refused.keys():
+            raise WorkerError("every worker is refused: " + "; ".join(self._refused.values()))
+        if alive:
+            self._alive_at = time.monotonic()
+        if time.monotonic() - self._alive_at > _LOST_SECONDS:
+            raise WorkerError(f"the cluster has had no worker for {_LOST_SECONDS} seconds; {_AGAIN}")
+        return alive
+
+    def _greet(self, workers: list[str]) -> None:
+        try:
+            answers = self._client.run(
+                check_worker, __version__, bits_digest(), workers=workers, on_error="return",
+                callback_timeout=_GREET_SECONDS,
+            )  # fmt: skip
+        except TimeoutError as error:
+            names = ", ".join(workers)
+            raise WorkerError(f"not all of these workers answer within {_GREET_SECONDS} s: {names}") from error
+        self._greeted |= set(workers)
+        for worker, answer in answers.items():
+            if answer is not None:
+                self._refused[worker] = f"{worker}: {answer}"
+                logging.getLogger("mnistloss").warning("refused: %s", self._refused[worker])
+
+
+class _Task:
+    """A call on a cluster, with what is used of a concurrent.futures.Future."""
+
+    def __init__(self, future: Any, executor: _ClusterExecutor, workers: list[str] | None) -> None:
+        self._future, self._executor, self._workers = future, executor, workers
+
+    def result(self) -> Any:
+        """Wait for the result. Raises WorkerError if no worker is left that may run the call."""
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
+        while True:
+            with contextlib.suppress(TimeoutError):
+                try:
+                    return self._future.result(timeout=_GREET_SECONDS)
+                except (KilledWorker, FutureCancelledError, CommClosedError) as error:
+                    raise WorkerError(f"the cluster lost a task ({type(error).__name__}: {error}); {_AGAIN}") from error
+            alive = self._executor.workers()
+            if self._workers is not None and not alive.keys() & set(self._workers):
+                raise WorkerError(f"the workers that may run a task are lost; {_AGAIN}")
+
+    def cancel(self) -> None:
+        self._future.cancel()
