@@ -110,48 +110,37 @@ class Calibration:
         filled = [b for b in self.bins if b.count]
         accuracies = tuple(b.accuracy or 0.0 for b in filled)
         confidences = tuple(b.confidence or 0.0 for b in filled)
-        chart = Chart(
-            "reliability diagram: accuracy by confidence",
-            Axis("mean confidence (max y) of the bin, a share"),
-            Axis("accuracy of the bin, a share"),
-            (
-                Curve("these predictions", confidences, accuracies, "joined"),
-                Curve("perfect calibration", (0.0, 1.0), (0.0, 1.0)),
-            ),
-        )
-        bars = Bars(
-            "accuracy by confidence",
-            tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled),
-            accuracies,
-            tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled),
-            chart,
-        )
-        brier = Table(
-            "Brier score of the top label and its decomposition",
-            (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins"),
-            (tuple(f"{value:.6f}" for value in asdict(self.brier).values()),),
-        )
-        return [bars, brier, Lines(self._sentences())]
+        labels = tuple(f"({b.low:.3f}, {b.high:.3f}]" for b in filled)
+        notes = tuple(f"{b.accuracy:.4f}, mean confidence {b.confidence:.4f}, n = {b.count:,}" for b in filled)
+        x, y = Axis("mean confidence (max y) of the bin, a share"), Axis("accuracy of the bin, a share")
+        diagonal = Curve("perfect calibration", (0.0, 1.0), (0.0, 1.0))
+        curves = (Curve("these predictions", confidences, accuracies, "joined"), diagonal)
+        chart = Chart("reliability diagram: accuracy by confidence", x, y, curves)
+        columns = (">score", ">= reliability", ">- resolution", ">+ uncertainty", ">+ within bins")
+        terms = tuple(f"{value:.6f}" for value in asdict(self.brier).values())
+        return [
+            Bars("accuracy by confidence", labels, accuracies, notes, chart),
+            Table("Brier score of the top label and its decomposition", columns, (terms,)),
+            Lines(self._sentences()),
+        ]
 
     def _sentences(self) -> tuple[str, ...]:
         t, bins = self.fit.temperature, counted(len(self.bins), "bin", "bins")
         limit = ", the end of the range searched" if t in (MAX_TEMPERATURE, 1 / MAX_TEMPERATURE) else ""
         direction = "over" if t > 1 else "under"
         verdict = "no other temperature lowers the nll" if t == 1 else f"these predictions are {direction}-confident"
-        fits = [(self.fit.in_sample, "at the temperature fitted to these rows")]
-        if self.fit.cross_fitted is not None:
-            fits += [(self.fit.cross_fitted, "with each half at the temperature fitted to the other half")]
-        return (
-            f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}:"
-            f" {bins} of equal width, (low, high], L1 norm, weighted by count.",
-            f"Best temperature {t:.4f}{limit}: {verdict}.",
-            *(
-                f"nll {nats(self.nll, 6)} as given, {nats(nll, 6)} {where}: "
-                f"miscalibration costs {nats(self._cost(nll), 6)}."
-                for nll, where in fits
-            ),
-            f"The temperature divides log y; a y below {MIN_PROBABILITY:g} is taken as {MIN_PROBABILITY:g}.",
-        )
+        how = f"{bins} of equal width, (low, high], L1 norm, weighted by count"
+        lines = [f"Expected calibration error {self.ece:.5f}, maximum {self.mce:.5f}: {how}."]
+        lines += [f"Best temperature {t:.4f}{limit}: {verdict}."]
+        for nll, where in (
+            (self.fit.in_sample, "at the temperature fitted to these rows"),
+            (self.fit.cross_fitted, "with each half at the temperature fitted to the other half"),
+        ):
+            if nll is not None:
+                cost = f"miscalibration costs {nats(self._cost(nll), 6)}"
+                lines += [f"nll {nats(self.nll, 6)} as given, {nats(nll, 6)} {where}: {cost}."]
+        floor = f"{MIN_PROBABILITY:g}"
+        return (*lines, f"The temperature divides log y; a y below {floor} is taken as {floor}.")
 
 
 def calibration(scores: Scores, bins: int = 15) -> Calibration:

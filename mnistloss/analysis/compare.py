@@ -271,16 +271,13 @@ def compare_scores(
     rank = attrgetter("loss", "predictions")
     others = sorted(zip(files[1:], scores[1:], strict=True), key=lambda other: rank(other[0]))
     differences = [_difference(file.predictions, first, s, loss, confidence, flips, seed) for file, s in others]
-    holms = (
-        stats.holm([d.p for d in differences]),
-        stats.holm([d.mcnemar["p"] if d.mcnemar else None for d in differences]),
-    )
-    adjusted = tuple(
-        replace(d, p_holm=p, mcnemar=d.mcnemar and d.mcnemar | {"p_holm": of_accuracy})
-        for d, p, of_accuracy in zip(differences, *holms, strict=True)
-    )
+    p_holm = stats.holm([d.p for d in differences])
+    p_mcnemar = stats.holm([d.mcnemar["p"] if d.mcnemar else None for d in differences])
+    for place, d in enumerate(differences):
+        mcnemar = d.mcnemar and d.mcnemar | {"p_holm": p_mcnemar[place]}
+        differences[place] = replace(d, p_holm=p_holm[place], mcnemar=mcnemar)
     in_order = tuple(sorted(files, key=rank))
-    return Comparison(files[0].predictions, loss, confidence, flips, seed, in_order, adjusted, first)
+    return Comparison(files[0].predictions, loss, confidence, flips, seed, in_order, tuple(differences), first)
 
 
 def _distinct_names(names: Sequence[str]) -> list[str]:
@@ -318,16 +315,10 @@ def _difference(
     mean, stderr, u = moments.mean, moments.stderr, moments.skewness_of_mean
     p = stats.hall_p(mean, stderr, u)
     p_flips, exact = stats.sign_flip_p(d, flips, seed) if flips else (None, None)
-    rows = [row for row in np.argsort(-np.abs(d), kind="stable")[:_MAX_CASES].tolist() if d[row]]
-    cases = (
-        {
-            "index": int(first.positions()[row]),
-            "label": int(first.t[row]) if first.t.ndim == 1 else None,
-            "baseline": float(before[row]),
-            "other": float(after[row]),
-        }
-        for row in rows
-    )
+    cases, rows = [], [row for row in np.argsort(-np.abs(d), kind="stable")[:_MAX_CASES].tolist() if d[row]]
+    for row in rows:
+        example = {"index": int(first.positions()[row]), "label": int(first.t[row]) if first.t.ndim == 1 else None}
+        cases.append({**example, "baseline": float(before[row]), "other": float(after[row])})
     return Difference(
         predictions=name,
         mean=mean,

@@ -26,14 +26,9 @@ class Confusion:
 
     def ledger(self) -> list[tuple[int, int, int, float, float | None]]:
         """List (true class, predicted class, count, cost, share of the total cost), costliest first."""
-        total = float(self.costs.sum())
-        order = np.argsort(-self.costs, axis=None, kind="stable")
-        pairs = zip(*np.unravel_index(order, self.costs.shape), strict=True)
-        return [
-            (int(t), int(y), int(self.counts[t, y]), float(self.costs[t, y]), ratio(float(self.costs[t, y]), total))
-            for t, y in pairs
-            if self.counts[t, y]
-        ]
+        total, counts, costs, k = float(self.costs.sum()), self.counts.ravel(), self.costs.ravel(), len(self.counts)
+        cells = [i for i in np.argsort(-costs, kind="stable").tolist() if counts[i]]
+        return [(i // k, i % k, int(counts[i]), float(costs[i]), ratio(float(costs[i]), total)) for i in cells]
 
     def as_dict(self) -> dict[str, Any]:
         keys = ("true", "predicted", "count", "cost", "share")
@@ -44,24 +39,20 @@ class Confusion:
         }
 
     def parts(self) -> list[Part]:
-        total = float(self.costs.sum())
-        matrix = Table(
-            "examples by true class (rows) and predicted class (columns)",
-            ("true", *(f">{c}" for c in range(len(self.counts))), ">share of the loss"),
-            tuple(
-                (str(t), *(f"{n:,}" if n else "." for n in row), percent(ratio(float(self.costs[t].sum()), total)))
-                for t, row in enumerate(self.counts)
-            ),
-            tuple((0.0, *row, 0.0) for row in self._shades().tolist()),
-        )
+        total, matrix = float(self.costs.sum()), []
+        for t, row in enumerate(self.counts):
+            share = percent(ratio(float(self.costs[t].sum()), total))
+            matrix.append((str(t), *(f"{n:,}" if n else "." for n in row), share))
+        heads = ("true", *(f">{c}" for c in range(len(self.counts))), ">share of the loss")
+        shades = tuple((0.0, *row, 0.0) for row in self._shades().tolist())
         wrong = [row for row in self.ledger() if row[0] != row[1]]
-        costliest = wrong[:_MAX_ROWS]
-        ledger = Table(
-            f"costliest confusions by {self.loss}, {len(costliest)} of {len(wrong)}",
-            (">true", ">predicted", ">examples", ">cost", ">share of the loss"),
-            tuple((str(t), str(y), f"{n:,}", nats(cost, 3), percent(share)) for t, y, n, cost, share in costliest),
-        )
-        return [matrix, ledger]
+        ledger = [(str(t), str(y), f"{n:,}", nats(cost, 3), percent(s)) for t, y, n, cost, s in wrong[:_MAX_ROWS]]
+        title = f"costliest confusions by {self.loss}, {len(ledger)} of {len(wrong)}"
+        columns = (">true", ">predicted", ">examples", ">cost", ">share of the loss")
+        return [
+            Table("examples by true class (rows) and predicted class (columns)", heads, tuple(matrix), shades),
+            Table(title, columns, tuple(ledger)),
+        ]
 
     def _shades(self) -> Floats:
         """Return shades (K, K) from 0 to 1, the square roots of relative costs; if a cost is infinite, others get 0."""

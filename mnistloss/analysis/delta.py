@@ -42,21 +42,14 @@ class Delta:
         return finite(asdict(self))
 
     def parts(self) -> list[Part]:
-        table = Table(
-            "mean cee by delta",
-            (">delta", ">cee", ">change from 1e-7", ">infinite terms", ""),
-            tuple(
-                (
-                    f"{row.delta:.0e}" if row.delta else "0",
-                    nats(row.cee, 7),
-                    f"{row.change:+.3e}" if math.isfinite(row.change) else "infinite",
-                    f"{row.infinite:,}",
-                    "the course's" if row.of_the_course else "",
-                )
-                for row in self.rows
-            ),
-        )
-        return [table, Lines((self._sentence(),))]
+        rows = []
+        for row in self.rows:
+            delta = f"{row.delta:.0e}" if row.delta else "0"
+            change = f"{row.change:+.3e}" if math.isfinite(row.change) else "infinite"
+            note = "the course's" if row.of_the_course else ""
+            rows.append((delta, nats(row.cee, 7), change, f"{row.infinite:,}", note))
+        columns = (">delta", ">cee", ">change from 1e-7", ">infinite terms", "")
+        return [Table("mean cee by delta", columns, tuple(rows)), Lines((self._sentence(),))]
 
     def _sentence(self) -> str:
         if self.hard:

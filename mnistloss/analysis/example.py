@@ -120,8 +120,7 @@ def explain_example(predictions: Predictions, index: int, **data: Unpack[DataKey
     """Compute the loss of one row of predictions, term by term.
 
     index: the number of the row, from 0.
-    data: `targets`, `indices`, `dataset`, `split`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and
-        `array`, which `evaluate` describes.
+    data: see `DataKeywords`.
 
     Raises the errors of `evaluate`, ArgumentError if there is no such row, and InputError for predicted classes.
 

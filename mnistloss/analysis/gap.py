@@ -41,38 +41,26 @@ class Gap:
     accuracy: SplitDifference
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "dataset": self.test.dataset,
-            "splits": {
-                str(split.split): {
-                    **{name: getattr(split, name) for name in ("predictions", "n", "input")},
-                    "signature": str(split.signature),
-                    "hints": [hint.as_dict() for hint in split.hints],
-                }
-                for split in (self.train, self.test)
-            },
-            "confidence": self.confidence,
-            "losses": {name: vars(difference) for name, difference in self.losses.items()},
-            "accuracy": vars(self.accuracy),
-        }
+        splits = {}
+        for split in (self.train, self.test):
+            what = {"predictions": split.predictions, "n": split.n, "input": split.input}
+            hints = [hint.as_dict() for hint in split.hints]
+            splits[str(split.split)] = {**what, "signature": str(split.signature), "hints": hints}
+        losses = {name: vars(difference) for name, difference in self.losses.items()}
+        head = {"dataset": self.test.dataset, "splits": splits, "confidence": self.confidence}
+        return {**head, "losses": losses, "accuracy": vars(self.accuracy)}
 
     def parts(self) -> list[Part]:
         splits = self.train, self.test
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
-        rows = tuple(
-            (
-                name,
-                *(f"{mean:z.{4 if name == 'accuracy' else 7}f}" for mean in (d.train, d.test)),
-                *difference_cells(d.gap, d.stderr, d.ci),
-            )
-            for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]
-        )
+        rows = []
+        for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]:
+            means = (f"{mean:z.{4 if name == 'accuracy' else 7}f}" for mean in (d.train, d.test))
+            rows.append((name, *means, *difference_cells(d.gap, d.stderr, d.ci)))
         columns = ("measure", ">train", ">test", ">test - train", ">std. error", f">{level(self.confidence)} interval")
         hints = (line for split in splits for line in hint_lines(split.predictions, split.hints))
-        return [
-            Table(f"{self.test.dataset} train: {train}, test: {test}", columns, rows),
-            Lines((self._verdict(), *(str(split.signature) for split in splits), *hints)),
-        ]
+        table = Table(f"{self.test.dataset} train: {train}, test: {test}", columns, tuple(rows))
+        return [table, Lines((self._verdict(), *(str(split.signature) for split in splits), *hints))]
 
     def _verdict(self) -> str:
         """Say whether the first loss is larger on the test split by more than chance."""
@@ -98,8 +86,7 @@ def gap(
         difference of two independent means. Source: X.-H. Zhou and P. Dinh, Biostatistics 6 (2005), 187-200.
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
     confidence: level of the intervals.
-    data: `dataset`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and `array`, which `evaluate`
-        describes.
+    data: see `ReadKeywords`.
 
     Raises as `evaluate` does, and InputError for an infinite loss.
 

@@ -66,30 +66,24 @@ class Labels:
             return [Lines(("No label errors are known for these labels.", lists, f"{_RULE}.", _SOURCE))]
         if not self.errors:
             return [Lines((f"None of the {self.listed} known label errors is among these examples (n = {self.n:,}).",))]
-        count = len(self.errors)
-        means = Table(
-            f"mean loss, and the effect of {counted(count, 'known label error', 'known label errors')}",
-            ("labels", ">examples", *(f">{name}" for name in self.means)),
-            tuple(
-                (labelling.replace("_", " "), f"{n:,}", *(nats(values[i], 7) for values in self.means.values()))
-                for i, (labelling, n) in enumerate(zip(_LABELLINGS, (self.n, self.n - count, self.n), strict=True))
-            ),
-        )
+        count, means, errors = len(self.errors), [], []
+        for i, n in enumerate((self.n, self.n - count, self.n)):
+            values = (nats(by_labelling[i], 7) for by_labelling in self.means.values())
+            means.append((_LABELLINGS[i].replace("_", " "), f"{n:,}", *values))
+        for e in self.errors:
+            classes = map(str, (e.error.index, e.error.label, e.error.suggestion, e.predicted))
+            votes = "-".join(map(str, e.error.votes))
+            errors.append((*classes, nats(e.as_labelled), nats(e.as_suggested), votes))
+        effect = f"mean loss, and the effect of {counted(count, 'known label error', 'known label errors')}"
         heads = (">index", ">label", ">suggested", ">predicted", ">loss as labelled", ">loss as suggested", ">votes")
-        errors = tuple(
-            (
-                *map(str, (e.error.index, e.error.label, e.error.suggestion, e.predicted)),
-                *(nats(e.as_labelled), nats(e.as_suggested), "-".join(map(str, e.error.votes))),
-            )
-            for e in self.errors
-        )
-        share = (
-            f"The label errors, {count} of {counted(self.n, 'example', 'examples')}, make up {percent(self.share)} of"
-            f" the {next(iter(self.means))}."
-        )
+        of = f"{count} of {counted(self.n, 'example', 'examples')}"
+        share = f"The label errors, {of}, make up {percent(self.share)} of the {next(iter(self.means))}."
         rule = f"{_RULE}; the suggestion is not always the majority's choice."
-        votes = "known label errors (votes: label-suggestion-neither)"
-        return [means, Table(votes, heads, errors), Lines((share, rule, _SOURCE))]
+        return [
+            Table(effect, ("labels", ">examples", *(f">{name}" for name in self.means)), tuple(means)),
+            Table("known label errors (votes: label-suggestion-neither)", heads, tuple(errors)),
+            Lines((share, rule, _SOURCE)),
+        ]
 
 
 def labels(scores: Scores) -> Labels:

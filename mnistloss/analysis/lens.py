@@ -71,14 +71,12 @@ class Lens:
         heads = ("all examples", *self.quantiles, "sd", "s / sqrt(B)")
         values = (self.full, *self.quantiles.values(), self.sd, self.predicted)
         table = Table(title, tuple(f">{head}" for head in heads), (tuple(nats(value) for value in values),))
-        parts: list[Part] = [table]
-        if self.counts.any():
-            labels = tuple(f"{nats(low)} to {nats(high)}" for low, high in pairwise(self.edges))
-            notes = tuple(f"{n:,}" for n in self.counts)
-            title = f"mini-batches by mean {self.loss}"
-            parts += [Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart(title))]
+        labels = tuple(f"{nats(low)} to {nats(high)}" for low, high in pairwise(self.edges))
+        notes = tuple(f"{n:,}" for n in self.counts)
+        title = f"mini-batches by mean {self.loss}"
+        bars = [Bars(title, labels, tuple(map(float, self.counts)), notes, self._chart(title))] if labels else []
         infinite = (f"Infinite means, in no bin: {self.infinite:,}.",) if self.infinite else ()
-        return [*parts, Lines((*infinite, self._sentence()))]
+        return [table, *bars, Lines((*infinite, self._sentence()))]
 
     def _chart(self, title: str) -> Chart:
         curves = [staircase("mini-batches", self.edges, self.counts)]
@@ -110,7 +108,9 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
     losses = scores.losses(loss)
     moments = Moments.over(losses)
     batches = [losses[indices] for indices in partition(scores.n, batch_size)]
-    means = np.sort(_means(losses, batch_size, draws, Words(seed)))
+    words, sizes = Words(seed), block_sizes(draws, batch_size)  # blocks, so that memory is bounded
+    drawn = (words.below(scores.n, size * batch_size).reshape(size, batch_size) for size in sizes)
+    means = np.sort(np.concatenate([losses[indices].mean(axis=1) for indices in drawn]))
     finite_means = means[np.isfinite(means)]
     edges = _edges(finite_means, loss, batch_size)
     quantiles = np.quantile(means, _QUANTILES, method="inverted_cdf").tolist()
@@ -130,13 +130,6 @@ def lens(scores: Scores, batch_size: int = 100, draws: int = 10000, seed: int = 
         last=len(batches[-1]),
         batch_means=math.fsum(float(batch.mean()) for batch in batches) / len(batches),
     )
-
-
-def _means(losses: Floats, batch_size: int, draws: int, words: Words) -> Floats:
-    """Compute the mean losses (draws,) of random mini-batches, in blocks so that memory is bounded."""
-    sizes = block_sizes(draws, batch_size)
-    blocks = (words.below(len(losses), size * batch_size).reshape(size, batch_size) for size in sizes)
-    return np.concatenate([losses[indices].mean(axis=1) for indices in blocks])
 
 
 def _edges(means: Floats, loss: str, batch_size: int) -> Floats:

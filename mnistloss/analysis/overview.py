@@ -14,7 +14,7 @@ from mnistloss.document import Result
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.results import Evaluation
-from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, default_losses, score
+from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, default_losses, score
 from mnistloss.evaluation.targets import DataKeywords, TargetLoader, data_options
 
 REPORT_VIEWS: Mapping[str, Mapping[str, int]] = {
@@ -67,18 +67,12 @@ def build_report(
     scores = [
         score(source, options, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader) for source in predictions
     ]
-    files = tuple(_file_report(one, confidence) for one in scores)
-    if len(files) == 1:
-        return Overview(files)
-    return Overview(
-        files, result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), confidence=confidence))
-    )
-
-
-def _file_report(scores: Scores, confidence: float) -> FileReport:
-    evaluation = summarize(scores, ScoreOptions(confidence=confidence, per_class=scores.t.ndim == 1))
-    views = {
-        name: result_or_reason(partial(find_view(name).see, scores, **options))
-        for name, options in REPORT_VIEWS.items()
-    }
-    return FileReport(evaluation, views)
+    files = []
+    for one in scores:
+        runs = {name: partial(find_view(name).see, one, **chosen) for name, chosen in REPORT_VIEWS.items()}
+        evaluation = summarize(one, ScoreOptions(confidence=confidence, per_class=one.t.ndim == 1))
+        files.append(FileReport(evaluation, {name: result_or_reason(run) for name, run in runs.items()}))
+    comparison = None
+    if len(files) > 1:
+        comparison = result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), confidence=confidence))
+    return Overview(tuple(files), comparison)

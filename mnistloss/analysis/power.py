@@ -53,27 +53,23 @@ class Power:
         return {**content, **test, "designs": designs}
 
     def parts(self) -> list[Part]:
-        table = Table(
-            f"examples needed to detect a difference of {self.difference:g} in mean {self.loss}",
-            ("the two models are tested on", ">examples needed", f">detectable at n = {self.n:,}"),
-            tuple(
-                (
-                    f"the same examples, correlation {d.correlation:g}"
-                    if d.paired
-                    else "two test sets, each of this size",
-                    "-" if d.examples_needed is None else f"{d.examples_needed:,}",
-                    nats(d.detectable_difference, 5),
-                )
-                for d in self.designs
-            ),
-        )
-        assumptions = (
-            "The losses have no finite standard deviation, so there is nothing to compute."
-            if self.s is None
-            else f"{POWER:.0%} power, two-sided test at the {1 - CONFIDENCE:.0%} level, normal approximation;"
-            f" the losses of both models are assumed to have the standard deviation of these losses, s = {self.s:.4f}."
-        )
-        return [table, Lines((assumptions, f"{FORMULA}; r is the correlation, 0 for two test sets."))]
+        rows = []
+        for d in self.designs:
+            how = "two test sets, each of this size"
+            if d.paired:
+                how = f"the same examples, correlation {d.correlation:g}"
+            needed = "-" if d.examples_needed is None else f"{d.examples_needed:,}"
+            rows.append((how, needed, nats(d.detectable_difference, 5)))
+        title = f"examples needed to detect a difference of {self.difference:g} in mean {self.loss}"
+        columns = ("the two models are tested on", ">examples needed", f">detectable at n = {self.n:,}")
+        assumptions = "The losses have no finite standard deviation, so there is nothing to compute."
+        if self.s is not None:
+            assumptions = (
+                f"{POWER:.0%} power, two-sided test at the {1 - CONFIDENCE:.0%} level, normal approximation; the losses"
+                f" of both models are assumed to have the standard deviation of these losses, s = {self.s:.4f}."
+            )
+        lines = Lines((assumptions, f"{FORMULA}; r is the correlation, 0 for two test sets."))
+        return [Table(title, columns, tuple(rows)), lines]
 
 
 def power(scores: Scores, difference: float = 0.005) -> Power:

@@ -149,10 +149,8 @@ def _dataset_and_split(
         own = "is of targets of the user's own: name them" if targets is None else f"is of {where}, not of own targets"
         raise ArgumentError(f"the signature {own} (targets=FILE)")
     if (claimed.indices is None) != (indices is None) and not (indices is None and may_have_index):
-        raise ArgumentError(
-            f"the signature is of {'all' if claimed.indices is None else 'chosen'} examples:"
-            f" {'leave out' if claimed.indices is None else 'name'} the indices (indices=FILE)"
-        )
+        of, do = ("chosen", "name") if indices is None else ("all", "leave out")
+        raise ArgumentError(f"the signature is of {of} examples: {do} the indices (indices=FILE)")
     dataset, _, split = where.partition(":")
     return ("mnist", "auto") if targets is not None else (dataset, split)
 
@@ -206,17 +204,12 @@ def _conventions(scores: Scores, loss: str, reduction: str) -> Iterator[tuple[st
         yield name, factor * mean / k
     if loss in ("cee", "nll"):
         yield f"{loss} in bits instead of nats", mean / math.log(2)
-        yield from _guarded_logs(scores)
-
-
-def _guarded_logs(scores: Scores) -> Iterator[tuple[str, float]]:
-    """Yield the cross-entropy with other numbers added inside the log, and with clipped probabilities."""
-    p = scores.columns.get("label_probability")
-    if p is None:
-        return
-    with np.errstate(divide="ignore"):
+        p = scores.columns.get("label_probability")
+        if p is None:
+            return
         for delta in _DELTAS:
             if delta != scores.delta:
-                yield f"cee with delta={delta:g}", float(-np.log(np.maximum(p, 0) + delta).mean())
-    for name, eps in _CLIPS.items():
-        yield f"cee of probabilities clipped to {name}", float(-np.log(np.clip(p, eps, 1 - eps)).mean())
+                with np.errstate(divide="ignore"):
+                    yield f"cee with delta={delta:g}", float(-np.log(np.maximum(p, 0) + delta).mean())
+        for name, eps in _CLIPS.items():
+            yield f"cee of probabilities clipped to {name}", float(-np.log(np.clip(p, eps, 1 - eps)).mean())

@@ -50,19 +50,17 @@ class Worst:
 
     def parts(self) -> list[Part]:
         heads: tuple[str, ...] = (">index", ">label", ">predicted", ">p of the label", ">loss", ">share", ">cumulative")
-        if any(example.label_known_wrong is not None for example in self.examples):
+        if any(e.label_known_wrong is not None for e in self.examples):
             heads += ("label known to be wrong",)
-        title = f"costliest examples by cee, {len(self.examples):,} of {self.scores.n:,}"
-        rows = (
-            (
-                *(str(e.index), str(e.label), str(e.predicted), f"{e.probability:.4g}"),
-                *(nats(e.loss), percent(e.share), percent(e.cumulative), "yes" if e.label_known_wrong else "no"),
-            )
-            for e in self.examples
-        )
-        table = Table(title, heads, tuple(row[: len(heads)] for row in rows))
-        captions = tuple(f"{example.index}: {example.label} as {example.predicted}" for example in self.examples)
-        return [table, *pictures(self.scores, self.rows, captions)]
+        rows = []
+        for e in self.examples:
+            classes, shares = map(str, (e.index, e.label, e.predicted)), map(percent, (e.share, e.cumulative))
+            wrong = "yes" if e.label_known_wrong else "no"
+            row = (*classes, f"{e.probability:.4g}", nats(e.loss), *shares, wrong)
+            rows.append(row[: len(heads)])
+        title = f"costliest examples by cee, {len(rows):,} of {self.scores.n:,}"
+        captions = tuple(f"{e.index}: {e.label} as {e.predicted}" for e in self.examples)
+        return [Table(title, heads, tuple(rows)), *pictures(self.scores, self.rows, captions)]
 
 
 def worst(scores: Scores, k: int = 10) -> Worst:
