@@ -38,7 +38,6 @@ class Delta:
     accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the data for JSON, with null for infinite values."""
         return finite(asdict(self))
 
     def parts(self) -> list[Part]:

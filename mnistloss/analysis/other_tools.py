@@ -30,7 +30,7 @@ class Tool:
     name: str
     why: str
     run: Callable[[Floats, Array], Array] = field(repr=False)
-    dtype: type[np.floating[Any]] = np.float64
+    dtype: str = "f8"
     of_log: bool = False
     ours: str = "nll"
 
@@ -96,13 +96,13 @@ def _keras(p: Array, t: Array) -> Array:
     return -np.log(np.clip(_of_label(p / p.sum(axis=0), t), np.float32(1e-7), np.float32(1 - 1e-7)))
 
 
-def _torch_cross_entropy(z: Array, t: Array) -> Array:
+def _torch(z: Array, t: Array) -> Array:
     """Return minus the log-softmax of the true class, whatever the input is, as torch does."""
     shifted = z - z.max(axis=0)
     return np.log(np.exp(shifted).sum(axis=0)) - _of_label(shifted, t)
 
 
-def _mean_squared(p: Array, t: Array) -> Array:
+def _mse(p: Array, t: Array) -> Array:
     """Average the squared error over the classes, which gives the Brier score divided by K."""
     return ((p - (np.arange(len(p))[:, None] == t)) ** 2).mean(axis=0)
 
@@ -111,30 +111,26 @@ TOOLS = (
     Tool("course, with delta", "adds 1e-7 inside the log", lambda p, t: -np.log(_of_label(p, t) + DELTA)),
     Tool("course, batch version without delta", "the same as ours", lambda p, t: -np.log(_of_label(p, t))),
     Tool("scikit-learn 1.9.1 log_loss, float64", "p clipped to [2.2e-16, 1 - 2.2e-16]", _scikit_learn),
-    Tool(
-        "scikit-learn 1.9.1 log_loss, float32", "p clipped to [1.2e-7, 1 - 1.2e-7], float32", _scikit_learn, np.float32
-    ),
+    Tool("scikit-learn 1.9.1 log_loss, float32", "p clipped to [1.2e-7, 1 - 1.2e-7], float32", _scikit_learn, "f4"),
     Tool(
         "Keras categorical_crossentropy",
         "rows divided by their sum, p clipped to [1e-7, 1 - 1e-7], float32",
         _keras,
-        np.float32,
+        "f4",
     ),
     Tool(
         "torch CrossEntropyLoss of logits",
         "log-softmax in float32; log p serves as the logits",
-        _torch_cross_entropy,
-        np.float32,
+        _torch,
+        "f4",
         of_log=True,
     ),
-    Tool(
-        "torch CrossEntropyLoss of probabilities", "a mistake: softmax applied twice", _torch_cross_entropy, np.float32
-    ),
-    Tool("torch NLLLoss of log p", "float32", lambda log_p, t: -_of_label(log_p, t), np.float32, of_log=True),
+    Tool("torch CrossEntropyLoss of probabilities", "a mistake: softmax applied twice", _torch, "f4"),
+    Tool("torch NLLLoss of log p", "float32", lambda log_p, t: -_of_label(log_p, t), "f4", of_log=True),
     Tool(
         "MSE of Keras, scikit-learn, torch",
         "mean over the K classes, without the half: 2 / K of ours",
-        _mean_squared,
+        _mse,
         ours="mse",
     ),
 )

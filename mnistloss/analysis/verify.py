@@ -66,7 +66,6 @@ class Verification:
         return {**document, "differences": rows, "evaluation": self.found and self.found.as_dict()}
 
     def parts(self) -> list[Part]:
-        """Return the verdict, and a table of what differs."""
         verdict = Lines((f"{shown(self.predictions)} {self._verdict()}",))
         table = Table("what differs", ("field", "in the signature", "of the file"), self.differences)
         return [verdict, *([table] if self.differences else [])]

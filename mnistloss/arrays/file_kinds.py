@@ -112,17 +112,17 @@ def _raw(start: bytes, size: int | None) -> FileKind | None:
     for dtype in map(np.dtype, ("<f4", "<f8", "<f2", "<i8", "<i4")):
         with np.errstate(invalid="ignore"):
             values = np.frombuffer(start[: len(start) // 8 * 8], dtype).astype(np.float64)
-        classes = dtype.kind == "i"
-        n, rest = divmod(size or 0, dtype.itemsize if classes else _CLASSES * dtype.itemsize)
-        largest = np.abs(values).max(initial=0)
-        if classes:
-            plausible = largest < _CLASSES and values.min(initial=0) == 0
-        else:
-            plausible = largest == 0 or _SMALLEST < largest < _LARGEST
-        if plausible and n in _SPLIT_SIZES and not rest:
-            rows.append(f"{n:,} {dtype.name} labels" if classes else f"{n:,} x {_CLASSES} {dtype.name}")
-            reshaped = "" if classes else f".reshape(-1, {_CLASSES})"
-            lines.append(_saved(f"np.fromfile(FILE, np.{dtype.name}){reshaped}"))
+        is_label, largest = dtype.kind == "i", np.abs(values).max(initial=0)
+        n, rest = divmod(size or 0, dtype.itemsize if is_label else _CLASSES * dtype.itemsize)
+        if n not in _SPLIT_SIZES or rest:
+            continue
+        read = f"np.fromfile(FILE, np.{dtype.name})"
+        if is_label and largest < _CLASSES and values.min(initial=0) == 0:
+            rows.append(f"{n:,} {dtype.name} labels")
+            lines.append(_saved(read))
+        elif not is_label and (largest == 0 or _SMALLEST < largest < _LARGEST):
+            rows.append(f"{n:,} x {_CLASSES} {dtype.name}")
+            lines.append(_saved(f"{read}.reshape(-1, {_CLASSES})"))
     if not rows:
         return None
     what = f"raw bytes without a header, as tofile and memmap write them: {size:,} bytes are {' or '.join(rows)}"

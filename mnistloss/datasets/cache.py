@@ -64,7 +64,6 @@ class CachedFile(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the content."""
         return self.file.sha256 or hashlib.sha256(self.content).hexdigest()
 
 

@@ -75,7 +75,7 @@ def import_files(
             unusable.append(item)
             continue
         digest = hashlib.sha256(item.content).hexdigest()
-        file = next((file for file in files if _is_published(file, digest, item.archive_sha256)), None)
+        file = next((f for f in files if (f.sha256 or f.archive_sha256) in (digest, item.archive_sha256)), None)
         if file is None:
             unusable.append(UnusableFile(item.location, _identify(item, digest, dataset, files)))
         elif file not in imported:
@@ -86,11 +86,6 @@ def import_files(
     if missing and not (single_file and imported):
         raise UnavailableError("\n".join(_describe_missing(shown(source), dataset, missing, imported, unusable)))
     return FetchResult(tuple(imported.values()), tuple(unusable))
-
-
-def _is_published(file: File, digest: str, archive_digest: str) -> bool:
-    """Whether the content, or the .gz file where only its digest is published, has the digest of this file."""
-    return file.archive_sha256 == archive_digest if file.sha256 is None else file.sha256 == digest
 
 
 def _describe_missing(

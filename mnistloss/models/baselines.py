@@ -99,7 +99,6 @@ class Baseline:
         return self.model(load_split(self.dataset, split, self.cache_options).images)
 
     def evaluate(self, split: str) -> Evaluation:
-        """Score the predictions for a split."""
         cache = self.cache_options
         return evaluate(
             self.predict(split), dataset=self.dataset, split=split, cache_dir=cache.cache_dir, download=cache.download

@@ -108,7 +108,6 @@ class LearningCurve:
 
     @property
     def last(self) -> Checkpoint:
-        """The last checkpoint."""
         return self.checkpoints[-1]
 
     @property

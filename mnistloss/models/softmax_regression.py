@@ -45,7 +45,6 @@ class TrainingOptions:
             raise ArgumentError(f"learning_rate is {self.learning_rate}; expected a positive number")
 
     def diverged(self, epoch: int) -> ArgumentError:
-        """Return the error for a loss that is not finite."""
         return ArgumentError(f"training diverged in epoch {epoch}; try a learning_rate below {self.learning_rate:g}")
 
 
@@ -120,7 +119,6 @@ class SoftmaxRegression:
         return SoftmaxRegression(self.weights + distance * direction.weights, self.bias + distance * direction.bias)
 
     def to_float64(self) -> SoftmaxRegression:
-        """Return the same model in float64."""
         return SoftmaxRegression(self.weights.astype(np.float64), self.bias.astype(np.float64))
 
     def arrays(self) -> dict[str, Array]:
