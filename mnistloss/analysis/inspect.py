@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Unpack
 
 from mnistloss import formatting
@@ -80,4 +79,4 @@ def inspect(
     scores = score(predictions, data_options("inspect", DataKeywords, data), keep=needs)
     if view != "all":
         return Inspection(scores, {view: find_view(view).see(scores, **(options or {}))})
-    return Inspection(scores, {name: result_or_reason(partial(one.see, scores)) for name, one in VIEWS.items()})
+    return Inspection(scores, {name: result_or_reason(one.see, scores) for name, one in VIEWS.items()})

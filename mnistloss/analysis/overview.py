@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Unpack
 
 from mnistloss.analysis.compare import compare_scores
@@ -67,12 +66,11 @@ def build_report(
     scores = [
         score(source, options, losses=losses, keep=ALL_COLUMNS, by_class=None, loader=loader) for source in predictions
     ]
-    files = []
+    files, comparison = [], None
     for one in scores:
-        runs = {name: partial(find_view(name).see, one, **chosen) for name, chosen in REPORT_VIEWS.items()}
         evaluation = summarize(one, ScoreOptions(confidence=confidence, per_class=one.t.ndim == 1))
-        files.append(FileReport(evaluation, {name: result_or_reason(run) for name, run in runs.items()}))
-    comparison = None
+        views = {name: result_or_reason(find_view(name).see, one, **chosen) for name, chosen in REPORT_VIEWS.items()}
+        files.append(FileReport(evaluation, views))
     if len(files) > 1:
-        comparison = result_or_reason(lambda: compare_scores(scores, main_loss(scores[0]), confidence=confidence))
+        comparison = result_or_reason(compare_scores, scores, main_loss(scores[0]), confidence=confidence)
     return Overview(tuple(files), comparison)

@@ -72,10 +72,10 @@ class NotAvailable:
         return [Lines((f"Not available: {self.reason}",))]
 
 
-def result_or_reason(run: Callable[[], Result]) -> Result:
+def result_or_reason(run: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
     """Run a view or a comparison; an InputError becomes `NotAvailable`."""
     try:
-        return run()
+        return run(*arguments, **options)
     except InputError as error:
         return NotAvailable(str(error))
 

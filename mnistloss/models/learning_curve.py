@@ -144,23 +144,17 @@ class LearningCurve:
         }
 
     def parts(self) -> list[Part]:
-        steps = tuple(float(checkpoint.step) for checkpoint in self.checkpoints)
-        chart = Chart(
-            f"softmax regression, {counted(self.examples, 'example', 'examples')} of {self.dataset}",
-            Axis("steps, one mini-batch each"),
-            Axis("cross-entropy, nats", log=True),
-            (
-                Curve("mini-batch", tuple(map(float, range(len(self.batches)))), self.batches, "points"),
-                Curve("train", steps, tuple(checkpoint.train for checkpoint in self.checkpoints)),
-                Curve("test", steps, tuple(checkpoint.test for checkpoint in self.checkpoints)),
-            ),
+        steps = tuple(float(c.step) for c in self.checkpoints)
+        curves = (
+            Curve("mini-batch", tuple(map(float, range(len(self.batches)))), self.batches, "points"),
+            Curve("train", steps, tuple(c.train for c in self.checkpoints)),
+            Curve("test", steps, tuple(c.test for c in self.checkpoints)),
         )
+        title = f"softmax regression, {counted(self.examples, 'example', 'examples')} of {self.dataset}"
+        chart = Chart(title, Axis("steps, one mini-batch each"), Axis("cross-entropy, nats", log=True), curves)
         rows = {"start": self.checkpoints[0], "lowest test loss": self.best, "end": self.last}
-        table = Table(
-            "mean loss",
-            ("", ">step", ">train", ">test", ">test - train"),
-            tuple((name, f"{c.step:,}", *map(nats, (c.train, c.test, c.test - c.train))) for name, c in rows.items()),
-        )
+        cells = [(name, f"{c.step:,}", *map(nats, (c.train, c.test, c.test - c.train))) for name, c in rows.items()]
+        table = Table("mean loss", ("", ">step", ">train", ">test", ">test - train"), tuple(cells))
         return [chart, table, Lines(self._sentences())]
 
     def _sentences(self) -> tuple[str, str]:
