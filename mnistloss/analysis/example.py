@@ -74,23 +74,16 @@ class ExampleLoss:
         parts = pictures(self.source, np.array([self.index]), (caption,))
         if self.scores is not None and self.exponentials is not None:
             columns = {">z_k": self.scores, ">exp(z_k - max z)": self.exponentials, ">y_k": self.y}
-            parts += [
-                self._table("scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)", columns),
-                Lines((self._prediction(),)),
-            ]
+            softmax = self._table("scores z and their softmax y_k = exp(z_k) / Σ_j exp(z_j)", columns)
+            parts += [softmax, Lines((self._prediction(),))]
         delta = formatting.delta(self.source.delta)
         log = f"log(y_k + {delta})" if self.source.delta else "log y_k"
         targets = "soft targets" if self.label is None else f"label {self.label}"
-        terms = self._table(
-            f"{shown(self.source.name)}, row {self.index}: {targets}, predicted {self.predicted}",
-            {">y_k": self.y, ">t_k": self.t, ">(y_k - t_k)²": self.squares, f">t_k {log}": self.logs},
-        )
-        losses = Table(
-            f"the losses of this example, from these sums; delta is {delta}",
-            ("", "formula", ">value"),
-            tuple((name, LOSSES[name].formula, formatting.loss(value)) for name, value in self.losses.items()),
-        )
-        return [*parts, terms, losses]
+        title = f"{shown(self.source.name)}, row {self.index}: {targets}, predicted {self.predicted}"
+        columns = {">y_k": self.y, ">t_k": self.t, ">(y_k - t_k)²": self.squares, f">t_k {log}": self.logs}
+        rows = [(name, LOSSES[name].formula, formatting.loss(value)) for name, value in self.losses.items()]
+        of_sums = f"the losses of this example, from these sums; delta is {delta}"
+        return [*parts, self._table(title, columns), Table(of_sums, ("", "formula", ">value"), tuple(rows))]
 
     def _prediction(self) -> str:
         before, after = self.predicted, int(np.argmax(self.y))
@@ -120,7 +113,8 @@ def explain_example(predictions: Predictions, index: int, **data: Unpack[DataKey
     """Compute the loss of one row of predictions, term by term.
 
     index: the number of the row, from 0.
-    data: see `DataKeywords`.
+    data: `targets`, `indices`, `dataset`, `split`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and
+        `array`, which `evaluate` describes.
 
     Raises the errors of `evaluate`, ArgumentError if there is no such row, and InputError for predicted classes.
 

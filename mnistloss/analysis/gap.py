@@ -86,7 +86,8 @@ def gap(
         difference of two independent means. Source: X.-H. Zhou and P. Dinh, Biostatistics 6 (2005), 187-200.
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
     confidence: level of the intervals.
-    data: see `ReadKeywords`.
+    data: `dataset`, `input`, `delta`, `allow_unnormalized`, `cache_dir`, `download` and `array`, which `evaluate`
+        describes.
 
     Raises as `evaluate` does, and InputError for an infinite loss.
 

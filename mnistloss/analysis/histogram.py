@@ -70,11 +70,10 @@ class Histogram:
 
     def _sentences(self) -> tuple[str, ...]:
         sentences = [f"Half of the examples cost {nats(self.median, 6)} or less."]
-        if self.share_of_costliest_twentieth is not None:
+        if (share := self.share_of_costliest_twentieth) is not None:
             count = math.ceil(self.n / _COSTLIEST_ONE_IN)
             which, make = (f"{count:,} costliest", "make") if count > 1 else ("costliest", "makes")
-            share = percent(self.share_of_costliest_twentieth)
-            sentences += [f"The {which} of them, {percent(count / self.n)}, {make} up {share} of the loss."]
+            sentences += [f"The {which} of them, {percent(count / self.n)}, {make} up {percent(share)} of the loss."]
         if self.infinite:
             sentences += [f"Infinite losses, in no bin: {self.infinite:,}."]
         return tuple(sentences)

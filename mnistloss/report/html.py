@@ -93,23 +93,20 @@ def render(report: Overview | RunComparison, *, title: str | None = None, note: 
             together["together"] = [*details.leaderboards(evaluations), *report.comparison.parts()]
     first = evaluations[0]
     of = f"{len(evaluations)} {'files of predictions' if files else 'training runs'}"
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=title or (shown(first.predictions) if len(files) == 1 else of),
-            note=note,
-            first=first,
-            files=[(file.evaluation, _file_sections(file)) for file in files],
-            together=together,
-            headings=_HEADINGS,
-            losses=[LOSSES[name] for name in first.losses],
-            style=style,
-            script=script,
-            policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)};"
-            " base-uri 'none'; form-action 'none'",
-            version=__version__,
-        )
+    own = f"style-src {_hash(style)}; script-src {_hash(script)}"
+    template = _environment().get_template("page.html")
+    return template.render(
+        title=title or (shown(first.predictions) if len(files) == 1 else of),
+        note=note,
+        first=first,
+        files=[(file.evaluation, _file_sections(file)) for file in files],
+        together=together,
+        headings=_HEADINGS,
+        losses=[LOSSES[name] for name in first.losses],
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; img-src data:; {own}; base-uri 'none'; form-action 'none'",
+        version=__version__,
     )
 
 
