@@ -22,7 +22,6 @@ from mnistloss.analysis.view import NotAvailable
 from mnistloss.cli.output import with_options
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Bars, Lines, Pictures, Table
-from mnistloss.errors import ArgumentError, MissingExtraError
 from mnistloss.evaluation.targets import DataKeywords
 from mnistloss.report import formats, html
 
@@ -179,8 +178,6 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
     assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
     apart = html.render(build_report([preds, tmp_path / "train.npy"], **OWN))
     assert "paired differences need predictions of the same examples" in apart
-    with pytest.raises(ArgumentError, match="no predictions to report"):
-        build_report([], **OWN)
 
 
 def test_data_of_the_page(preds: Path, cli: Cli, overview: Overview) -> None:
@@ -225,9 +222,7 @@ def test_usage(arguments: tuple[str, ...], message: str, preds: Path, cli: Cli) 
     assert message in result.stderr
 
 
-def test_without_the_extra(
-    tmp_path: Path, preds: Path, cli: Cli, overview: Overview, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra(tmp_path: Path, preds: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its packages the command names the extra to install, and JSON needs none."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     result = cli("report", preds, "--dataset", "mnist-5k", "-o", tmp_path / "r.html")
@@ -235,8 +230,6 @@ def test_without_the_extra(
     assert result.stderr == "Error: a report needs jinja2; install it with: pip install 'mnistloss[report]'\n"
     assert not (tmp_path / "r.html").exists()
     assert cli("report", preds, "--dataset", "mnist-5k", "--format", "json").exit_code == 0
-    with pytest.raises(MissingExtraError, match="needs jinja2"):
-        html.render(overview)
 
 
 def test_honest_predictions() -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from mnistloss.analysis.compare import compare_scores
-from mnistloss.analysis.inspect import find_view
+from mnistloss.analysis.inspect import VIEWS
 from mnistloss.analysis.view import main_loss, result_or_reason
 from mnistloss.document import Result
-from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, default_losses, score
@@ -59,8 +58,6 @@ def build_report(
     A view or a comparison that is not possible becomes `NotAvailable`, with the reason: predicted classes have no
     calibration, and files of different examples have no paired differences.
     """
-    if not predictions:
-        raise ArgumentError("there are no predictions to report; name at least one file")
     options = data_options("build_report", DataKeywords, data)
     loader, losses = TargetLoader(options), default_losses(options.input)
     scores = [
@@ -69,7 +66,7 @@ def build_report(
     files, comparison = [], None
     for one in scores:
         evaluation = summarize(one, ScoreOptions(confidence=confidence, per_class=one.t.ndim == 1))
-        views = {name: result_or_reason(find_view(name).see, one, **chosen) for name, chosen in REPORT_VIEWS.items()}
+        views = {name: result_or_reason(VIEWS[name].see, one, **chosen) for name, chosen in REPORT_VIEWS.items()}
         files.append(FileReport(evaluation, views))
     if len(files) > 1:
         comparison = result_or_reason(compare_scores, scores, main_loss(scores[0]), confidence=confidence)

@@ -12,27 +12,20 @@ import numpy as np
 
 from mnistloss.arrays.checks import Array
 from mnistloss.arrays.files import new_folder, replacing
-from mnistloss.errors import ArgumentError
-from mnistloss.formatting import shown
 
 
 def save_array(path: str | os.PathLike[str], array: Array) -> None:
-    """Save one array as a .npy file; another suffix raises ArgumentError."""
-    target = Path(path)
-    if target.suffix != ".npy":
-        raise ArgumentError(f"{shown(path)} does not end in .npy")
-    with replacing(target) as temporary, temporary.open("wb") as stream:
+    """Save one array as a .npy file."""
+    with replacing(Path(path)) as temporary, temporary.open("wb") as stream:
         np.save(stream, array)
 
 
 def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
     """Save named arrays as a .npz, as a .pkl of a dict or, for a path without suffix, as a new folder of .npy files.
 
-    Another suffix raises ArgumentError. A file or folder is written completely or not at all.
+    A file or folder is written completely or not at all.
     """
     target = Path(path)
-    if target.suffix not in (".npz", ".pkl", ""):
-        raise ArgumentError(f"{shown(path)} ends in {target.suffix}; expected .npz, .pkl, or no suffix for a folder")
     if not target.suffix:
         with new_folder(target) as temporary:
             for name, array in arrays.items():

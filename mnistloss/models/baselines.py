@@ -140,15 +140,13 @@ def _pixels(images: NDArray[np.uint8]) -> Floats:
 
 
 def _best_scale(scores: Floats, labels: NDArray[np.intp]) -> float:
-    """Find by bisection the s > 0 with the lowest cross-entropy of softmax(s * scores), which is convex in s."""
+    """Find by bisection the s in (0, 1) with the lowest cross-entropy of softmax(s * scores), which is convex in s."""
     low, high = 0.0, 1.0
 
     def slope(s: float) -> float:
         p = softmax(s * scores)
         return float(((p * scores).sum(axis=1) - scores[np.arange(len(labels)), labels]).mean())
 
-    while slope(high) < 0 and high < 2.0**_BISECTIONS:
-        low, high = high, 2 * high
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)

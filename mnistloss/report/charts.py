@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from mnistloss.arrays.checks import Array
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Chart
-from mnistloss.errors import ArgumentError, check_installed
+from mnistloss.errors import ArgumentError
 from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def svg(charts: Sequence[Chart], name: str = "") -> str:
 
 
 def save(charts: Sequence[Chart], path: Path) -> None:
-    """Write charts to a file, as SVG or PNG by the suffix of the path; another suffix raises ArgumentError."""
-    if path.suffix not in (".svg", ".png"):
-        raise ArgumentError(f"{shown(path)} ends in {path.suffix or 'no suffix'}; expected .svg or .png")
+    """Write charts to a file, as SVG or PNG by the suffix of the path."""
     content = svg(charts).encode() if path.suffix == ".svg" else _savefig(charts, "png", without="Software")
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -98,7 +96,6 @@ def _savefig(charts: Sequence[Chart], format_: str, *, without: str, salt: str =
     logging.getLogger("matplotlib").addHandler(_SILENT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        check_installed("drawing", "matplotlib")
         import matplotlib
         from matplotlib.figure import Figure
 
@@ -208,7 +205,6 @@ def save_sheet(path: Path, images: Array, captions: Sequence[str]) -> None:
     """Write at most 2,500 images (N, 28, 28) of bytes to a PNG, each above a caption; more raise ArgumentError."""
     if len(images) > _MAX_DIGITS:
         raise ArgumentError(f"a contact sheet has room for {_MAX_DIGITS:,} digits, not for {len(images):,}; draw fewer")
-    check_installed("a contact sheet", "PIL")
     from PIL import Image, ImageDraw, ImageFont
 
     across = math.ceil(math.sqrt(2 * len(images)))

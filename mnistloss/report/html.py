@@ -75,11 +75,7 @@ def save(report: Overview | RunComparison, path: Path, *, title: str | None = No
 
 
 def render(report: Overview | RunComparison, *, title: str | None = None, note: str | None = None) -> str:
-    """Return the page, the same text for the same report; the default title is the name of the file.
-
-    A package that is not installed raises MissingExtraError.
-    """
-    check_installed()
+    """Return the page, the same text for the same report; the default title is the name of the file."""
     style = (_TEMPLATES / "page.css").read_text("utf-8") + charts.STYLE
     script = (_TEMPLATES / "page.js").read_text("utf-8")
     files: Sequence[FileReport] = ()
