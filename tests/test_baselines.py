@@ -11,9 +11,14 @@ from small_datasets import SMALL, put_up
 from mnistloss import baseline, evaluate, one_hot
 from mnistloss.datasets import catalog
 from mnistloss.datasets.load import load_split
+from mnistloss.datasets.settings import CACHE_DEFAULTS
 from mnistloss.errors import ArgumentError
-from mnistloss.models.baselines import fit_baseline
-from mnistloss.models.softmax_regression import TrainingOptions
+from mnistloss.models.baselines import Baseline, fit_baseline
+from mnistloss.models.softmax_regression import Progress, TrainingOptions, no_progress
+
+
+def fit(name: str, options: TrainingOptions | None = None, progress: Progress = no_progress) -> Baseline:
+    return fit_baseline(name, options or TrainingOptions(), "mnist-5k", CACHE_DEFAULTS, progress)
 
 
 def test_uniform_and_prior() -> None:
@@ -35,7 +40,7 @@ def test_prior_is_the_share_of_each_class(mirror: Mirror, monkeypatch: pytest.Mo
 def test_centroid_predicts_the_nearest_mean() -> None:
     """The most probable class is that of the nearest class mean, computed by a plain loop."""
     train, test = load_split("mnist-5k", "train"), load_split("mnist-5k", "test")
-    y = fit_baseline("centroid", dataset="mnist-5k").predict("test")
+    y = fit("centroid").predict("test")
     for image, row in zip(test.images[:50] / 255.0, y, strict=False):
         distances = [((train.images[train.labels == c].mean(axis=0) / 255 - image) ** 2).sum() for c in range(10)]
         assert row.argmax() == int(np.argmin(distances))
@@ -55,14 +60,14 @@ def test_centroid_is_scaled_to_the_least_training_loss() -> None:
 def test_softmax_learns_and_overfits() -> None:
     """The loss falls with the epochs, beats the centroid, and is lower on train than on test."""
     calls: list[tuple[int, float]] = []
-    fitted = fit_baseline("softmax", dataset="mnist-5k", progress=lambda epoch, loss: calls.append((epoch, loss)))
+    fitted = fit("softmax", progress=lambda epoch, loss: calls.append((epoch, loss)))
     losses = fitted.epoch_losses
     assert calls == list(enumerate(losses, 1))
     assert len(losses) == 10
     assert losses[-1] < losses[1] < losses[0] < math.log(10)
     train, test = fitted.evaluate("train"), fitted.evaluate("test")
     assert train.losses["cee"].value < test.losses["cee"].value < 0.45
-    centroid = fit_baseline("centroid", dataset="mnist-5k").evaluate("test")
+    centroid = fit("centroid").evaluate("test")
     assert test.losses["cee"].value < centroid.losses["cee"].value
     assert test.accuracy.value > 0.88
 
@@ -71,7 +76,7 @@ def test_softmax_gradient_is_that_of_the_loss() -> None:
     """One step from zero weights moves them against the numerical gradient of the cross-entropy."""
     train = load_split("mnist-5k", "train")
     options = TrainingOptions(epochs=1, learning_rate=1e-3, batch_size=len(train))
-    fitted = fit_baseline("softmax", options, dataset="mnist-5k")
+    fitted = fit("softmax", options)
     x, t = train.take(slice(None))
     by_hand = x.T @ (np.full((len(x), 10), 0.1) - one_hot(t)) / len(x)
     z = np.log(fitted.model(train.images[:20]))
@@ -107,7 +112,7 @@ def test_bad_arguments(options: dict[str, Any], message: str) -> None:
 
 def test_epoch_losses_are_means() -> None:
     """With one batch per epoch the first loss is that of the uniform guess; divergence raises an error."""
-    fitted = fit_baseline("softmax", TrainingOptions(epochs=1, batch_size=4000), dataset="mnist-5k")
+    fitted = fit("softmax", TrainingOptions(epochs=1, batch_size=4000))
     assert fitted.epoch_losses[0] == pytest.approx(math.log(10), rel=1e-6)
     with pytest.raises(ArgumentError, match="training diverged in epoch"):
         baseline("softmax", dataset="mnist-5k", learning_rate=1e38)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mnistloss import baseline, evaluate, one_hot, softmax
 from mnistloss.datasets.load import load_split
+from mnistloss.datasets.settings import CACHE_DEFAULTS
 from mnistloss.evaluation.misplaced import count_classes
 from mnistloss.models.baselines import BASELINES, fit_baseline
 from mnistloss.models.softmax_regression import TrainingOptions
@@ -257,7 +258,7 @@ def test_the_book_network_gets_no_hint(book: np.ndarray) -> None:
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_get_no_hint(name: str) -> None:
     """Nor does any baseline."""
-    fitted = fit_baseline(name, TrainingOptions(epochs=1), dataset="mnist-5k")
+    fitted = fit_baseline(name, TrainingOptions(epochs=1), "mnist-5k", CACHE_DEFAULTS)
     assert [fitted.evaluate(split).hints for split in ("train", "test")] == [(), ()]
 
 

@@ -13,6 +13,7 @@ from test_report import printed
 
 from mnistloss import evaluate, explain_learning
 from mnistloss.datasets.load import load_split
+from mnistloss.datasets.settings import CACHE_DEFAULTS
 from mnistloss.errors import ArgumentError
 from mnistloss.models.baselines import fit_baseline
 from mnistloss.models.learning_curve import Checkpoint, LearningCurve
@@ -102,7 +103,7 @@ def test_an_epoch_agrees_with_a_loop() -> None:
 def test_all_examples_give_the_baseline() -> None:
     """With all examples, the epoch losses and the last checkpoint are those of `baseline softmax`."""
     curve = explain_learning(examples=4000, epochs=3)
-    baseline = fit_baseline("softmax", TrainingOptions(epochs=3), dataset="mnist-5k")
+    baseline = fit_baseline("softmax", TrainingOptions(epochs=3), "mnist-5k", CACHE_DEFAULTS)
     np.testing.assert_allclose(np.reshape(curve.batches, (3, 40)).mean(axis=1), baseline.epoch_losses, rtol=1e-12)
     for split in ("train", "test"):
         nll = evaluate(baseline.predict(split), dataset="mnist-5k", losses=["nll"]).losses["nll"].value

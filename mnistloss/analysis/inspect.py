@@ -52,11 +52,7 @@ class Inspection:
 
 
 def inspect(
-    predictions: Predictions,
-    view: str = "all",
-    *,
-    options: Mapping[str, Any] | None = None,
-    **data: Unpack[DataKeywords],
+    predictions: Predictions, view: str, *, options: Mapping[str, Any], **data: Unpack[DataKeywords]
 ) -> Inspection:
     """Inspect predictions with one view, or with all views.
 
@@ -69,5 +65,5 @@ def inspect(
     needs = ALL_COLUMNS if view == "all" else ("predicted", *VIEWS[view].needs)
     scores = score(predictions, data_options("inspect", DataKeywords, data), keep=needs)
     if view != "all":
-        return Inspection(scores, {view: VIEWS[view].see(scores, **(options or {}))})
+        return Inspection(scores, {view: VIEWS[view].see(scores, **options)})
     return Inspection(scores, {name: result_or_reason(one.see, scores) for name, one in VIEWS.items()})

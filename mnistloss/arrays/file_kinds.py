@@ -27,8 +27,7 @@ _PICKLE = FileKind(
     "if it is your own: " + _saved('pickle.load(open(FILE, "rb"))'),
 )
 _TORCH = FileKind(
-    "a file of torch.save",
-    _saved('torch.load(FILE, map_location="cpu", weights_only=True).detach().float().numpy()'),
+    "a file of torch.save", _saved('torch.load(FILE, map_location="cpu", weights_only=True).detach().float().numpy()')
 )
 _ARROW = FileKind("an Arrow or Feather file", _saved("pandas.read_feather(FILE).to_numpy()"))
 _R = FileKind("an RDS file of R", 'in R: write.csv(predictions, "preds.csv", row.names = FALSE)')

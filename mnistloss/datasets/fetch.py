@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from mnistloss.arrays.files import expand_user
@@ -46,23 +46,19 @@ def fetch(
     if info.embedded and (source is not None or cache_options.mirrors or cache_options.force):
         raise ArgumentError(f"{dataset} comes with mnistloss; there is nothing to import or download")
     if source is not None:
-        return import_files(source, info, files, cache_dir=cache_options.cache_dir)
+        return import_files(source, info, files, cache_options.cache_dir)
     return FetchResult(tuple(cache.fetch_file(info, file, cache_options) for file in files))
 
 
 def import_files(
-    source: str | os.PathLike[str],
-    dataset: Dataset,
-    files: Iterable[File],
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
+    source: str | os.PathLike[str], dataset: Dataset, files: list[File], cache_dir: str | os.PathLike[str] | None
 ) -> FetchResult:
     """Copy files of a dataset from `source` into the cache.
 
     A folder or an archive must hold all of `files`; a single IDX file must be one of them.
     Otherwise raises UnavailableError, which lists what is missing and what could not be used.
     """
-    source, files = expand_user(source), list(files)
+    source = expand_user(source)
     in_folder = is_folder(source)
     single_file = not in_folder
     imported: dict[File, cache.CachedFile] = {}

@@ -17,18 +17,12 @@ from numpy.typing import NDArray
 from mnistloss.arrays.checks import Floats
 from mnistloss.datasets.catalog import check_split
 from mnistloss.datasets.load import Split, load_split
-from mnistloss.datasets.settings import CACHE_DEFAULTS, CacheOptions
+from mnistloss.datasets.settings import CacheOptions
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import evaluate
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.losses.losses import softmax
-from mnistloss.models.softmax_regression import (
-    TRAINING_DEFAULTS,
-    Progress,
-    SoftmaxRegression,
-    TrainingOptions,
-    no_progress,
-)
+from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions, no_progress
 
 Model = Callable[[NDArray[np.uint8]], Floats]
 """A function that maps images (N, 28, 28) of bytes to probabilities (N, K)."""
@@ -62,11 +56,7 @@ def baseline(
 
 
 def fit_baseline(
-    name: str,
-    options: TrainingOptions = TRAINING_DEFAULTS,
-    dataset: str = "mnist",
-    cache_options: CacheOptions = CACHE_DEFAULTS,
-    progress: Progress = no_progress,
+    name: str, options: TrainingOptions, dataset: str, cache_options: CacheOptions, progress: Progress = no_progress
 ) -> Baseline:
     """Fit a baseline on the training split; raise as `baseline` does.
 
@@ -153,9 +143,7 @@ def _best_scale(scores: Floats, labels: NDArray[np.intp]) -> float:
     return (low + high) / 2
 
 
-def fit_softmax(
-    train: Split, options: TrainingOptions = TRAINING_DEFAULTS, progress: Progress = no_progress
-) -> SoftmaxRegression:
+def fit_softmax(train: Split, options: TrainingOptions, progress: Progress) -> SoftmaxRegression:
     """Train a softmax regression by gradient descent on the cross-entropy of mini-batches.
 
     Weights start at zero; each epoch is a shuffled partition of the training split into batches.

@@ -18,7 +18,7 @@ from mnistloss.formatting import counted
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.models.baselines import fit_softmax
-from mnistloss.models.softmax_regression import SoftmaxRegression
+from mnistloss.models.softmax_regression import SoftmaxRegression, TrainingOptions, no_progress
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 
@@ -64,7 +64,8 @@ def explain_accuracy(
     x, t = data.take(slice(None) if batch_size is None else draw(len(data), batch_size, words=words))
     x, t = x.astype(np.float64), t.astype(np.intp)
     if weights is None:
-        model = fit_softmax(load_split(dataset, "train", cache_options)).to_float64()
+        train = load_split(dataset, "train", cache_options)
+        model = fit_softmax(train, TrainingOptions(), no_progress).to_float64()
     else:
         model = SoftmaxRegression.load(weights, x.shape[1], data.dataset.classes)
     unit = path.direction_of(model, x, t, words)

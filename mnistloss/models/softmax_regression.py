@@ -48,9 +48,6 @@ class TrainingOptions:
         return ArgumentError(f"training diverged in epoch {epoch}; try a learning_rate below {self.learning_rate:g}")
 
 
-TRAINING_DEFAULTS = TrainingOptions()
-
-
 @dataclass(frozen=True)
 class SoftmaxRegression:
     """A model with weights W (D, K) and biases b (K,), called with images (N, 28, 28) for probabilities (N, K)."""

@@ -59,10 +59,7 @@ _HEADINGS = {
         "The mean loss of a few random examples estimates the mean over all examples. This is the spread of such"
         " estimates.",
     ),
-    "worst": (
-        "The costliest examples",
-        "Each with its index, its label, and the class that was predicted instead.",
-    ),
+    "worst": ("The costliest examples", "Each with its index, its label, and the class that was predicted instead."),
 }
 """The headings of sections by their keys, each with the sentence below it."""
 
