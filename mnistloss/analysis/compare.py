@@ -180,12 +180,11 @@ def verdict(
 ) -> str:  # fmt: skip
     """Return a sentence without its full stop: which is better and by how much, or the difference (apart: None)."""
     name, baseline = shown(name), shown(baseline)
-    sign = -1 if apart and mean < 0 else 1
-    size, _, interval = difference_cells(
-        sign * mean, stderr, ci and (min(sign * e for e in ci), max(sign * e for e in ci))
-    )
+    word = "better" if mean < 0 else "worse"
+    if apart and mean < 0:
+        mean, ci = -mean, ci and (-ci[1], -ci[0])
+    size, _, interval = difference_cells(mean, stderr, ci)
     if apart:
-        word = "better" if mean < 0 else "worse"
         return f"{name} is {word} than {baseline} by {size[1:]} {loss} ({interval}) {where}"
     minus = f"{name} minus {baseline} is {size} {loss} ({interval})"
     return f"{minus} {where}" if apart is None else f"{name} and {baseline} are not told apart {where}: {minus}"
