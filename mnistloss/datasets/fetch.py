@@ -71,7 +71,7 @@ def import_files(
             unusable.append(item)
             continue
         digest = hashlib.sha256(item.content).hexdigest()
-        file = next((f for f in files if (f.sha256 or f.archive_sha256) in (digest, item.archive_sha256)), None)
+        file = next((f for f in files if digest == f.sha256 or item.archive_sha256 == f.archive_sha256), None)
         if file is None:
             unusable.append(UnusableFile(item.location, _identify(item, digest, dataset, files)))
         elif file not in imported:
