@@ -22,6 +22,7 @@ from mnistloss.analysis.view import NotAvailable
 from mnistloss.cli.output import with_options
 from mnistloss.datasets.load import load_split
 from mnistloss.document import Bars, Lines, Pictures, Table
+from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.targets import DataKeywords
 from mnistloss.report import formats, html
 
@@ -178,6 +179,8 @@ def test_several_files(tmp_path: Path, preds: Path, probs: np.ndarray) -> None:
     assert not [caption for caption in same.text["caption"] if caption.startswith("where ")]
     apart = html.render(build_report([preds, tmp_path / "train.npy"], **OWN))
     assert "paired differences need predictions of the same examples" in apart
+    with pytest.raises(ArgumentError, match="no predictions to report"):
+        build_report([], **OWN)
 
 
 def test_data_of_the_page(preds: Path, cli: Cli, overview: Overview) -> None:

@@ -11,7 +11,7 @@ from conftest import Cli, scores_of
 
 from mnistloss import evaluate
 from mnistloss.analysis.confusion import confusion
-from mnistloss.analysis.inspect import VIEWS
+from mnistloss.analysis.inspect import VIEWS, find_view
 from mnistloss.cli.output import with_options
 from mnistloss.document import Table, charts
 from mnistloss.errors import ArgumentError
@@ -114,8 +114,10 @@ def test_many_classes_on_a_narrow_terminal(tmp_path: Path, cli: Cli, monkeypatch
     assert max(map(len, whole.splitlines())) > 500
 
 
-def test_unknown_columns(probs: np.ndarray) -> None:
-    """Unknown names of columns are refused."""
+def test_unknown_options_and_columns(probs: np.ndarray, examples: Scores) -> None:
+    """Unknown options of a view and unknown names of columns are refused."""
+    with pytest.raises(ArgumentError, match="worst has no option kk"):
+        VIEWS["worst"].see(examples, kk=3)
     with pytest.raises(ArgumentError, match="nothing that can be kept is named 'typo'"):
         scores_of(probs, DataOptions(dataset="mnist-5k"), ("cee", "typo"))
 
@@ -176,3 +178,5 @@ def test_inspect_lists_the_views(cli: Cli, preds: Path) -> None:
     document = json.loads(cli("inspect", "all", preds, "--dataset", "mnist-5k", "--format", "json").stdout)
     assert list(document["views"]) == list(VIEWS)
     assert cli("inspect", "nothing", preds).exit_code == 2
+    with pytest.raises(ArgumentError, match="no view is named 'nothing'; the views are confusion"):
+        find_view("nothing")

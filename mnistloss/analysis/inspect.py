@@ -14,6 +14,7 @@ from mnistloss import formatting
 from mnistloss.analysis import calibration, confusion, delta, histogram, label_errors, lens, other_tools, power, worst
 from mnistloss.analysis.view import View, main_loss, result_or_reason
 from mnistloss.document import Heading, Lines, Part, Result
+from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
 from mnistloss.evaluation.targets import DataKeywords, data_options
@@ -23,6 +24,14 @@ VIEWS: dict[str, View] = {
     module.VIEW.name: module.VIEW
     for module in (confusion, worst, label_errors, calibration, histogram, delta, lens, power, other_tools)
 }
+
+
+def find_view(name: str) -> View:
+    """Return the view with this name. An unknown name raises ArgumentError, which lists all names."""
+    try:
+        return VIEWS[name]
+    except (KeyError, TypeError):
+        raise ArgumentError(f"no view is named {name!r}; the views are {', '.join(VIEWS)}") from None
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,11 @@ class Inspection:
 
 
 def inspect(
-    predictions: Predictions, view: str, *, options: Mapping[str, Any], **data: Unpack[DataKeywords]
+    predictions: Predictions,
+    view: str = "all",
+    *,
+    options: Mapping[str, Any] | None = None,
+    **data: Unpack[DataKeywords],
 ) -> Inspection:
     """Inspect predictions with one view, or with all views.
 
@@ -62,8 +75,8 @@ def inspect(
     A single view that these predictions do not allow raises InputError. With "all", the reason takes the place of the
     result. Raises the errors of `evaluate` as well.
     """
-    needs = ALL_COLUMNS if view == "all" else ("predicted", *VIEWS[view].needs)
+    needs = ALL_COLUMNS if view == "all" else ("predicted", *find_view(view).needs)
     scores = score(predictions, data_options("inspect", DataKeywords, data), keep=needs)
     if view != "all":
-        return Inspection(scores, {view: VIEWS[view].see(scores, **options)})
+        return Inspection(scores, {view: find_view(view).see(scores, **(options or {}))})
     return Inspection(scores, {name: result_or_reason(one.see, scores) for name, one in VIEWS.items()})

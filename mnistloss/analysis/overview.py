@@ -10,6 +10,7 @@ from mnistloss.analysis.compare import compare_scores
 from mnistloss.analysis.inspect import VIEWS
 from mnistloss.analysis.view import main_loss, result_or_reason
 from mnistloss.document import Result
+from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, default_losses, score
@@ -58,6 +59,8 @@ def build_report(
     A view or a comparison that is not possible becomes `NotAvailable`, with the reason: predicted classes have no
     calibration, and files of different examples have no paired differences.
     """
+    if not predictions:
+        raise ArgumentError("there are no predictions to report; name at least one file")
     options = data_options("build_report", DataKeywords, data)
     loader, losses = TargetLoader(options), default_losses(options.input)
     scores = [

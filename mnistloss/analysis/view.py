@@ -52,6 +52,8 @@ class View:
 
     def see(self, scores: Scores, **options: Any) -> Result:
         """Check the options and run the view."""
+        if unknown := options.keys() - {option.name for option in self.options}:
+            raise ArgumentError(f"{self.name} has no option {min(unknown)}")
         for option in self.options:
             option.check(options.get(option.name, option.default))
         return self.run(scores, **options)
