@@ -117,7 +117,7 @@ def elsewhere(labels: Labels) -> list[Any]:
 @pytest.mark.usefixtures("small_datasets")
 def test_workers_need_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker with an empty cache gives the same lines, with hints that look at other labels and advice on lengths."""
-    import_files(cache.embedded_folder(catalog.MNIST_5K), DISTANT, DISTANT.select())
+    import_files(cache.embedded_folder(catalog.MNIST_5K), DISTANT, DISTANT.select(), cache_dir=None)
     y = honest().probs
     for name, rows in (
         ("whole.npy", y),
