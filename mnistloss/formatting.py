@@ -137,12 +137,20 @@ def as_options(text: str) -> str:
 
 
 def options_in(text: str) -> list[str]:
-    """Return the Python keywords that a message of the library names, each once.
+    """Return the Python keywords that a message of the library names, each once; those that go together are one entry.
 
     >>> options_in('score these with split="train" and indices=FILE, or add allow_unnormalized=True')
-    ['split="train"', 'indices=FILE', 'allow_unnormalized=True']
+    ['split="train" indices=FILE', 'allow_unnormalized=True']
     """
-    return list(dict.fromkeys(match[0] for match in _KEYWORD.finditer(text)))
+    found: dict[str, None] = {}
+    end, last = -1, ""
+    for match in _KEYWORD.finditer(text):
+        together = last and text[end : match.start()] in (" and ", " with ")
+        if together:
+            del found[last]
+        last, end = f"{last} {match[0]}" if together else match[0], match.end()
+        found[last] = None
+    return list(found)
 
 
 def _option(match: re.Match[str]) -> str:

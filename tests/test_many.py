@@ -237,7 +237,7 @@ def test_every_format_has_the_refused_files(cli: Cli, files: list[str]) -> None:
     by_name = {Path(row["predictions"]).stem: row for row in rows}
     assert [row["status"] for row in rows] == ["scored"] * (len(files) - len(WRONG)) + ["refused"] * len(WRONG)
     assert by_name["logits"]["hints"] == "add --input logits"
-    assert by_name["student-000"]["hints"].startswith("every row has the same numbers as in")
+    assert by_name["student-000"]["hints"].startswith("identical-predictions: every row has the same numbers")
     scores = json.loads(outputs["scores"].stdout)
     assert {Path(name).stem for name in scores} == by_name.keys() - WRONG.keys()
     for one in ("markdown", "latex"):

@@ -80,8 +80,8 @@ by class
 
 CSV = """\
 predictions,status,reason,n,cee,cee.stderr,cee.low,cee.high,cee.skill,cee.infinite,cee.uniform,cee.prior,cee.7,cee.share.7,nll,nll.stderr,nll.low,nll.high,nll.skill,nll.infinite,nll.uniform,nll.prior,nll.7,nll.share.7,accuracy,accuracy.low,accuracy.high,accuracy.7,hints,signature
-runs/[v2]/p|.npy,scored,,10000,0.22454365154002318,0.0067341,0.211345,0.2377422,0.9024082811725369,0,2.3025840929945,2.3008473899,0.25,0.114,,,,,,3,2.3025840929945,2.3008473899,,,0.9352,0.930206,0.939859,0.9319066147859922,something is odd; look at it,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-c.npy,refused,c.npy: NaN in row 3; score these with --input logits,,,,,,,,,,,,,,,,,,,,,,,,,,add --input logits,"""  # noqa: E501 - as it is written
+runs/[v2]/p|.npy,scored,,10000,0.22454365154002318,0.0067341,0.211345,0.2377422,0.9024082811725369,0,2.3025840929945,2.3008473899,0.25,0.114,,,,,,3,2.3025840929945,2.3008473899,,,0.9352,0.930206,0.939859,0.9319066147859922,a-hint: something is odd; look at it,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+c.npy,refused,NaN in row 3; score these with --input logits,,,,,,,,,,,,,,,,,,,,,,,,,,add --input logits,"""  # noqa: E501 - as it is written
 
 MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
 |---|---|---:|---|---:|---:|---:|---:|---:|---|

@@ -303,8 +303,14 @@ def open_zip(stream: Stream, name: str) -> Iterator[zipfile.ZipFile]:
             archive = stack.enter_context(zipfile.ZipFile(stream))
         except archive_errors() as error:
             raise InputError(f"{name}: not a readable .npz file ({error})") from None
-        if not any(member.endswith(".npy") for member in archive.namelist()):
-            raise InputError(f"{name}: {describe(start)}")
+        members = archive.namelist()
+        if not any(member.endswith(".npy") for member in members):
+            held = f" of {', '.join(map(shown, members[:3])) or 'nothing'}{', ...' if len(members) > 3 else ''}"
+            what = describe(start)
+            what = (
+                f"a zip archive{held}; unpack it, and name the file of the array" if what == "a zip archive" else what
+            )
+            raise InputError(f"{name}: {what}")
         yield archive
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mnistloss.evaluation.gates import Gate
     from mnistloss.evaluation.results import Evaluation, Refused
 
+_MAX_CROSSED = 10
+"""How many crossed gates are told one by one."""
+
 
 @click.command("eval")
 @options.predictions("[PREDS.npy]...", nargs=-1, runs=True, required=False)
@@ -123,8 +126,9 @@ def _check(keywords: Mapping[str, Any], out: Path | None, conditions: Sequence[s
         raise click.UsageError("--reduction none goes without --batch-size, --bootstrap, --fail-if")
     if out and out.suffix == ".npy" and len(set(keywords["losses"])) != 1:
         raise click.UsageError(f"--out {shown(out)} holds one loss; name it with --loss, or write several to .npz")
-    if out and out.suffix == ".jsonl" and (keywords["batch_size"] or format_ != "table"):
-        raise click.UsageError(f"{shown(out)} holds a row of scores for each file; leave out --batch-size and --format")
+    excluded = "--batch-size" if keywords["batch_size"] else "--format" if format_ != "table" else ""
+    if out and out.suffix == ".jsonl" and excluded:
+        raise click.UsageError(f"{shown(out)} holds a row of scores for each file; leave out {excluded}")
     if keywords["seed"] is not None and not keywords["bootstrap"]:
         raise click.UsageError("--seed is the seed of --bootstrap; give both")
 
@@ -211,10 +215,7 @@ def _write_scores(
             out, names, job, shard=shard, executor=executor, gates=gates,
             progress=lambda totals: progress(totals.files, totals.refused, totals.resumed),
         )  # fmt: skip
-    for message in done.messages:
-        output.note(message)
-    if done.crossed > len(done.messages):
-        output.note(f"... {done.crossed:,} gates are crossed")
+    _tell_crossed(done.messages, done.crossed)
     before = f", {done.resumed:,} of them before" if done.resumed else ""
     output.note(f"{shown(out)}: {done.files:,} files{before}, {done.refused:,} refused")
     return 1 if done.refused else 3 if done.crossed else 0
@@ -267,9 +268,16 @@ def _print(results: Sequence[Evaluation | Refused], format_: str, gates: Sequenc
         if refused:
             output.note(f"not scored: {len(refused):,} of {len(results):,}")
     messages = [message for result in scored for gate in gates if (message := gate.crossed(result.row()))]
-    for message in messages:
-        output.note(message)
+    _tell_crossed(messages, len(messages))
     return 1 if refused else 3 if messages else 0
+
+
+def _tell_crossed(messages: Sequence[str], crossed: int) -> None:
+    """Print the first messages of crossed gates, and how many are crossed if there are more."""
+    for message in messages[:_MAX_CROSSED]:
+        output.note(message)
+    if crossed > _MAX_CROSSED:
+        output.note(f"... {crossed:,} gates are crossed")
 
 
 def _with_options(result: Evaluation) -> Evaluation:

@@ -84,11 +84,17 @@ def connect(address: str) -> Iterator[Executor]:
     check_installed("--cluster", "distributed", "fsspec", extra="cluster")
     from distributed import Client, LocalCluster
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it tells of lost workers is no news here
     with contextlib.ExitStack() as stack:
         where: Any = address
         if address == "local":
             where = stack.enter_context(
-                LocalCluster(threads_per_worker=1, n_workers=os.cpu_count(), dashboard_address=None)
+                LocalCluster(
+                    n_workers=os.cpu_count(),
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
             )
         try:
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS, set_as_default=False))

@@ -333,12 +333,13 @@ def identical_predictions(names: Sequence[str], files: Sequence[Fingerprint]) ->
     advice = "check that each file holds the predictions of its own model"
     for name, file in zip(names, files, strict=True):
         key = file.input, file.dtype, file.digest
-        same = names_by_digest.get(key)
+        same, rounding = names_by_digest.get(key), ""
         if same is None:
             others = (pair for dtype, pairs in by_dtype.items() if dtype != file.dtype for pair in pairs)
             same = next((other for fingerprint, other in others if file.equals(fingerprint)), None)
+            rounding = ", up to the rounding of their dtypes"
             names_by_digest[key] = name
             by_dtype.setdefault(file.dtype, []).append((file, name))
-        evidence = f"every row has the same numbers as in {shown(same)}"
+        evidence = f"every row has the same numbers as in {shown(same)}{rounding}"
         hints.append((Hint("identical-predictions", evidence, advice),) if same is not None else ())
     return hints

@@ -68,6 +68,8 @@ def evaluate_many(
     ['Evaluation', 'Refused']
     """
     job = make_job(**keywords)
+    if isinstance(paths, (str, os.PathLike)):
+        raise ArgumentError(f"paths is {str(paths)!r}, one path; expected several, such as [{str(paths)!r}]")
     if job.options.reduction == "none":
         raise ArgumentError('reduction="none" keeps the losses of single examples; evaluate one file at a time')
     return run(paths, job, executor)

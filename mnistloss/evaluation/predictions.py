@@ -118,7 +118,8 @@ def check_probabilities(name: str, input: str, n: int, what: str) -> None:
     if input == "labels":
         raise InputError(
             f"{name}: these are predicted classes, integers of shape ({n},): {what} would need a probability for"
-            " every class. Save the model's probabilities; classes have the loss error only"
+            " every class. Save the model's probabilities; classes have the loss error only: score them with"
+            ' losses="error"'
         )
 
 

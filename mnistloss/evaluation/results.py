@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,7 +170,7 @@ class Evaluation:
 
     def row(self) -> dict[str, Any]:
         """Return one flat row: the name, every number by its name, the hints as text, and the signature."""
-        hints = " | ".join(map(str, self.hints))
+        hints = " | ".join(f"{hint.name}: {hint}" for hint in self.hints)
         start = {"predictions": self.predictions, "status": "scored", "reason": ""}
         return {**start, **self.reported(), "hints": hints, "signature": str(self.signature)}
 
@@ -207,13 +206,12 @@ class Refused:
 
     @classmethod
     def because(cls, predictions: str, reason: str) -> Refused:
-        return cls(predictions, reason, "; ".join(options_in(reason)))
+        return cls(predictions, reason, " or ".join(options_in(reason)))
 
     @property
-    def short_reason(self) -> str:
-        """What was found: the reason up to its first full stop or semicolon, without the name of the file."""
-        text = self.reason.removeprefix(f"{shown(self.predictions)}: ")
-        return re.split(r"; |\. ", text, maxsplit=1)[0]
+    def found(self) -> str:
+        """The reason without the name of the file, with which it begins."""
+        return self.reason.removeprefix(f"{shown(self.predictions)}: ")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the data for JSON."""
@@ -222,7 +220,7 @@ class Refused:
     def row(self) -> dict[str, Any]:
         """Return one flat row, without numbers; the hints are the options that would mend it."""
         hints = f"add {self.advice}" if self.advice else ""
-        return {"predictions": self.predictions, "status": "refused", "reason": self.reason, "hints": hints}
+        return {"predictions": self.predictions, "status": "refused", "reason": self.found, "hints": hints}
 
 
 _PARTS = ("stderr", "low", "high", "skill", "infinite", "uniform", "prior")

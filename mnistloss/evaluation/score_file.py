@@ -25,7 +25,7 @@ from mnistloss.evaluation.targets import load_indices
 from mnistloss.formatting import shown
 from mnistloss.version import __version__
 
-_MAX_CROSSED = 10
+_MAX_MESSAGES = 10
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Totals:
         self.refused += row["status"] == "refused"
         for message in (gate.crossed(row) for gate in gates if row["status"] != "refused"):
             self.crossed += message is not None
-            self.messages += [message] if message and self.crossed <= _MAX_CROSSED else []
+            self.messages += [message] if message and self.crossed <= _MAX_MESSAGES else []
 
 
 def write_scores(
@@ -107,7 +107,21 @@ def _appending(path: Path) -> Iterator[io.FileIO]:
     except OSError as error:
         raise OutputError(f"cannot write {shown(path)}: {error.strerror or error}") from error
     with stream:
+        _lock(stream, path)
         yield stream
+
+
+def _lock(stream: io.FileIO, path: Path) -> None:
+    """Refuse a file to which another process is writing rows, where the system can tell."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"another process is writing to {shown(path)}; name another file, or wait") from error
+        except OSError:  # a file system without locks
+            return
 
 
 def _begin(stream: io.FileIO, path: Path, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -93,13 +93,12 @@ def _with_error(loss: LossResult) -> str:
 
 
 def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
-    """Return a table of the files that are not scored, with the reason in short and the options that would mend it."""
+    """Return a table of the files that are not scored, with the reason and the options that would mend it."""
     if not refused:
         return []
     folder = common_folder([one.predictions for one in refused])
     rows = (
-        (shown(one.predictions.removeprefix(folder)), one.short_reason, formatting.as_options(one.advice))
-        for one in refused
+        (shown(one.predictions.removeprefix(folder)), one.found, formatting.as_options(one.advice)) for one in refused
     )
     where = f" in {shown(folder)}" if folder else ""
     return [Table(f"not scored: {len(refused):,} of {total:,}{where}", ("", "", ""), tuple(rows))]
