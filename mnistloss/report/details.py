@@ -68,7 +68,7 @@ def _leaderboard(title: str, results: Sequence[Evaluation]) -> Table:
     for result, value in zip(results, values, strict=True):
         best, *losses = map(_with_error, result.losses.values())
         shares = (formatting.share(share.value, result.n) for share in result.shares().values())
-        name = shown(result.predictions.removeprefix(folder))
+        name = _within(folder, result.predictions)
         rows.append((str(values.index(value) + 1), name, best, *shares, *losses))
     best, *others = results[0].losses
     columns = (">rank", "predictions", f">{best}", *(f">{name}" for name in (*results[0].shares(), *others)))
@@ -93,36 +93,28 @@ def _with_error(loss: LossResult) -> str:
 
 
 def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
-    """Return a table of the files that are not scored, with the reason and the options that would mend it."""
-    if not refused:
-        return []
+    """Return a table of the files that are not scored, with the reason and the first option that would mend it."""
     folder = common_folder([one.predictions for one in refused])
-    rows = (
-        (shown(one.predictions.removeprefix(folder)), one.found, formatting.as_options(one.advice)) for one in refused
-    )
+    rows = []
+    for one in refused:
+        first, *others = formatting.as_options(one.advice).split(" or ")
+        rows.append((_within(folder, one.predictions), one.found, f"{first}, ..." if others else first))
     where = f" in {shown(folder)}" if folder else ""
-    return [Table(f"not scored: {len(refused):,} of {total:,}{where}", ("", "", ""), tuple(rows))]
+    return [Table(f"not scored: {len(refused):,} of {total:,}{where}", ("", "", ""), tuple(rows))] if refused else []
 
 
 def hints(results: Sequence[Evaluation]) -> list[Table]:
     """Return a table of the files that have hints: name, and the evidence of the hints."""
     folder = common_folder([result.predictions for result in results])
-    rows = tuple(
-        (shown(one.predictions.removeprefix(folder)), "; ".join(hint.evidence for hint in one.hints))
-        for one in results
-        if one.hints
-    )
-    return (
-        [
-            Table(
-                f"hints: {len(rows):,} of {len(results):,}",
-                ("", ""),
-                tuple((name, text.replace(shown(folder), "") if folder else text) for name, text in rows),
-            )
-        ]
-        if rows
-        else []
-    )
+    rows = []
+    for result in (result for result in results if result.hints):
+        evidence = "; ".join(hint.evidence for hint in result.hints)
+        rows.append((_within(folder, result.predictions), evidence.replace(shown(folder) or "\0", "")))
+    return [Table(f"hints: {len(rows):,} of {len(results):,}", ("", ""), tuple(rows))] if rows else []
+
+
+def _within(folder: str, name: str) -> str:
+    return shown(name.removeprefix(folder))
 
 
 def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
