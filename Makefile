@@ -20,8 +20,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
+# Dependency groups need pip 25.1; the pip of a new environment may be older.
 $(VENV)/.developing: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[report]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed  ## install, learn on the embedded digits, score the predictions, draw a sample
@@ -42,8 +44,9 @@ test: $(VENV)/.developing  ## pass the tests
 $(OLDEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
 	sed -nE 's/^    "([a-z0-9-]+)>=([0-9.]+)",$$/\1==\2/p' pyproject.toml > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint $(OLDEST)/constraints.txt --editable '.[dev]'
+	    --constraint $(OLDEST)/constraints.txt --editable '.[report]' --group dev
 	@touch $@
 
 oldest: $(OLDEST)/.installed  ## pass the tests with the least allowed versions of all dependencies
@@ -53,12 +56,15 @@ lint: $(VENV)/.developing  ## check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.developing  ## check types
+types: $(VENV)/.developing  ## check types, and that all public names have them
 	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes mnistloss --ignoreexternal
 
 package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh environment and use it
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist . >/dev/null
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 	for built in dist/*.whl dist/*.tar.gz; do \
 	    rm -rf dist/venv && $(PYTHON) -m venv dist/venv && \
 	    dist/venv/bin/pip install --quiet --disable-pip-version-check "$$built[report]" && \
@@ -74,8 +80,8 @@ tables: $(VENV)/.installed  ## write the table of losses into docs/reference.md
 	$(BIN)/python docs/tables.py
 
 pictures: $(VENV)/.developing  ## make the pictures of the documents
-	$(BIN)/python .pictures/make.py
-	$(BIN)/python .pictures/report.py
+	$(BIN)/python docs/pictures/make.py
+	$(BIN)/python docs/pictures/report.py
 
 # Not editable: installed as users have it, with its bytecode, which an interpreter may be told not to write.
 $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt $(shell find mnistloss -name '*.py')

@@ -120,5 +120,5 @@ def test_pictures() -> None:
         content = ((ROOT / name).parent / path).read_bytes()
         assert b"mnistloss" in content
         assert len(content) < 300_000
-    width, height = struct.unpack(">4x4xII", (ROOT / ".pictures" / "report.png").read_bytes()[8:24])
+    width, height = struct.unpack(">4x4xII", (ROOT / "docs" / "pictures" / "report.png").read_bytes()[8:24])
     assert min(width, height) > 1000
