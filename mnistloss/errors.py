@@ -66,4 +66,6 @@ def check_installed(what: str, *packages: str) -> None:
 
     for package in packages:
         if sys.modules.get(package, ...) is None or importlib.util.find_spec(package) is None:
-            raise MissingExtraError(f"{what} needs {package}; install it with: pip install 'mnistloss[report]'")
+            extra = "'mnistloss[report]'"
+            ways = f"pip install {extra}, or pipx install --force {extra}, or run it by uvx --from {extra} mnistloss"
+            raise MissingExtraError(f"{what} needs {package}; install it with: {ways}")

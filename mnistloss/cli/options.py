@@ -13,7 +13,7 @@ import click
 
 from mnistloss.cli import output
 from mnistloss.errors import InputError, check_installed
-from mnistloss.formatting import shown
+from mnistloss.formatting import did_you_mean, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -34,6 +34,13 @@ class OneOf(_StringChoice):
     @property
     def choices(self) -> Sequence[str]:  # type: ignore[override]  # click assigns it; here it is computed
         return tuple(getattr(importlib.import_module(self._module), self._registry))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an unknown name, and ask for the closest one."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(error.message.rstrip(".") + did_you_mean(value, self.choices), param, ctx)
 
 
 class _File(click.Path):
@@ -75,6 +82,11 @@ FILE = _File(path_type=Path)
 SPLIT = click.Choice(["train", "test"])
 FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a command's help: commands to copy, each without its first word."""
+    return "\n".join(["\b", "Examples:", *(f"  mnistloss {command}" for command in commands)])
 
 
 def _group(*options: Decorator) -> Decorator:
