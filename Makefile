@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 OLDEST := .venv-oldest
+RECIPES := .venv-recipes
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo browser test oldest lint types package check tables pictures bench clean
+.PHONY: help demo browser test oldest lint types package check tables docs pictures recipes bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -76,12 +77,27 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
+$(VENV)/.documenting: pyproject.toml | $(VENV)/.developing
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	@touch $@
+
+docs: $(VENV)/.documenting  ## build the documents as web pages, in dist/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 tables: $(VENV)/.installed  ## write the table of losses into docs/reference.md
 	$(BIN)/python docs/tables.py
 
 pictures: $(VENV)/.developing  ## make the pictures of the documents
 	$(BIN)/python docs/pictures/make.py
 	$(BIN)/python docs/pictures/report.py
+
+# CI runs those of two frameworks: FRAMEWORKS='torch==2.13.0 scikit-learn'
+FRAMEWORKS := torch==2.13.0 keras jax scikit-learn xgboost
+
+recipes: pyproject.toml  ## run the recipes of docs/how-to.md with the real frameworks
+	[ -d $(RECIPES) ] || $(PYTHON) -m venv $(RECIPES)
+	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check --editable . pytest hypothesis $(FRAMEWORKS)
+	$(RECIPES)/bin/python -m pytest -s tests/test_recipes.py
 
 # Not editable: installed as users have it, with its bytecode, which an interpreter may be told not to write.
 $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt $(shell find mnistloss -name '*.py')
@@ -93,4 +109,4 @@ bench: $(BENCH)/.installed  ## measure speed beside what people would use instea
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(OLDEST) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(OLDEST) $(RECIPES) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
