@@ -53,11 +53,12 @@ def python() -> Iterator[str]:
     """Yield signature and docstring of each public name, under the name as a heading."""
     for name in mnistloss.__all__:
         thing = getattr(mnistloss, name)
-        if inspect.isfunction(thing) or inspect.isclass(thing):
+        if inspect.isclass(thing):
+            yield f"### {name}\n\n```text\n{inspect.getdoc(thing)}\n```"
+        elif inspect.isfunction(thing):
             # annotations are texts, of which the signature would show the quotes
-            text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
-            signature = "" if inspect.isclass(thing) else f"{name}{text}\n\n"
-            yield f"### {name}\n\n```text\n{signature}{inspect.getdoc(thing)}\n```"
+            signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
+            yield f"### {name}\n\n```text\n{name}{signature}\n\n{inspect.getdoc(thing)}\n```"
 
 
 def bench() -> Iterator[str]:
