@@ -81,7 +81,7 @@ $(VENV)/.documenting: pyproject.toml | $(VENV)/.developing
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
 	@touch $@
 
-docs: $(VENV)/.documenting  ## build the documents as web pages, in dist/docs
+docs: $(VENV)/.documenting  ## build the documents as web pages, in site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 tables: $(VENV)/.installed  ## write the table of losses into docs/reference.md
@@ -109,4 +109,4 @@ bench: $(BENCH)/.installed  ## measure speed beside what people would use instea
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(OLDEST) $(RECIPES) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(OLDEST) $(RECIPES) $(DEMO) dist site tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
