@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 OLDEST := .venv-oldest
+RECIPES := .venv-recipes
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo browser partners test oldest lint types package check tables pictures bench clean
+.PHONY: help demo browser partners test oldest lint types package check tables docs pictures recipes bench clean
 
 help:  ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,8 +21,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
+# Dependency groups need pip 25.1; the pip of a new environment may be older.
 $(VENV)/.developing: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[report,cluster]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed  ## install, learn on the embedded digits, score the predictions, draw a sample
@@ -48,8 +51,9 @@ test: $(VENV)/.developing  ## pass the tests
 $(OLDEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
 	sed -nE 's/^    "([a-z0-9-]+)>=([0-9.]+)",$$/\1==\2/p' pyproject.toml > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint $(OLDEST)/constraints.txt --editable '.[dev]'
+	    --constraint $(OLDEST)/constraints.txt --editable '.[report,cluster]' --group dev
 	@touch $@
 
 oldest: $(OLDEST)/.installed  ## pass the tests with the least allowed versions of all dependencies
@@ -59,12 +63,15 @@ lint: $(VENV)/.developing  ## check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.developing  ## check types
+types: $(VENV)/.developing  ## check types, and that all public names have them
 	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes mnistloss --ignoreexternal
 
 package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh environment and use it
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist . >/dev/null
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 	for built in dist/*.whl dist/*.tar.gz; do \
 	    rm -rf dist/venv && $(PYTHON) -m venv dist/venv && \
 	    dist/venv/bin/pip install --quiet --disable-pip-version-check "$$built[report]" && \
@@ -76,12 +83,27 @@ package: $(VENV)/.developing  ## build wheel and sdist, install each in a fresh 
 
 check: lint types test package  ## all of the above, exactly what CI runs
 
+$(VENV)/.documenting: pyproject.toml | $(VENV)/.developing
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	@touch $@
+
+docs: $(VENV)/.documenting  ## build the documents as web pages, in site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 tables: $(VENV)/.installed  ## write the table of losses into docs/reference.md
 	$(BIN)/python docs/tables.py
 
 pictures: $(VENV)/.developing  ## make the pictures of the documents
-	$(BIN)/python .pictures/make.py
-	$(BIN)/python .pictures/report.py
+	$(BIN)/python docs/pictures/make.py
+	$(BIN)/python docs/pictures/report.py
+
+# CI runs those of two frameworks: FRAMEWORKS='torch==2.13.0 scikit-learn'
+FRAMEWORKS := torch==2.13.0 keras jax scikit-learn xgboost
+
+recipes: pyproject.toml  ## run the recipes of docs/how-to.md with the real frameworks
+	[ -d $(RECIPES) ] || $(PYTHON) -m venv $(RECIPES)
+	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check --editable . pytest hypothesis $(FRAMEWORKS)
+	$(RECIPES)/bin/python -m pytest -s tests/test_recipes.py
 
 # Not editable: installed as users have it, with its bytecode, which an interpreter may be told not to write.
 $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt $(shell find mnistloss -name '*.py')
@@ -93,4 +115,4 @@ bench: $(BENCH)/.installed  ## measure speed beside what people would use instea
 	$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(OLDEST) $(DEMO) dist tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(OLDEST) $(RECIPES) $(DEMO) dist site tests/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

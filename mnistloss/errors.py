@@ -71,4 +71,6 @@ def check_installed(what: str, *packages: str, extra: str = "report") -> None:
 
     for package in packages:
         if sys.modules.get(package, ...) is None or importlib.util.find_spec(package) is None:
-            raise MissingExtraError(f"{what} needs {package}; install it with: pip install 'mnistloss[{extra}]'")
+            named = f"'mnistloss[{extra}]'"
+            ways = f"pip install {named}, or pipx install --force {named}, or run it by uvx --from {named} mnistloss"
+            raise MissingExtraError(f"{what} needs {package}; install it with: {ways}")

@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _ROUNDING = 1e-12
 """The standard error of equal losses, which differ only by rounding, is below this."""
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """Return a question about the name that is closest to a mistyped one, or an empty text if none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(str(name).lower(), names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def loss(value: float) -> str:

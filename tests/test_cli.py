@@ -20,7 +20,7 @@ from oracle import plain
 from planted import honest
 from rich.console import Console
 
-from mnistloss import LOSSES, cross_entropy_error, evaluate, one_hot
+from mnistloss import LOSSES, MnistLossError, cross_entropy_error, evaluate, one_hot
 from mnistloss.cli import main, output
 from mnistloss.cli.output import has_colour
 from mnistloss.evaluation import scoring
@@ -124,6 +124,43 @@ def test_losses_command_lists_the_registry(cli: Cli) -> None:
         assert loss.name in output
         assert loss.formula in output
         assert loss.meaning in output
+    listed = json.loads(cli("losses", "--format", "json").stdout)["losses"]
+    assert listed == [loss.as_dict() for loss in LOSSES.values()]
+    assert listed[1]["formula"] == "½ Σ_k (y_k - t_k)²"
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (("evl",), "No such command evl; did you mean eval?"),
+        (("explain", "acuracy"), "No such command acuracy; did you mean accuracy?"),
+        (("inspect", "confsion"), "No such command confsion; did you mean confusion?"),
+        (("cache", "lst"), "No such command lst; did you mean list?"),
+        (("eval", "p.npy", "--loss", "CE"), "did you mean cee?"),
+        (("fetch", "mnsit"), "did you mean mnist?"),
+        (("sample", "--dataset", "fashion"), "did you mean fashion-mnist?"),
+    ],
+)
+def test_did_you_mean(cli: Cli, words: tuple[str, ...], question: str) -> None:
+    """A mistyped command, loss or dataset is a usage error that asks for the closest name."""
+    result = cli(*words)
+    assert (result.exit_code, result.stderr.strip().endswith(question)) == (2, True), result.stderr
+
+
+def test_nothing_is_close(cli: Cli) -> None:
+    """A name that is like no other gets no question; the library asks as the commands do."""
+    assert cli("qqqq").stderr.strip().endswith("No such command qqqq")
+    with pytest.raises(MnistLossError, match=r"no loss is named 'brir'; the losses are .*; did you mean brier\?"):
+        evaluate([[0.1] * 10] * 1000, dataset="mnist-5k", losses="brir")
+    with pytest.raises(MnistLossError, match=r"the datasets are [^;]*$"):
+        evaluate([[0.1] * 10] * 1000, dataset="cifar")
+
+
+def test_no_trailing_blanks(cli: Cli, preds: Path) -> None:
+    """In a pipe no line of a table ends in blanks."""
+    for command in (("eval", preds, *ON_5K), ("losses",), ("datasets",), ("sample", *ON_5K)):
+        output = cli(*command).stdout
+        assert output == "\n".join(line.rstrip() for line in output.split("\n"))
 
 
 def test_own_targets(cli: Cli, preds: Path, probs: np.ndarray, tmp_path: Path) -> None:
@@ -247,7 +284,8 @@ def test_sample_table(cli: Cli) -> None:
     rows = [line.split() for line in output.splitlines()[4:14]]
     assert [int(row[0]) for row in rows] == list(range(10))
     assert all(int(index) % 10 == int(label) for _, index, label in rows)
-    assert "x_batch (10, 784)\nt_batch (10,)\nseed 7" in output
+    assert "drawn with replacement, so that an index may come twice\nx_batch (10, 784)\nt_batch (10,)\nseed 7" in output
+    assert "drawn without replacement\n" in cli("sample", *ON_5K, "--no-replacement").stdout
     assert "▀" not in output
     assert "t_batch (10, 10)" in cli("sample", *ON_5K, "--one-hot").stdout
     assert cli("sample", *ON_5K).stdout != cli("sample", *ON_5K).stdout

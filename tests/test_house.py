@@ -25,7 +25,7 @@ PACKAGE = Path(mnistloss.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-README = (ROOT / "README.md").read_text("utf-8")
+README, CONTRIBUTING = ((ROOT / f"{name}.md").read_text("utf-8") for name in ("README", "CONTRIBUTING"))
 LEVELS = {room: int(level) for level, room in re.findall(r"^\| (\d) \| `(\w+)(?:/|\.py)` \|", README, re.MULTILINE)}
 """The rooms with their levels, from the README. A room imports only from rooms on lower levels, and from itself."""
 HOMES = {
@@ -79,7 +79,7 @@ def test_every_room_has_a_level() -> None:
 
 
 def test_way_of_eval(cli: Cli, preds: Path) -> None:
-    """The README's way names each file that `eval` enters for an honest file; a step names what its own files hold."""
+    """CONTRIBUTING.md names each file that `eval` enters for an honest file; a step names what its own files hold."""
     np.save(preds, honest().probs)
     entered = {"__main__.py"}
 
@@ -94,7 +94,8 @@ def test_way_of_eval(cli: Cli, preds: Path) -> None:
         cli("eval", preds, "--dataset", "mnist-5k")
     finally:
         sys.setprofile(None)
-    steps = re.findall(r"^\d+\. (.*(?:\n {3}.*)*)", README, re.MULTILINE)
+    way = CONTRIBUTING.split("## The way of eval\n")[1].split("\n## ")[0]
+    steps = re.findall(r"^\d+\. (.*(?:\n {3}.*)*)", way, re.MULTILINE)
     named = [set(re.findall(r"`([\w./]+)`", step)) for step in steps]
     assert {name for names in named for name in names if name.endswith(".py")} == entered
     assert len(entered) <= 28  # with __main__.py
@@ -132,9 +133,11 @@ def test_public_names() -> None:
 
 
 def test_changelog_has_the_version() -> None:
-    """The newest entry of the changelog is this version."""
-    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
-    assert versions[0] == mnistloss.__version__
+    """The newest entry of the changelog is this version, and the citation is of it, with the same date."""
+    versions = re.findall(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert versions[0][0] == mnistloss.__version__
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert "version: {}\ndate-released: {}\n".format(*versions[0]) in citation
 
 
 def imported_by(arguments: Sequence[object], setup: str = "") -> set[str]:

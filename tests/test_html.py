@@ -16,7 +16,7 @@ from pages import Page
 from PIL import Image
 from planted import honest
 
-from mnistloss import evaluate
+from mnistloss import evaluate, formatting
 from mnistloss.analysis.overview import Overview, build_report
 from mnistloss.analysis.view import NotAvailable
 from mnistloss.cli.output import with_options
@@ -113,6 +113,19 @@ def test_links_and_labels(overview: Overview) -> None:
         targets |= {word for _, a in elements for word in a.get("aria-labelledby", "").split()}
         assert targets <= set(ids)
         assert len(targets) > 10
+
+
+def test_signatures_and_scores(overview: Overview) -> None:
+    """Each signature is in fixed type, also in a comparison; the scores stand in the cards and in no table again."""
+    twice = build_report([overview.files[0].evaluation.predictions] * 2, **OWN)
+    for page in (html.render(overview), html.render(twice)):
+        assert page.count("|n:") >= 2
+        assert "|n:" not in re.sub(r"<code>[^<]*</code>", "", page)
+    (cards,) = re.findall(r'<dl class="cards">.*?</dl>', html.render(overview), re.DOTALL)
+    loss = overview.files[0].evaluation.losses["cee"]
+    shown = (f"{loss.value:.7f}", f"standard error {formatting.stderr(loss.stderr)}", "delta 1e-7", "95 % interval")
+    assert all(text in cards for text in shown)
+    assert page.count("standard error") == 2 * len(twice.files[0].evaluation.losses)
 
 
 def test_hostile_names_and_notes(overview: Overview) -> None:
@@ -230,7 +243,10 @@ def test_without_the_extra(tmp_path: Path, preds: Path, cli: Cli, monkeypatch: p
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     result = cli("report", preds, "--dataset", "mnist-5k", "-o", tmp_path / "r.html")
     assert result.exit_code == 1
-    assert result.stderr == "Error: a report needs jinja2; install it with: pip install 'mnistloss[report]'\n"
+    assert result.stderr == (
+        "Error: a report needs jinja2; install it with: pip install 'mnistloss[report]', or pipx install --force"
+        " 'mnistloss[report]', or run it by uvx --from 'mnistloss[report]' mnistloss\n"
+    )
     assert not (tmp_path / "r.html").exists()
     assert cli("report", preds, "--dataset", "mnist-5k", "--format", "json").exit_code == 0
 

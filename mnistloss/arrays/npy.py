@@ -136,8 +136,8 @@ class NpyArray:
 
     def __init__(self, stream: Stream, header: Header, name: str, *, by_rows: bool) -> None:
         self.name = name
-        self.shape = header.shape
-        self.dtype = header.dtype
+        self.shape: tuple[int, ...] = header.shape
+        self.dtype: np.dtype[Any] = header.dtype
         self._header = header
         self._stream = stream
         self._start = header.offset if by_rows else -1

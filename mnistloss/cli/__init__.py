@@ -16,7 +16,7 @@ import click
 
 from mnistloss.cli import output
 from mnistloss.errors import ArgumentError, MnistLossError
-from mnistloss.formatting import as_options
+from mnistloss.formatting import as_options, did_you_mean, shown
 from mnistloss.version import __version__
 
 if TYPE_CHECKING:
@@ -40,7 +40,17 @@ _COMMANDS = {
 """The commands with the first sentences of their help texts, so that listing them imports none."""
 
 
-class _Group(click.Group):
+class Group(click.Group):
+    """A group that asks for the closest command where one is mistyped."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {shown(args[0])}{did_you_mean(args[0], names)}")
+        return super().resolve_command(ctx, args)
+
+
+class _Group(Group):
     """A group that imports a command when it is called. Errors of the library become messages here and only here."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

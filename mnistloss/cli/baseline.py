@@ -10,7 +10,10 @@ import click
 from mnistloss.cli import options, output
 
 
-@click.command("baseline")
+@click.command(
+    "baseline",
+    epilog=options.examples("baseline prior --out prior.npy", "baseline softmax --dataset mnist-5k --out softmax.npy"),
+)
 @click.argument("name", type=options.OneOf("mnistloss.models.baselines", "BASELINES"))
 @click.option("--out", type=options.Destination(".npy"), required=True, help="File to write the predictions to.")
 @options.dataset

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from mnistloss.cli import options, output
+from mnistloss.cli import Group, options, output
 
 
-@click.group("cache", invoke_without_command=True)
+@click.group("cache", cls=Group, invoke_without_command=True, epilog=options.examples("cache", "cache verify"))
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """List, verify or clear the cached files."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mnistloss.analysis.compare import Comparison
 
 
-@click.command("compare")
+@click.command("compare", epilog=options.examples("compare a.npy b.npy", "compare a.npy b.npy --no-worse-than 0.01"))
 @options.predictions("A.npy B.npy...", nargs=-1, runs=True)
 @click.option("--loss", type=options.LOSS, default="cee", help="Loss to compare.")
 @options.data_by_file

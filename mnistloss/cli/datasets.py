@@ -7,7 +7,7 @@ import click
 from mnistloss.cli import options, output
 
 
-@click.command("datasets")
+@click.command("datasets", epilog=options.examples("datasets", "datasets --cite mnist"))
 @options.format_("table", "json")
 @click.option("--cite", type=options.DATASET, metavar="NAME", help="Print the BibTeX entry of this dataset.")
 def command(format_: str, cite: str | None) -> None:

@@ -27,7 +27,9 @@ _MAX_CROSSED = 10
 """How many crossed gates are told one by one."""
 
 
-@click.command("eval")
+@click.command(
+    "eval", epilog=options.examples("eval preds.npy --loss cee", "eval 'class/*.npy' --format csv --fail-if 'cee>0.3'")
+)
 @options.predictions("[PREDS.npy]...", nargs=-1, runs=True, required=False)
 @options.losses
 @options.data

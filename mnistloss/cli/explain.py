@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnistloss.cli import options, output
+from mnistloss.cli import Group, options, output
 from mnistloss.formatting import shown
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def _weight(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
 _dataset = click.option("--dataset", type=options.DATASET, default="mnist-5k", help="Dataset to train on.")
 
 
-@click.group("explain")
+@click.group("explain", cls=Group, epilog=options.examples("explain accuracy", "explain learning"))
 def command() -> None:
     """Explain the loss: why it is optimised, its terms, how it falls."""
 
 
-@command.command("accuracy")
+@command.command("accuracy", epilog=options.examples("explain accuracy --weight 350,3"))
 @click.option(
     "--weights",
     type=options.FILE,
@@ -71,7 +71,9 @@ def accuracy(format_: str, plot: Path | None, **values: Any) -> None:
     _print("accuracy", explain_accuracy(**values), format_, plot)
 
 
-@command.command("learning")
+@command.command(
+    "learning", epilog=options.examples("explain learning --examples 100", "explain learning --plot curve.svg")
+)
 @click.option("--examples", type=options.FROM_ONE, default=1000, help="Number of training examples, drawn at random.")
 @options.training(epochs=100)
 @_dataset
@@ -82,7 +84,7 @@ def learning(format_: str, plot: Path | None, **values: Any) -> None:
     """Show how a softmax regression learns, step by step.
 
     The loss of each mini-batch is noisy, the loss over all examples is smooth. The test loss stops falling while the
-    train loss still falls.
+    train loss still falls: this is overfitting.
     """
     from mnistloss.models.learning_curve import explain_learning
 
@@ -91,7 +93,7 @@ def learning(format_: str, plot: Path | None, **values: Any) -> None:
     _print("learning", curve, format_, plot)
 
 
-@command.command("example")
+@command.command("example", epilog=options.examples("explain example preds.npy --index 7"))
 @options.predictions()
 @click.option("--index", type=options.FROM_ZERO, required=True, help="Row of PREDS.npy to explain; the first is 0.")
 @options.data

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mnistloss.arrays.checks import Array
 
 
-@click.command("fetch")
+@click.command("fetch", epilog=options.examples("fetch", "fetch mnist-5k --export arrays.npz"))
 @click.argument("datasets", nargs=-1, type=options.DATASET, metavar="[DATASET]...")
 @click.option("--from", "source", type=options.FILE, help="File, folder or archive on this machine to import from.")
 @click.option(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnistloss.cli import options, output
+from mnistloss.cli import Group, options, output
 
 if TYPE_CHECKING:
     from mnistloss.analysis.view import Option
 
 
-class _Views(click.Group):
+class _Views(Group):
     """A group with a command for each view of the registry; a command has the options of the view."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -31,7 +31,12 @@ class _Views(click.Group):
         return None if view is None else _command(view.name, view.meaning, view.options, charted=view.charted)
 
 
-@click.group("inspect", cls=_Views, invoke_without_command=True)
+@click.group(
+    "inspect",
+    cls=_Views,
+    invoke_without_command=True,
+    epilog=options.examples("inspect confusion preds.npy", "inspect all preds.npy --format json"),
+)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Analyse predictions: confusion, calibration, worst examples, ...
@@ -60,7 +65,9 @@ def _command(name: str, meaning: str, view_options: Sequence[Option] = (), *, ch
         output.save_plot(plot, inspection.parts() if plot else ())
 
     callback = options.plot(run) if charted else run
-    command = click.command(name, help=f"{meaning[0].upper()}{meaning[1:]}.")(callback)
+    command = click.command(
+        name, help=f"{meaning[0].upper()}{meaning[1:]}.", epilog=options.examples(f"inspect {name} preds.npy")
+    )(callback)
     for option in view_options:
         kind = int if isinstance(option.default, int) else float
         flag = f"--{option.name.replace('_', '-')}"

@@ -7,18 +7,24 @@ import importlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mnistloss.cli import output
 from mnistloss.errors import InputError, check_installed
-from mnistloss.formatting import shown
+from mnistloss.formatting import did_you_mean, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+if TYPE_CHECKING:
+    _StringChoice = click.Choice[str]
+else:
+    _StringChoice = click.Choice  # before click 8.2 it takes no type
 
 
-class OneOf(click.Choice):  # type: ignore[type-arg]  # before click 8.2 it takes none
+class OneOf(_StringChoice):
     """A choice of the names in a registry of the library. The registry is imported only when the names are needed."""
 
     def __init__(self, module: str, registry: str) -> None:
@@ -28,6 +34,13 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # before click 8.2 it take
     @property
     def choices(self) -> Sequence[str]:  # type: ignore[override]  # click assigns it; here it is computed
         return tuple(getattr(importlib.import_module(self._module), self._registry))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an unknown name, and ask for the closest one."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(error.message.rstrip(".") + did_you_mean(value, self.choices), param, ctx)
 
 
 class _File(click.Path):
@@ -71,7 +84,12 @@ FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
+def examples(*commands: str) -> str:
+    """Return the end of a command's help: commands to copy, each without its first word."""
+    return "\n".join(["\b", "Examples:", *(f"  mnistloss {command}" for command in commands)])
+
+
+def _group(*options: Decorator) -> Decorator:
     """Return a decorator that adds several options, in their order."""
     return lambda command: functools.reduce(lambda function, option: option(function), reversed(options), command)
 
@@ -125,31 +143,35 @@ def format_(*names: str, help: str = "Output format.") -> Callable[[F], F]:
     return click.option("--format", "format_", type=click.Choice(names), default=names[0], help=help)
 
 
-dataset = click.option("--dataset", type=DATASET, default="mnist", help="Name of the dataset.")
-targets = click.option("--targets", type=FILE, help="Your own targets: a .npy file of labels (N,) or rows (N, K).")
-indices = click.option("--indices", type=FILE, help="Indices of the predicted examples: a .npy file, or a saved batch.")
-array = click.option(
+dataset: Decorator = click.option("--dataset", type=DATASET, default="mnist", help="Name of the dataset.")
+targets: Decorator = click.option(
+    "--targets", type=FILE, help="Your own targets: a .npy file of labels (N,) or rows (N, K)."
+)
+indices: Decorator = click.option(
+    "--indices", type=FILE, help="Indices of the predicted examples: a .npy file, or a saved batch."
+)
+array: Decorator = click.option(
     "--array", metavar="NAME", help="Name of the array of predictions, if a .npz file holds several arrays."
 )
-losses = click.option(
+losses: Decorator = click.option(
     "--loss", "losses", multiple=True, type=LOSS, help="Loss to compute; repeatable.  [default: cee and mse]"
 )
-confidence = click.option(
+confidence: Decorator = click.option(
     "--confidence",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     help="Confidence level of the intervals.",
 )
-seed = click.option("--seed", type=FROM_ZERO, default=0, help="Seed of all random draws.")
-plot = click.option(
+seed: Decorator = click.option("--seed", type=FROM_ZERO, default=0, help="Seed of all random draws.")
+plot: Decorator = click.option(
     "--plot",
     type=Destination(".svg", ".png", package="matplotlib"),
     help="File to draw the charts to, .svg or .png; needs the extra [report].",
 )
-cache_dir = click.option(
+cache_dir: Decorator = click.option(
     "--cache-dir", type=FILE, help="Cache folder.  [default: MNISTLOSS_CACHE, or the platform's cache folder]"
 )
-cache = _group(
+cache: Decorator = _group(
     cache_dir,
     click.option(
         "--offline",
@@ -161,7 +183,7 @@ cache = _group(
 )
 """The keywords `cache_dir` and `download`."""
 
-_rest = _group(
+_rest: Decorator = _group(
     array,
     click.option(
         "--delta",
@@ -173,10 +195,10 @@ _rest = _group(
     cache,
 )
 _KINDS = "Kind of predictions: probabilities, logits, log-probabilities or labels"
-reading = _group(click.option("--input", type=INPUT, default="probs", help=f"{_KINDS}."), _rest)
+reading: Decorator = _group(click.option("--input", type=INPUT, default="probs", help=f"{_KINDS}."), _rest)
 """Options of how predictions are read. With `dataset`, these are the keywords of `ReadKeywords`."""
 
-_examples = _group(
+_examples: Decorator = _group(
     dataset,
     click.option(
         "--split",
@@ -187,10 +209,10 @@ _examples = _group(
     targets,
     indices,
 )
-data = _group(_examples, reading)
+data: Decorator = _group(_examples, reading)
 """Options of what was predicted and how predictions are read: the keywords of `DataKeywords`."""
 
-data_by_file = _group(
+data_by_file: Decorator = _group(
     _examples,
     click.option(
         "--input",
@@ -203,7 +225,7 @@ data_by_file = _group(
 )
 """The options of `data`, with one --input for each file."""
 
-form = _group(
+form: Decorator = _group(
     click.option(
         "--one-hot/--labels", "one_hot_label", default=False, help="Targets as one-hot rows (N, 10) or labels (N,)."
     ),
@@ -213,7 +235,7 @@ form = _group(
 """Options of the form of images and labels: the fields of `Form`."""
 
 
-def training(epochs: int) -> Callable[[F], F]:
+def training(epochs: int) -> Decorator:
     """Add options of a training, the fields of `TrainingOptions`; epochs: the default of --epochs."""
     return _group(
         click.option("--epochs", type=FROM_ONE, default=epochs, help="Number of passes over the training examples."),

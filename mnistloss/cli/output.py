@@ -42,9 +42,15 @@ def has_colour(console: Console) -> bool:
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print results; characters that stdout cannot encode are replaced."""
+    """Print results; characters that stdout cannot encode are replaced. In a file or a pipe no line ends in blanks."""
     with _printing("replace"):
-        console().print(*renderables, sep="\n", crop=False)
+        out = console()
+        if out.is_terminal:
+            out.print(*renderables, sep="\n", crop=False)
+            return
+        with out.capture() as printed:
+            out.print(*renderables, sep="\n", crop=False)
+        click.echo("\n".join(line.rstrip() for line in printed.get().split("\n")), nl=False)
 
 
 def show_parts(parts: Sequence[Part]) -> None:

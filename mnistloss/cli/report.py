@@ -11,7 +11,12 @@ from mnistloss.cli import options, output
 from mnistloss.formatting import shown
 
 
-@click.command("report")
+@click.command(
+    "report",
+    epilog=options.examples(
+        "report preds.npy -o report.html", "report a.npy b.npy -o report.html --title 'Two models'"
+    ),
+)
 @options.predictions("PREDS.npy...", nargs=-1, runs=True)
 @click.option("-o", "--out", type=options.Destination(".html"), help="Page to write; this needs the extra [report].")
 @options.data

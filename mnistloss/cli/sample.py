@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _MAX_ROWS = 20
 
 
-@click.command("sample")
+@click.command(
+    "sample",
+    epilog=options.examples("sample --batch-size 100 --seed 1 --out batch.npz", "sample --partition --batch-size 100"),
+)
 @click.option("--batch-size", type=options.FROM_ONE, default=10, help="Number of examples in a batch.")
 @click.option("--batches", "count", type=options.FROM_ONE, default=1, help="Number of mini-batches to draw.")
 @click.option("--replacement/--no-replacement", default=True, help="Draw mini-batches with or without replacement.")
@@ -57,7 +60,10 @@ def command(
     download: bool,
     **form: bool,
 ) -> None:
-    """Draw a mini-batch, or partition everything into batches."""
+    """Draw a mini-batch, or partition everything into batches.
+
+    A mini-batch is drawn at random with replacement, so that an example may come twice; a partition has each once.
+    """
     from mnistloss.datasets.load import Form, load_split
     from mnistloss.datasets.settings import CacheOptions
     from mnistloss.sampling.batches import mini_batches, partition_batches
@@ -79,7 +85,7 @@ def command(
             examples, batch_size, Form(**form), seed, count=count, replacement=replacement, stratified=stratified
         )
     _save(batches, out, picture)
-    _show(batches, seed, partition=partition, saved=out is not None)
+    _show(batches, seed, partition=partition, replacement=replacement, saved=out is not None)
 
 
 def _save(batches: list[Batch], out: Path | None, picture: Path | None) -> None:
@@ -101,7 +107,7 @@ def _save(batches: list[Batch], out: Path | None, picture: Path | None) -> None:
         output.note(f"saved {number} to {shown(out)}, with the arrays x, t, indices, dataset, split")
 
 
-def _show(batches: list[Batch], seed: int | None, *, partition: bool, saved: bool) -> None:
+def _show(batches: list[Batch], seed: int | None, *, partition: bool, replacement: bool, saved: bool) -> None:
     from mnistloss.report import listings
 
     if partition:
@@ -109,6 +115,6 @@ def _show(batches: list[Batch], seed: int | None, *, partition: bool, saved: boo
         return
     console = output.console()
     for batch in batches:
-        output.show(listings.sample(batch, _MAX_ROWS, seed, saved=saved))
+        output.show(listings.sample(batch, _MAX_ROWS, seed, replacement=replacement, saved=saved))
         if console.is_terminal:
             output.show("", listings.digits(batch, _MAX_ROWS, console.width, colour=output.has_colour(console)))

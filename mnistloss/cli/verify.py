@@ -9,7 +9,7 @@ import click
 from mnistloss.cli import options, output
 
 
-@click.command("verify")
+@click.command("verify", epilog=options.examples("verify 'SIGNATURE' preds.npy --value 0.2245"))
 @click.argument("signature", metavar="SIGNATURE")
 @options.predictions()
 @click.option("--value", help="Quoted number; the file must give it to the last digit.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from mnistloss.errors import ArgumentError
+from mnistloss.formatting import did_you_mean
 
 Kind = Literal["images", "labels"]
 SPLITS = ("train", "test")
@@ -241,7 +242,8 @@ def find(name: str) -> Dataset:
     try:
         return DATASETS[name]
     except (KeyError, TypeError):
-        raise ArgumentError(f"no dataset is named {name!r}; the datasets are {', '.join(DATASETS)}") from None
+        known = f"the datasets are {', '.join(DATASETS)}{did_you_mean(name, DATASETS)}"
+        raise ArgumentError(f"no dataset is named {name!r}; {known}") from None
 
 
 def check_split(split: str) -> str:

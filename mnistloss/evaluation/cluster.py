@@ -92,7 +92,7 @@ def connect(address: str) -> Iterator[Executor]:
                 LocalCluster(
                     n_workers=os.cpu_count(),
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 )
             )

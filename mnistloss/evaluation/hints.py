@@ -57,7 +57,7 @@ class Evidence:
 
     def __init__(self, input: str, n: int) -> None:
         self._input = input
-        self.hard = input == "probs"
+        self.hard: bool = input == "probs"
         self._may_be_softmax_twice = input in ("probs", "logprobs")
         self._scale_counts = dict.fromkeys(_SCALES, 0)
         self._softmaxes = {"softmax", "log-softmax"} if input == "logits" else set()

@@ -45,8 +45,8 @@ class InMemory:
     def __init__(self, array: Array, name: str = "predictions", indices: Array | None = None) -> None:
         self.name = name
         self.indices = indices
-        self.shape = array.shape
-        self.dtype = array.dtype
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
         self._array = array
 
     def rows(self, rows: slice) -> Array:

@@ -108,19 +108,22 @@ class Scores:
         dtype: np.dtype[Any],
         loader: TargetLoader,
     ) -> None:
-        self.name = name_of(predictions)
-        self.n, self.input = shape.n, shape.input
-        self.targets, self.classes = targets, targets.classes
-        self.dataset, self.split = targets.dataset, targets.split
-        self.delta = _delta(data.delta, shape.input)
+        self.name: str = name_of(predictions)
+        self.n: int = shape.n
+        self.input: str = shape.input
+        self.targets: Targets = targets
+        self.classes: int = targets.classes
+        self.dataset: str | None = targets.dataset
+        self.split: str | None = targets.split
+        self.delta: float = _delta(data.delta, shape.input)
         self.digest = ""
-        self.hits = dict.fromkeys(top, 0)
+        self.hits: dict[int, int] = dict.fromkeys(top, 0)
         self._allow_unnormalized = data.allow_unnormalized and shape.input in ("probs", "logprobs")
         self._sum_tolerance = sum_tolerance
         self._dtype = dtype
         self._loader = loader
         self._by_class = by_class
-        self.evidence = Evidence(shape.input, shape.n)
+        self.evidence: Evidence = Evidence(shape.input, shape.n)
         self._losses = {loss.name: loss for loss in (*losses, LOSSES["error"])}
         self._moments: dict[str, list[Moments]] = {name: [] for name in self._losses}
         self._class_sums: dict[str, list[Floats]] = {name: [] for name in self._losses}

@@ -214,7 +214,7 @@ class TargetLoader:
     def __init__(self, data: DataOptions, labels: Labels | None = None) -> None:
         self._data = data
         self._labels = labels or Labels(data.cache_options)
-        self.classes = catalog.find(data.dataset).classes if data.targets is None else None
+        self.classes: int | None = catalog.find(data.dataset).classes if data.targets is None else None
         self._targets: dict[PredictionShape, Targets] = {}
         self._images: dict[tuple[str, str], Array] = {}
         self._elsewhere: dict[tuple[str, str, int | None], tuple[Place, ...]] = {}

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from mnistloss.arrays.checks import Array, Floats, as_rows, as_targets, block_slices, block_targets, transposed
 from mnistloss.errors import ArgumentError, InputError
+from mnistloss.formatting import did_you_mean
 from mnistloss.losses.outputs import Classes, Logits, Outputs, Probabilities
 
 DELTA = 1e-7
@@ -63,6 +64,9 @@ class Loss(NamedTuple):
     def __call__(self, outputs: Outputs | Classes, t: Array, delta: float = DELTA) -> Floats:
         """Compute the losses (n,) of a block. t: labels (n,), or soft rows transposed to (K, n)."""
         return self.kernel(outputs, t, delta)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("name", "formula", "meaning", "needs_probabilities")}
 
 
 LOSSES: dict[str, Loss] = {
@@ -111,7 +115,8 @@ def find_loss(name: str) -> Loss:
     try:
         return LOSSES[name]
     except (KeyError, TypeError):
-        raise ArgumentError(f"no loss is named {name!r}; the losses are {', '.join(LOSSES)}") from None
+        known = f"the losses are {', '.join(LOSSES)}{did_you_mean(name, LOSSES)}"
+        raise ArgumentError(f"no loss is named {name!r}; {known}") from None
 
 
 def check_delta_matters(delta: float | None, names: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ class Outputs(ABC):
     """
 
     def __init__(self, scores: Floats) -> None:
-        self.scores = np.ascontiguousarray(scores)  # flat_index needs this order in memory
+        self.scores: Floats = np.ascontiguousarray(scores)  # flat_index needs this order in memory
         self._placed: tuple[Any, Any] = (None, None)
         self._picked: tuple[Any, Any] = (None, None)
 

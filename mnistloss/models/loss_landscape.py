@@ -207,11 +207,15 @@ class AccuracyPath:
         curve = Curve(name, tuple(self.positions.tolist()), tuple(values.tolist()), style)
         return Chart(title, Axis(f"{self.path}, no unit"), Axis(unit), (curve,))
 
-    def _sentences(self) -> tuple[str, str]:
+    def _sentences(self) -> tuple[str, ...]:
+        at = sum(self.path.range) / 2
+        middle = f"In the middle, at {at:g}{'' if at else ' (the model as it was trained)'},"
         if self.slope:
             side = "left" if self.slope > 0 else "right"
-            advice = f"At the middle the loss falls to the {side}; the accuracy is flat and gives no direction to go."
+            advice = f"{middle} the loss falls to the {side}; the accuracy is flat and gives no direction to go."
         else:
-            advice = "At the middle both are flat: neither gives a direction to go."
+            advice = f"{middle} both are flat: neither gives a direction to go."
         jumps = f"The accuracy jumps by multiples of 1/{self.n:,} where predictions become right or wrong"
-        return advice, f"{jumps}; elsewhere it is constant."
+        ends = f"{self.accuracy.min():.3f} to {self.accuracy.max():.3f}"
+        cut = f"Both vertical axes are cut: that of the accuracy shows {ends}."
+        return advice, f"{jumps}; elsewhere it is constant.", cut

