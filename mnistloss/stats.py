@@ -48,16 +48,15 @@ class Moments:
     @classmethod
     def of(cls, values: Floats) -> Moments:
         """Compute the moments of one block of per-example losses; those of HUGE or more count as infinite."""
-        with np.errstate(over="ignore"):
-            finite, total = values, float(values.sum())
-        if not abs(total) < HUGE:
-            finite = values[np.abs(values) < HUGE]
-            total = float(finite.sum())
-        centred = finite - total / max(1, len(finite))
-        squares = np.square(centred)
-        deviations = float(squares.sum())
         with np.errstate(over="ignore", invalid="ignore"):
-            cubes = float(np.multiply(squares, centred, out=squares).sum())
+            finite, total = values, float(np.add.reduce(values))
+            if not abs(total) < HUGE:
+                finite = values[np.abs(values) < HUGE]
+                total = float(np.add.reduce(finite))
+            centred = finite - total / max(1, len(finite))
+            squares = np.square(centred)
+            deviations = float(np.add.reduce(squares))
+            cubes = float(np.add.reduce(np.multiply(squares, centred, out=squares)))
         return cls(len(finite), total, deviations, cubes, len(values) - len(finite))
 
     @classmethod

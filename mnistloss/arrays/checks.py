@@ -169,10 +169,15 @@ def block_slices(n: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
-def transposed(rows: Array) -> Floats:
-    """Return a block of rows (n, K) of any real dtype as contiguous float64 (K, n)."""
+def transposed(rows: Array, dtype: type = np.float64) -> Array:
+    """Return a block of rows (n, K) of any real dtype as a contiguous array (K, n) of this dtype."""
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(rows.T, dtype=np.float64)
+        return np.ascontiguousarray(rows.T, dtype=dtype)
+
+
+def own_precision(dtype: np.dtype[Any]) -> type:
+    """Return the dtype that holds such numbers exactly and that processors are fastest with: float32 or float64."""
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
 def block_targets(t: Array, rows: slice) -> Array:

@@ -141,18 +141,18 @@ class NpyArray:
         self._header = header
         self._stream = stream
         self._start = header.offset if by_rows else -1
-        self._buffer = np.empty(0, np.uint8)
+        self._buffers = [np.empty(0, np.uint8)] * 2
 
     def rows(self, rows: slice) -> Array:
-        """Read some rows, valid until the next call; a file that has shrunk since it was opened raises InputError."""
+        """Read some rows, valid until the call after the next; a file that has shrunk meanwhile raises InputError."""
         self._load()
         if self._header.fortran and len(self.shape) > 2:
             return self.all()[rows]
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         size = n * width * self.dtype.itemsize
-        if size > len(self._buffer):
-            self._buffer = np.empty(size, np.uint8)
-        raw = self._buffer[:size]
+        buffer = self._buffers.pop(0)
+        self._buffers.append(buffer if size <= len(buffer) else np.empty(size, np.uint8))
+        raw = self._buffers[1][:size]
         if not self._header.fortran or len(self.shape) < 2:
             self._fill(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])

@@ -71,12 +71,12 @@ class Evidence:
         """Add a block of outputs; predicted classes give no evidence."""
         if self._input == "labels":
             return
-        self._n += y.scores.shape[1]
+        self._n += y.shape[1]
         self._confidence += float(y.confidence.sum())
         if self.hard:
             within = y.min_value == 0 and y.max_value == 1
             self.hard = within and bool(((y.scores == 0) | (y.scores == 1)).all())
-        if self._keeps_codes and len(y.scores) <= MAX_CLASSES:
+        if self._keeps_codes and y.shape[0] <= MAX_CLASSES:
             self._codes.append(_row_codes(y.scores))
         if self._input == "logits":
             self._add_sums(y)
@@ -98,7 +98,7 @@ class Evidence:
 
     def _undo_softmax(self, y: Any) -> None:
         """Undo a softmax of probabilities: the logs, shifted so that each row sums to 1, are these probabilities."""
-        k, is_log = len(y.scores), self._input == "logprobs"
+        k, is_log = y.shape[0], self._input == "logprobs"
         max_value = math.exp(min(y.max_value, 1.0)) if is_log else y.max_value
         least = -math.inf if is_log else 0
         self._may_be_softmax_twice = bool(y.min_value > least and max_value <= softmax_twice_bound(k) + 1e-3)

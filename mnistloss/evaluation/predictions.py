@@ -35,7 +35,7 @@ class Rows(Protocol):
     indices: Array | None
 
     def rows(self, rows: slice) -> Array:
-        """Return some rows, valid until the next call."""
+        """Return some rows, valid until the call after the next."""
         ...
 
 
@@ -137,7 +137,7 @@ def is_acceptable(y: Any, input: str, sum_tolerance: float | None) -> bool:
         return True
     if y.max_value > (1.0 if input == "probs" else 0.0) + SLACK or (input == "probs" and y.min_value < -SLACK):
         return False
-    return sum_tolerance is None or bool(np.abs(y.p.sum(axis=0) - 1.0).max() <= sum_tolerance)
+    return sum_tolerance is None or bool(y.sums_are_one(sum_tolerance))
 
 
 def as_block(source: Rows, rows: slice) -> Array:
