@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,15 +34,13 @@ def without_huge(losses: Floats) -> Floats:
     return np.where(losses < HUGE, losses, np.inf) if losses.max(initial=0.0) >= HUGE else losses
 
 
-@dataclass(frozen=True)
 class Moments:
     """The count, sum and sums of squared and cubed deviations of finite values, and the number of infinite values."""
 
-    n: int
-    total: float
-    deviations: float
-    cubes: float
-    infinite: int
+    __slots__ = ("cubes", "deviations", "infinite", "n", "total")
+
+    def __init__(self, n: int, total: float, deviations: float, cubes: float, infinite: int) -> None:
+        self.n, self.total, self.deviations, self.cubes, self.infinite = n, total, deviations, cubes, infinite
 
     @classmethod
     def of(cls, values: Floats) -> Moments:

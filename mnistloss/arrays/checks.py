@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ Floats = NDArray[np.float64]
 
 BLOCK = 10_000
 """Examples in a block. Part of the arithmetic: a sum over examples is the sum of the sums over blocks."""
+
+SLACK = 1e-6
+"""How far a probability may lie outside [0, 1]."""
 
 _REAL_KINDS = "fiub"
 _KIND_NAMES = {
@@ -77,7 +81,7 @@ BFLOAT16 = (
 
 def as_real(values: ArrayLike, what: str) -> Array:
     """Return the values as an array of real numbers; ragged lists and other dtypes raise InputError."""
-    if isinstance(values, np.ma.MaskedArray):
+    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):  # which need not be imported for this
         raise InputError(f"{what}: a masked array; its mask has no meaning here, so fill it or leave rows out")
     try:
         array = np.asarray(values)

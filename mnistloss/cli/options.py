@@ -100,10 +100,12 @@ def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
 
     An argument that is the path of a file stands for this file, even if the path contains a =.
     """
+    plain = [a for a in arguments if a.find("=") < 1 or "://" in a or os.path.isfile(a)]
+    if len(plain) == len(arguments):
+        return {}
     import glob
 
     runs: dict[str, list[str]] = {}
-    plain = [a for a in arguments if a.find("=") < 1 or "://" in a or os.path.isfile(a)]
     for argument in arguments:
         if argument in plain:
             continue

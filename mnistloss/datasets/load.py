@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ from mnistloss.formatting import shown
 Pair = tuple[Array, Array]
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """How examples become arrays (normalised, flattened, one-hot); `load_mnist` describes the three choices."""
 
     normalize: bool = True
@@ -39,14 +38,13 @@ FORM = Form()
 """The default form of `load_mnist`."""
 
 
-@dataclass(frozen=True)
 class Split:
     """One split: images (N, 28, 28) and labels (N,), both uint8, in the published order."""
 
-    dataset: catalog.Dataset
-    name: str
-    images: NDArray[np.uint8] = field(repr=False)
-    labels: NDArray[np.uint8] = field(repr=False)
+    def __init__(
+        self, dataset: catalog.Dataset, name: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]
+    ) -> None:
+        self.dataset, self.name, self.images, self.labels = dataset, name, images, labels
 
     def __len__(self) -> int:
         return len(self.labels)

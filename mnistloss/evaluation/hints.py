@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -172,7 +171,6 @@ class Place(NamedTuple):
     labels: Array
 
 
-@dataclass(frozen=True)
 class HintInputs:
     """What the hints look at.
 
@@ -181,17 +179,24 @@ class HintInputs:
     own. chosen: whether indices name the examples. elsewhere: returns the labels of other splits and datasets.
     """
 
-    input: str
-    classes: int
-    losses: Mapping[str, Moments]
-    references: Mapping[str, Mapping[str, float]]
-    evidence: Evidence
-    labels: Array = field(repr=False)
-    predicted: Array = field(repr=False)
-    dataset: str | None = None
-    split: str | None = None
-    chosen: bool = False
-    elsewhere: Callable[[], Sequence[Place]] = field(default=tuple, repr=False)
+    def __init__(
+        self,
+        input: str,
+        classes: int,
+        losses: Mapping[str, Moments],
+        references: Mapping[str, Mapping[str, float]],
+        evidence: Evidence,
+        labels: Array,
+        predicted: Array,
+        dataset: str | None = None,
+        split: str | None = None,
+        *,
+        chosen: bool = False,
+        elsewhere: Callable[[], Sequence[Place]] = tuple,
+    ) -> None:
+        self.input, self.classes, self.losses, self.references = input, classes, losses, references
+        self.evidence, self.labels, self.predicted = evidence, labels, predicted
+        self.dataset, self.split, self.chosen, self.elsewhere = dataset, split, chosen, elsewhere
 
     @property
     def n(self) -> int:
@@ -222,9 +227,15 @@ def find_hints(inputs: HintInputs) -> tuple[Hint, ...]:
 
 def _may_be_misplaced(inputs: HintInputs) -> bool:
     """Whether rows repeat, or half of some 16 rows in a row are wrong: without either, no hint of `misplaced` fits."""
-    codes, sums = inputs.evidence.codes, np.cumsum(inputs.right)
+    sums = np.cumsum(inputs.right)
     low = len(sums) > _RUN and (sums[_RUN:] - sums[:-_RUN]).min() <= _RUN / 2
-    return bool(low or (codes is not None and len(np.unique(codes)) < len(sums)))
+    return bool(low or (len(sums) and _repeats(inputs.evidence.codes)))
+
+
+def _repeats(codes: Array | None) -> bool:
+    """Whether two codes are equal, or NaN; `np.unique` would import numpy.ma, a tenth of the start of the command."""
+    ordered = np.sort(np.empty(0) if codes is None else codes)
+    return len(ordered) > 1 and bool((ordered[1:] == ordered[:-1]).any() or math.isnan(ordered[-2]))
 
 
 def _recognise_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:

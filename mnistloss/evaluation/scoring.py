@@ -36,7 +36,6 @@ from mnistloss.evaluation.predictions import (
     name_of,
     open_predictions,
 )
-from mnistloss.evaluation.refusals import refuse
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
 from mnistloss.formatting import shown
@@ -375,6 +374,8 @@ def _blocks(
         for block in block_slices(len(stored)):
             outputs = OUTPUTS[shape.input](transposed(stored[block], precision))
             if not is_acceptable(outputs, shape.input, sum_tolerance):
+                from mnistloss.evaluation.refusals import refuse  # what good predictions do not need
+
                 raise refuse(source, shape, sum_tolerance)
             rows = slice(part.start + block.start, part.start + block.stop)
             yield Block(rows, outputs, block_targets(targets.t, rows))
