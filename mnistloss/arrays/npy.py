@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
 import math
 import os
@@ -98,11 +99,7 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     """Return the shape, the dtype and whether the order is that of Fortran."""
     text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text.strip())  # a long integer of Python 2
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old dtype names, and escapes in strings
-            fields = ast.literal_eval(text)
-            shape, fortran, descr = fields["shape"], fields["fortran_order"], fields["descr"]
-            dtype = np.dtype(descr if isinstance(descr, str) else [tuple(field) for field in descr])
+        shape, dtype, fortran = _literal(text)
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
         reason = f" {BFLOAT16}" if "g2'" in text or "bfloat16" in text else ""
         raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__}).{reason}") from None
@@ -110,6 +107,17 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     if not honest or type(fortran) is not bool or len(shape) > 32:
         raise InputError(f"{name}: the .npy header has an impossible shape or order")
     return shape, dtype, fortran
+
+
+@functools.lru_cache(maxsize=1)
+def _literal(text: str) -> tuple[Any, np.dtype[Any], Any]:
+    """Evaluate the text of a header; the last one is kept, as many files of one call have the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old dtype names, and escapes in strings
+        fields = ast.literal_eval(text)
+        descr = fields["descr"]
+        dtype = np.dtype(descr if isinstance(descr, str) else [tuple(field) for field in descr])
+    return fields["shape"], dtype, fields["fortran_order"]
 
 
 def _read(stream: Stream, count: int, name: str) -> bytes:

@@ -131,11 +131,13 @@ class Evidence:
         The values of each class then sum to the number of batches. Of rows that sum to 1, the classes sum to N / K on
         average.
         """
+        if not self._softmaxes:
+            return None
         batches = round(float(np.mean(self._class_sums)))
         error = float(np.abs(self._class_sums - batches).max())
         over_classes = abs(batches * np.size(self._class_sums) - self._n) <= 0.01 * self._n
         fits = 1 <= batches <= self._n / 2 and error <= 1e-2 + 1e-4 * batches and not over_classes
-        return (max(self._softmaxes), batches) if self._softmaxes and fits else None
+        return (max(self._softmaxes), batches) if fits else None
 
     @property
     def inner_confidence(self) -> float | None:
@@ -240,8 +242,10 @@ def _repeats(codes: Array | None) -> bool:
 
 def _recognise_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:
     """Recognise raw scores of equal class sums, a whole number, whose classes are not predicted equally often."""
+    if inputs.evidence.wrong_axis is None:
+        return None
     _, counts = np.unique(inputs.predicted, return_counts=True)
-    if inputs.evidence.wrong_axis is None or (counts.size and counts.min() == counts.max()):
+    if counts.size and counts.min() == counts.max():
         return None
     name, batches = inputs.evidence.wrong_axis
     return (
