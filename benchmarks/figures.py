@@ -56,7 +56,8 @@ print(torch.nn.functional.nll_loss(p.log(), labels), multiclass_accuracy(p, labe
 """,
     "Keras": """
 import keras
-print(keras.losses.SparseCategoricalCrossentropy()(t, y), np.mean(keras.metrics.sparse_categorical_accuracy(t, y)))
+right = keras.metrics.sparse_categorical_accuracy(t, y)
+print(float(keras.losses.SparseCategoricalCrossentropy()(t, y)), float(keras.ops.mean(right)))
 """,
     "torch": """
 import torch
