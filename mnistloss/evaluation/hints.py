@@ -55,7 +55,7 @@ class Evidence:
     """
 
     def __init__(self, input: str, n: int) -> None:
-        self._input = input
+        self._input, self._rows = input, n
         self.hard = input == "probs"
         self._may_be_softmax_twice = input in ("probs", "logprobs")
         self._scale_counts = dict.fromkeys(_SCALES, 0)
@@ -84,11 +84,13 @@ class Evidence:
 
     def _add_sums(self, y: Any) -> None:
         """Count the rows that sum to 1, 100 or 255, as those of distributions do, and sum each class."""
-        totals, positive = y.scores.sum(axis=0), y.scores.min(axis=0) >= 0
-        for scale in _SCALES:
-            tolerance = row_sum_tolerance(y.scores.dtype) * scale
-            within = np.abs(totals - scale) <= (tolerance if scale == 1 else max(tolerance, len(y.scores) / 2))
-            self._scale_counts[scale] += int(np.count_nonzero(positive & within))
+        rows_left = self._rows - self._n + y.shape[1]
+        if max(self._scale_counts.values()) + rows_left >= _NEARLY_ALL * self._rows:  # else no scale can fit any more
+            totals, positive = y.scores.sum(axis=0), y.scores.min(axis=0) >= 0
+            for scale in _SCALES:
+                tolerance = row_sum_tolerance(y.scores.dtype) * scale
+                within = np.abs(totals - scale) <= (tolerance if scale == 1 else max(tolerance, len(y.scores) / 2))
+                self._scale_counts[scale] += int(np.count_nonzero(positive & within))
         ranges = {"softmax": y.min_value >= 0 and y.max_value <= 1, "log-softmax": y.max_value <= 0}
         self._softmaxes = {name for name in self._softmaxes if ranges[name]}
         if self._softmaxes:
