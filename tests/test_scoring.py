@@ -27,6 +27,7 @@ from mnistloss.arrays.npy import NpyArray
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.fetch import import_files
 from mnistloss.errors import InputError
+from mnistloss.evaluation import scoring
 from mnistloss.evaluation.evaluate import evaluate_many
 from mnistloss.evaluation.scoring import ALL_COLUMNS, score
 from mnistloss.evaluation.targets import DataOptions
@@ -54,6 +55,19 @@ def test_a_file_gives_the_bits_of_the_array(input: str, order: str, tmp_path: Pa
     of_file = evaluate(tmp_path / "y.npy", targets=LABELS, input=input, **options)
     of_array = evaluate(np.ascontiguousarray(y), targets=LABELS, input=input, **options)
     assert replace(of_array, predictions=of_file.predictions) == of_file
+
+
+@pytest.mark.parametrize("read_bytes", [1, 1 << 21])
+def test_outputs_that_are_kept_outlive_the_read_buffer(
+    read_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outputs of all rows are those of the file, in the order too that needs no transposition."""
+    monkeypatch.setattr(scoring, "_READ_BYTES", read_bytes)
+    y = np.tile(PROBS.astype(np.float64), (2, 1))
+    np.save(tmp_path / "y.npy", np.asfortranarray(y))
+    scores = score(tmp_path / "y.npy", DataOptions(targets=np.tile(LABELS, 2)), keep=ALL_COLUMNS)
+    np.testing.assert_array_equal(scores.columns["outputs"], y.T)
+    assert scores.digest == hashlib.sha256(y.tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("inline", [True, False])

@@ -174,9 +174,9 @@ def block_slices(n: int) -> Iterator[slice]:
 
 
 def transposed(rows: Array, dtype: type = np.float64) -> Array:
-    """Return a block of rows (n, K) of any real dtype as a contiguous array (K, n) of this dtype."""
+    """Return a block of rows (n, K) of any real dtype as a contiguous array (K, n) of this dtype, always a copy."""
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(rows.T, dtype=dtype)
+        return np.array(rows.T, dtype, order="C")
 
 
 def own_precision(dtype: np.dtype[Any]) -> type:
