@@ -19,12 +19,14 @@ from rich.console import Console
 
 from benchmarks.figures import FIGURES, PROCESSORS
 from benchmarks.growth import CURVES, Curve
-from benchmarks.measuring import Result
+from benchmarks.measuring import Measurement, Result
 from benchmarks.report import Report, insert
 
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
-PACKAGES = ("mnistloss", "numpy", "click", "rich", "scikit-learn", "scipy", "torch")
+PACKAGES = ("mnistloss", "numpy", "click", "rich", "scikit-learn", "scipy", "torch", "torchmetrics", "keras")
+FLAGS = ("avx2", "fma", "avx512f", "amx_tile", "sha_ni")
+"""Flags of processors that decide which of two libraries is faster."""
 
 
 @click.command()
@@ -42,7 +44,11 @@ def main(only: tuple[str, ...], quick: bool) -> None:
         machine(),
         {"Python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}},
         datetime.date.today().isoformat(),
-        tuple(Result.of(row, measurements[row.name]) for row, _ in FIGURES.values() if measurements.get(row.name)),
+        tuple(
+            Result.of(row, Measurement(**measurements[row.name]))
+            for row, _ in FIGURES.values()
+            if measurements.get(row.name)
+        ),
         tuple(Curve(**measurements[name]) for name in CURVES if measurements.get(name)),
     )
     Console().print(report.renderable())
@@ -54,7 +60,7 @@ def main(only: tuple[str, ...], quick: bool) -> None:
 
 
 def measure(name: str, folder: str, quick: bool) -> Any:
-    """Measure the pairs of a figure or the points of a curve in a separate process; return None where it fails."""
+    """Measure a figure or the points of a curve in a separate process; return None where it fails."""
     click.echo(f"{name} ...", err=True)
     words = (sys.executable, "-m", "benchmarks.worker", name, folder, "quick" if quick else "full")
     process = subprocess.run(words, stdout=subprocess.PIPE, encoding="utf-8", cwd=FOLDER.parent)
@@ -62,11 +68,13 @@ def measure(name: str, folder: str, quick: bool) -> Any:
 
 
 def machine() -> str:
-    """Return processor model, number of usable processors, memory and system."""
-    model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    """Return processor model, the `FLAGS` that it has, number of usable processors, memory and system."""
+    description = Path("/proc/cpuinfo").read_text("utf-8")
+    model = re.findall(r"model name\s*: (.*)", description)
+    flags = [flag for flag in FLAGS if re.search(rf"^flags\s*:.*\b{flag}\b", description, re.MULTILINE)]
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     processor = model[0] if model else platform.machine()
-    return f"{processor}, {PROCESSORS} processors, {gigabytes:.0f} GB, {platform.system()}"
+    return f"{processor} ({' '.join(flags)}), {PROCESSORS} processors, {gigabytes:.0f} GB, {platform.system()}"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,14 +45,6 @@ class Material:
         """A split of the real MNIST."""
         return load_split("mnist", name, CacheOptions(self.cache(), download=False))
 
-    def archives(self) -> list[Path]:
-        """The four files of MNIST, gzipped as they are published."""
-
-        def compress(path: Path) -> None:
-            path.write_bytes(gzip.compress((self.cache() / "mnist" / path.stem).read_bytes(), 6))
-
-        return [self.once(file.archive, compress) for file in MNIST.select()]
-
     def labels(self) -> Path:
         """The labels of the MNIST test split."""
         return self.once("labels.npy", lambda path: np.save(path, self.split("test").labels))
@@ -62,6 +53,11 @@ class Material:
         """Probabilities for the MNIST test split; each number has others."""
         labels = self.labels()
         return self.once(f"{number}.npy", lambda path: np.save(path, softmax(logits(np.load(labels), number))))
+
+    def logits(self) -> Path:
+        """Raw scores for the MNIST test split."""
+        labels = self.labels()
+        return self.once("logits.npy", lambda path: np.save(path, logits(np.load(labels))))
 
     def zeros(self, n: int) -> Path:
         """Logits of n rows, all zero: a sparse file, which takes no room on the disk."""

@@ -17,7 +17,7 @@ from benchmarks.measuring import Goal, Result
 
 Cells = tuple[str, ...]
 
-HEADINGS = ("what", "against", "ours", "theirs", "ratio (middle half)", "goal", "met")
+HEADINGS = ("what", "against", "ours (CPU)", "theirs (CPU)", "ratio (middle half)", "goal", "met", "ours to the limits")
 _PLACE = re.compile(r"(<!-- bench -->\n).*(<!-- /bench -->)", re.DOTALL)
 
 
@@ -50,9 +50,9 @@ class Report:
         return "\n\n".join([*tables, self.conditions()]) + "\n"
 
     def renderable(self) -> Group:
-        """Return the tables for a terminal, with the names of the figures instead of their descriptions."""
-        rows = [(result.name, *cells(result)[2:]) for result in self.figures]
-        tables = [_table(("figure", *HEADINGS[2:]), rows)]
+        """Return the tables for a terminal, without limits, with names of figures instead of descriptions."""
+        rows = [(result.name, *cells(result)[2:7]) for result in self.figures]
+        tables = [_table(("figure", *HEADINGS[2:7]), rows)]
         tables += [_table(headings(curve), points(curve)) for curve in self.growth]
         return Group(*tables, Text(self.conditions()))
 
@@ -65,10 +65,17 @@ class Report:
 def cells(result: Result) -> Cells:
     """Return a result as a row of text."""
     goal = result.goal
+    if result.missing:
+        return result.what, result.against, "-", "-", "-", str(goal), "-", result.missing
     low, high = (goal.show(value).split()[0] for value in result.middle)
     ratio = goal.show(result.ratio) + (f" ({low} to {high})" if result.runs > 1 else "")
-    ours, theirs = quantity(result.ours, goal.unit), quantity(result.theirs, goal.unit)
-    return result.what, result.against, ours, theirs, ratio, str(goal), "yes" if result.met else "no"
+    ours, theirs = (
+        quantity(wall, goal.unit) + (f" ({quantity(cpu, 's')})" if goal.unit == "s" else "")
+        for wall, cpu in (result.ours, result.theirs)
+    )
+    limits = ", ".join(f"{times:.2f} × {name} ({quantity(s, 's')})" for name, (s, times) in result.limits.items())
+    met = "" if goal.kind == "shown" else "yes" if result.met else "no"
+    return result.what, result.against, ours, theirs, ratio, str(goal), met, limits
 
 
 def headings(curve: Curve) -> Cells:

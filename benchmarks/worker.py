@@ -1,4 +1,4 @@
-"""One figure or curve in a process of its own; prints its pairs or its points as JSON.
+"""One figure or curve in a process of its own; prints what was measured as JSON.
 
 python -m benchmarks.worker NAME FOLDER full|quick
 """
@@ -18,4 +18,4 @@ made, quick = Material(Path(folder)), how == "quick"
 if name in CURVES:
     print(json.dumps(asdict(CURVES[name](made, quick))))
 else:
-    print(json.dumps(FIGURES[name][1](made, QUICK if quick else FULL)))
+    print(json.dumps(asdict(FIGURES[name][1](made, QUICK if quick else FULL))))

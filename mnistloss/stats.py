@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,29 +34,26 @@ def without_huge(losses: Floats) -> Floats:
     return np.where(losses < HUGE, losses, np.inf) if losses.max(initial=0.0) >= HUGE else losses
 
 
-@dataclass(frozen=True)
 class Moments:
     """The count, sum and sums of squared and cubed deviations of finite values, and the number of infinite values."""
 
-    n: int
-    total: float
-    deviations: float
-    cubes: float
-    infinite: int
+    __slots__ = ("cubes", "deviations", "infinite", "n", "total")
+
+    def __init__(self, n: int, total: float, deviations: float, cubes: float, infinite: int) -> None:
+        self.n, self.total, self.deviations, self.cubes, self.infinite = n, total, deviations, cubes, infinite
 
     @classmethod
     def of(cls, values: Floats) -> Moments:
         """Compute the moments of one block of per-example losses; those of HUGE or more count as infinite."""
-        with np.errstate(over="ignore"):
-            finite, total = values, float(values.sum())
-        if not abs(total) < HUGE:
-            finite = values[np.abs(values) < HUGE]
-            total = float(finite.sum())
-        centred = finite - total / max(1, len(finite))
-        squares = np.square(centred)
-        deviations = float(squares.sum())
         with np.errstate(over="ignore", invalid="ignore"):
-            cubes = float(np.multiply(squares, centred, out=squares).sum())
+            finite, total = values, float(np.add.reduce(values))
+            if not abs(total) < HUGE:
+                finite = values[np.abs(values) < HUGE]
+                total = float(np.add.reduce(finite))
+            centred = finite - total / max(1, len(finite))
+            squares = np.square(centred)
+            deviations = float(np.add.reduce(squares))
+            cubes = float(np.add.reduce(np.multiply(squares, centred, out=squares)))
         return cls(len(finite), total, deviations, cubes, len(values) - len(finite))
 
     @classmethod

@@ -177,6 +177,8 @@ def test_what_help_does_not_import(argument: str, absent: set[str]) -> None:
                 "zipfile",
                 "statistics",
                 "concurrent",
+                "glob",
+                "mnistloss.document",
                 "mnistloss.evaluation.gates",
                 "mnistloss.analysis",
             },

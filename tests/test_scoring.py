@@ -1,6 +1,7 @@
 """One pass over predictions: the same bits however they are read, each byte read once, and a clean end at signals."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -27,9 +28,14 @@ from mnistloss.arrays.npy import NpyArray
 from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.fetch import import_files
 from mnistloss.errors import InputError
+from mnistloss.evaluation import scoring
 from mnistloss.evaluation.evaluate import evaluate_job, make_job
 from mnistloss.evaluation.many import evaluate_many
 from mnistloss.evaluation.results import Refused
+from mnistloss.evaluation.scoring import ALL_COLUMNS, score
+from mnistloss.evaluation.targets import DataOptions
+from mnistloss.losses.losses import LOSSES
+from mnistloss.losses.outputs import Probabilities
 
 N = 2 * BLOCK + 123
 RNG = np.random.default_rng(11)
@@ -52,6 +58,60 @@ def test_a_file_gives_the_bits_of_the_array(input: str, order: str, tmp_path: Pa
     of_file = evaluate(tmp_path / "y.npy", targets=LABELS, input=input, **options)
     of_array = evaluate(np.ascontiguousarray(y), targets=LABELS, input=input, **options)
     assert replace(of_array, predictions=of_file.predictions) == of_file
+
+
+@pytest.mark.parametrize("read_bytes", [1, 1 << 21])
+def test_outputs_that_are_kept_outlive_the_read_buffer(
+    read_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outputs of all rows are those of the file, in the order too that needs no transposition."""
+    monkeypatch.setattr(scoring, "_READ_BYTES", read_bytes)
+    y = np.tile(PROBS.astype(np.float64), (2, 1))
+    np.save(tmp_path / "y.npy", np.asfortranarray(y))
+    scores = score(tmp_path / "y.npy", DataOptions(targets=np.tile(LABELS, 2)), keep=ALL_COLUMNS)
+    np.testing.assert_array_equal(scores.columns["outputs"], y.T)
+    assert scores.digest == hashlib.sha256(y.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("input", ["probs", "logits", "logprobs"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4"])
+def test_what_is_screened_in_float32_gives_the_bits_of_float64(dtype: str, input: str, inline: bool) -> None:
+    """Moments, hits, columns and evidence of a narrow dtype are those of the same numbers in float64, the plain way."""
+    y = {"probs": PROBS, "logits": SCORES, "logprobs": np.log(PROBS)}[input].astype(dtype)
+    y[::7] = y[0]  # rows that repeat
+    y[3] = y[3, 0] if input == "logits" else (1 / 3 if input == "probs" else np.log(1 / 3))  # a tie
+    data = DataOptions(targets=LABELS, input=input)
+    narrow, plain = (
+        score(some, data, losses=list(LOSSES), keep=ALL_COLUMNS, top=(1, 2), by_class=True, hash_inline=inline)
+        for some in (y, y.astype(np.float64))
+    )
+    for name in LOSSES:
+        a, b = narrow.moments[name], plain.moments[name]
+        assert [getattr(a, part) for part in a.__slots__] == [getattr(b, part) for part in b.__slots__]
+    assert (narrow.hits, narrow.class_sums, narrow.hints) == (plain.hits, plain.class_sums, plain.hints)
+    for name, column in narrow.columns.items():
+        np.testing.assert_array_equal(column, plain.columns[name])
+    assert narrow.evidence.confidence == plain.evidence.confidence
+    assert narrow.digest == hashlib.sha256(y.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("f2", 1e-2), ("f4", 1e-3), ("f4", 1e-2)])
+@pytest.mark.parametrize("k", [2, 10, 300, 5000])
+def test_sums_near_the_tolerance_are_decided_as_in_float64(dtype: str, tolerance: float, k: int) -> None:
+    """A sum that differs from 1 by nearly the tolerance is accepted exactly if its float64 sum is."""
+    verdicts = set()
+    for trial in range(300):
+        rng = np.random.default_rng(trial)
+        p = rng.dirichlet(np.ones(k)).astype(dtype)
+        size = tolerance * (1 + rng.choice([0, 1e-9, -1e-9, 1e-6, -1e-6, 1e-4, -1e-4, 1e-2, -1e-2, -0.5]))
+        largest = int(p.argmax())
+        p[largest] += rng.choice([-1, 1]) * size + 1 - p.sum(dtype=np.float64)
+        block = p[:, np.newaxis].astype(np.float32)
+        plain = bool(abs(block.astype(np.float64).sum(axis=0) - 1.0).max() <= tolerance)
+        assert Probabilities(block).sums_are_one(tolerance) is plain
+        verdicts.add(plain)
+    assert verdicts == {True, False}
 
 
 def test_a_refusal_is_about_all_rows() -> None:
@@ -228,6 +288,18 @@ def test_interrupted_at_the_start(tmp_path: Path) -> None:
         check=False,
     )
     assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_threads_of_numpy(chosen: dict[str, str], threads: str) -> None:
+    """The command gives NumPy one thread before it is imported, except where the user chose a number."""
+    code = (
+        "import os, sys; from mnistloss import __main__, cli; assert 'numpy' not in sys.modules;"
+        "cli.run = lambda: print(os.environ['OPENBLAS_NUM_THREADS']); __main__.run()"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run([sys.executable, "-c", code], env={**env, **chosen}, capture_output=True, encoding="utf-8")
+    assert found.stdout.strip() == threads
 
 
 def test_ignored_signals_stay_ignored() -> None:

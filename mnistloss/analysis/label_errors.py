@@ -32,7 +32,7 @@ class KnownLabelError:
     def as_dict(self) -> dict[str, Any]:
         content = asdict(self)
         votes = dict(zip(("label", "suggestion", "neither"), self.error.votes, strict=True))
-        return {**content.pop("error"), "votes": votes, **content}
+        return {**vars(content.pop("error")), "votes": votes, **content}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ Floats = NDArray[np.float64]
 
 BLOCK = 10_000
 """Examples in a block. Part of the arithmetic: a sum over examples is the sum of the sums over blocks."""
+
+SLACK = 1e-6
+"""How far a probability may lie outside [0, 1]."""
 
 _REAL_KINDS = "fiub"
 _KIND_NAMES = {
@@ -77,7 +81,7 @@ BFLOAT16 = (
 
 def as_real(values: ArrayLike, what: str) -> Array:
     """Return the values as an array of real numbers; ragged lists and other dtypes raise InputError."""
-    if isinstance(values, np.ma.MaskedArray):
+    if "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray):  # which need not be imported for this
         raise InputError(f"{what}: a masked array; its mask has no meaning here, so fill it or leave rows out")
     try:
         array = np.asarray(values)
@@ -169,10 +173,15 @@ def block_slices(n: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
-def transposed(rows: Array) -> Floats:
-    """Return a block of rows (n, K) of any real dtype as contiguous float64 (K, n)."""
+def transposed(rows: Array, dtype: type = np.float64) -> Array:
+    """Return a block of rows (n, K) of any real dtype as a contiguous array (K, n) of this dtype, always a copy."""
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(rows.T, dtype=np.float64)
+        return np.array(rows.T, dtype, order="C")
+
+
+def own_precision(dtype: np.dtype[Any]) -> type:
+    """Return the dtype that holds such numbers exactly and that processors are fastest with: float32 or float64."""
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
 def block_targets(t: Array, rows: slice) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
 import math
 import os
@@ -98,11 +99,7 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     """Return the shape, the dtype and whether the order is that of Fortran."""
     text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text.strip())  # a long integer of Python 2
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old dtype names, and escapes in strings
-            fields = ast.literal_eval(text)
-            shape, fortran, descr = fields["shape"], fields["fortran_order"], fields["descr"]
-            dtype = np.dtype(descr if isinstance(descr, str) else [tuple(field) for field in descr])
+        shape, dtype, fortran = _literal(text)
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
         reason = f" {BFLOAT16}" if "g2'" in text or "bfloat16" in text else ""
         raise InputError(f"{name}: the .npy header cannot be read ({type(error).__name__}).{reason}") from None
@@ -110,6 +107,17 @@ def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     if not honest or type(fortran) is not bool or len(shape) > 32:
         raise InputError(f"{name}: the .npy header has an impossible shape or order")
     return shape, dtype, fortran
+
+
+@functools.lru_cache(maxsize=1)
+def _literal(text: str) -> tuple[Any, np.dtype[Any], Any]:
+    """Evaluate the text of a header; the last one is kept, as many files of one call have the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old dtype names, and escapes in strings
+        fields = ast.literal_eval(text)
+        descr = fields["descr"]
+        dtype = np.dtype(descr if isinstance(descr, str) else [tuple(field) for field in descr])
+    return fields["shape"], dtype, fields["fortran_order"]
 
 
 def _read(stream: Stream, count: int, name: str) -> bytes:
@@ -141,18 +149,18 @@ class NpyArray:
         self._header = header
         self._stream = stream
         self._start = header.offset if by_rows else -1
-        self._buffer = np.empty(0, np.uint8)
+        self._buffers = [np.empty(0, np.uint8)] * 2
 
     def rows(self, rows: slice) -> Array:
-        """Read some rows, valid until the next call; a file that has shrunk since it was opened raises InputError."""
+        """Read some rows, valid until the call after the next; a file that has shrunk meanwhile raises InputError."""
         self._load()
         if self._header.fortran and len(self.shape) > 2:
             return self.all()[rows]
         n, width = rows.stop - rows.start, math.prod(self.shape[1:])
         size = n * width * self.dtype.itemsize
-        if size > len(self._buffer):
-            self._buffer = np.empty(size, np.uint8)
-        raw = self._buffer[:size]
+        buffer = self._buffers.pop(0)
+        self._buffers.append(buffer if size <= len(buffer) else np.empty(size, np.uint8))
+        raw = self._buffers[1][:size]
         if not self._header.fortran or len(self.shape) < 2:
             self._fill(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])

@@ -93,13 +93,8 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run the command line in a process of its own.
-
-    Garbage collection starts late: imports make many objects but no cycles. To search these objects would take a tenth
-    of the start-up time, and the same again at the end.
-    """
+    """Run the command line in a process of its own, which ends without a search for garbage."""
     _handle_signals(_stop)
-    gc.set_threshold(100_000)
     try:
         main(prog_name="mnistloss")
     finally:

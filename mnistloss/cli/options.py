@@ -120,11 +120,13 @@ def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
 
     An argument that is the path of a file stands for this file, even if the path contains a =.
     """
-    runs: dict[str, list[str]] = {}
     plain = [a for a in arguments if a.find("=") < 1 or "://" in a or os.path.isfile(a)]
-    for argument in (a for a in arguments if a not in plain):
-        from mnistloss.evaluation.file_lists import find_files
+    if len(plain) == len(arguments):
+        return {}
+    from mnistloss.evaluation.file_lists import find_files
 
+    runs: dict[str, list[str]] = {}
+    for argument in (a for a in arguments if a not in plain):
         name, _, pattern = argument.partition("=")
         files = find_files(pattern)
         if files == [pattern] and not os.path.isfile(pattern):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +27,8 @@ _SLOW_SECONDS, _LOG_SECONDS = 1.0, 30.0
 
 def console(*, stderr: bool = False) -> Console:
     """Return a rich console of the width COLUMNS, or else of the terminal; a file or a pipe has room for any table."""
+    import shutil
+
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout

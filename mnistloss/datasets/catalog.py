@@ -7,7 +7,6 @@ pixel is detected.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from mnistloss.errors import ArgumentError
@@ -259,17 +258,14 @@ LABEL_ERROR_SOURCE = (
 LABEL_ERROR_RULE = "fewer than 3 of 5 reviewers chose the given label; 100 examples were reviewed"
 
 
-@dataclass(frozen=True)
 class LabelError:
     """A label that most reviewers did not choose. suggestion: another label, which an algorithm proposed.
 
     index: of the example in the split. votes: how many reviewers chose the label, the suggestion, or neither (or both).
     """
 
-    index: int
-    label: int
-    suggestion: int
-    votes: tuple[int, int, int]
+    def __init__(self, index: int, label: int, suggestion: int, votes: tuple[int, int, int]) -> None:
+        self.index, self.label, self.suggestion, self.votes = index, label, suggestion, votes
 
 
 MNIST_TEST_ERRORS: tuple[LabelError, ...] = (

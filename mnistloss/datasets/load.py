@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +19,7 @@ from mnistloss.formatting import shown
 Pair = tuple[Array, Array]
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """How examples become arrays (normalised, flattened, one-hot); `load_mnist` describes the three choices."""
 
     normalize: bool = True
@@ -42,14 +40,13 @@ FORM = Form()
 """The default form of `load_mnist`."""
 
 
-@dataclass(frozen=True)
 class Split:
     """One split: images (N, 28, 28) and labels (N,), both uint8, in the published order."""
 
-    dataset: catalog.Dataset
-    name: str
-    images: NDArray[np.uint8] = field(repr=False)
-    labels: NDArray[np.uint8] = field(repr=False)
+    def __init__(
+        self, dataset: catalog.Dataset, name: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]
+    ) -> None:
+        self.dataset, self.name, self.images, self.labels = dataset, name, images, labels
 
     def __len__(self) -> int:
         return len(self.labels)

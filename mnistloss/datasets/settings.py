@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mnistloss.errors import ArgumentError
@@ -19,7 +18,6 @@ Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes received so far, and the bytes expected (None: unknown)."""
 
 
-@dataclass(frozen=True)
 class Timeouts:
     """Time limits and retries of a download, in seconds.
 
@@ -29,15 +27,17 @@ class Timeouts:
     retry_after: a longer Retry-After of a server is not waited for.
     """
 
-    timeout: float = 10.0
-    deadline: float = 600.0
-    attempts: int = 3
-    backoff: float = 0.5
-    retry_after: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name in ("timeout", "deadline"):
-            seconds = getattr(self, name)
+    def __init__(
+        self,
+        timeout: float = 10.0,
+        deadline: float = 600.0,
+        attempts: int = 3,
+        backoff: float = 0.5,
+        retry_after: float = 10.0,
+    ) -> None:
+        self.timeout, self.deadline, self.attempts = timeout, deadline, attempts
+        self.backoff, self.retry_after = backoff, retry_after
+        for name, seconds in (("timeout", timeout), ("deadline", deadline)):
             if not 0 < seconds <= _DAY:
                 raise ArgumentError(f"{name}={seconds:g} (seconds): expected more than 0 and at most {_DAY:,}")
 

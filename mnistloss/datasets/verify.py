@@ -8,12 +8,13 @@ import zlib
 
 import numpy as np
 
+from mnistloss.arrays.digest import Digest
 from mnistloss.datasets.catalog import File
 from mnistloss.errors import IntegrityError
 
 _GZIP = b"\x1f\x8b"
 _INFLATE_BLOCK = 1 << 16
-_HASH_BLOCK = 1 << 18
+_HASH_BLOCK = 1 << 20
 _MAX_MEMBERS = 5000
 
 
@@ -66,13 +67,13 @@ def _gunzip(data: bytes, limit: int) -> bytes:
 
 
 def read_and_hash(stream: io.FileIO, size: int) -> tuple[memoryview, str]:
-    """Return at most `size` bytes of a stream, and their SHA-256."""
+    """Return at most `size` bytes of a stream, and their SHA-256, which is taken beside the read."""
     content, end = np.empty(size, np.uint8).data, 0
-    digest = hashlib.sha256()
-    while count := stream.readinto(content[end : end + _HASH_BLOCK]):
-        digest.update(content[end : end + count])  # while the block is in the processor's cache
-        end += count
-    return content[:end], digest.hexdigest()
+    with Digest(inline=size <= _HASH_BLOCK) as digest:
+        while count := stream.readinto(content[end : end + _HASH_BLOCK]):
+            digest.update(content[end : end + count])
+            end += count
+        return content[:end], digest.hexdigest()
 
 
 def verify(content: bytes | memoryview, file: File, expected: str | None, digest: str | None = None) -> None:

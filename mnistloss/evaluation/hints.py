@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -56,7 +55,7 @@ class Evidence:
     """
 
     def __init__(self, input: str, n: int) -> None:
-        self._input = input
+        self._input, self._rows = input, n
         self.hard: bool = input == "probs"
         self._may_be_softmax_twice = input in ("probs", "logprobs")
         self._scale_counts = dict.fromkeys(_SCALES, 0)
@@ -71,12 +70,12 @@ class Evidence:
         """Add a block of outputs; predicted classes give no evidence."""
         if self._input == "labels":
             return
-        self._n += y.scores.shape[1]
+        self._n += y.shape[1]
         self._confidence += float(y.confidence.sum())
         if self.hard:
             within = y.min_value == 0 and y.max_value == 1
             self.hard = within and bool(((y.scores == 0) | (y.scores == 1)).all())
-        if self._keeps_codes and len(y.scores) <= MAX_CLASSES:
+        if self._keeps_codes and y.shape[0] <= MAX_CLASSES:
             self._codes.append(_row_codes(y.scores))
         if self._input == "logits":
             self._add_sums(y)
@@ -85,11 +84,13 @@ class Evidence:
 
     def _add_sums(self, y: Any) -> None:
         """Count the rows that sum to 1, 100 or 255, as those of distributions do, and sum each class."""
-        totals, positive = y.scores.sum(axis=0), y.scores.min(axis=0) >= 0
-        for scale in _SCALES:
-            tolerance = row_sum_tolerance(y.scores.dtype) * scale
-            within = np.abs(totals - scale) <= (tolerance if scale == 1 else max(tolerance, len(y.scores) / 2))
-            self._scale_counts[scale] += int(np.count_nonzero(positive & within))
+        rows_left = self._rows - self._n + y.shape[1]
+        if max(self._scale_counts.values()) + rows_left >= _NEARLY_ALL * self._rows:  # else no scale can fit any more
+            totals, positive = y.scores.sum(axis=0), y.scores.min(axis=0) >= 0
+            for scale in _SCALES:
+                tolerance = row_sum_tolerance(y.scores.dtype) * scale
+                within = np.abs(totals - scale) <= (tolerance if scale == 1 else max(tolerance, len(y.scores) / 2))
+                self._scale_counts[scale] += int(np.count_nonzero(positive & within))
         ranges = {"softmax": y.min_value >= 0 and y.max_value <= 1, "log-softmax": y.max_value <= 0}
         self._softmaxes = {name for name in self._softmaxes if ranges[name]}
         if self._softmaxes:
@@ -98,7 +99,7 @@ class Evidence:
 
     def _undo_softmax(self, y: Any) -> None:
         """Undo a softmax of probabilities: the logs, shifted so that each row sums to 1, are these probabilities."""
-        k, is_log = len(y.scores), self._input == "logprobs"
+        k, is_log = y.shape[0], self._input == "logprobs"
         max_value = math.exp(min(y.max_value, 1.0)) if is_log else y.max_value
         least = -math.inf if is_log else 0
         self._may_be_softmax_twice = bool(y.min_value > least and max_value <= softmax_twice_bound(k) + 1e-3)
@@ -132,11 +133,13 @@ class Evidence:
         The values of each class then sum to the number of batches. Of rows that sum to 1, the classes sum to N / K on
         average.
         """
+        if not self._softmaxes:
+            return None
         batches = round(float(np.mean(self._class_sums)))
         error = float(np.abs(self._class_sums - batches).max())
         over_classes = abs(batches * np.size(self._class_sums) - self._n) <= 0.01 * self._n
         fits = 1 <= batches <= self._n / 2 and error <= 1e-2 + 1e-4 * batches and not over_classes
-        return (max(self._softmaxes), batches) if self._softmaxes and fits else None
+        return (max(self._softmaxes), batches) if fits else None
 
     @property
     def inner_confidence(self) -> float | None:
@@ -172,7 +175,6 @@ class Place(NamedTuple):
     labels: Array
 
 
-@dataclass(frozen=True)
 class HintInputs:
     """What the hints look at.
 
@@ -181,17 +183,24 @@ class HintInputs:
     own. chosen: whether indices name the examples. elsewhere: returns the labels of other splits and datasets.
     """
 
-    input: str
-    classes: int
-    losses: Mapping[str, Moments]
-    references: Mapping[str, Mapping[str, float]]
-    evidence: Evidence
-    labels: Array = field(repr=False)
-    predicted: Array = field(repr=False)
-    dataset: str | None = None
-    split: str | None = None
-    chosen: bool = False
-    elsewhere: Callable[[], Sequence[Place]] = field(default=tuple, repr=False)
+    def __init__(
+        self,
+        input: str,
+        classes: int,
+        losses: Mapping[str, Moments],
+        references: Mapping[str, Mapping[str, float]],
+        evidence: Evidence,
+        labels: Array,
+        predicted: Array,
+        dataset: str | None = None,
+        split: str | None = None,
+        *,
+        chosen: bool = False,
+        elsewhere: Callable[[], Sequence[Place]] = tuple,
+    ) -> None:
+        self.input, self.classes, self.losses, self.references = input, classes, losses, references
+        self.evidence, self.labels, self.predicted = evidence, labels, predicted
+        self.dataset, self.split, self.chosen, self.elsewhere = dataset, split, chosen, elsewhere
 
     @property
     def n(self) -> int:
@@ -222,15 +231,23 @@ def find_hints(inputs: HintInputs) -> tuple[Hint, ...]:
 
 def _may_be_misplaced(inputs: HintInputs) -> bool:
     """Whether rows repeat, or half of some 16 rows in a row are wrong: without either, no hint of `misplaced` fits."""
-    codes, sums = inputs.evidence.codes, np.cumsum(inputs.right)
+    sums = np.cumsum(inputs.right)
     low = len(sums) > _RUN and (sums[_RUN:] - sums[:-_RUN]).min() <= _RUN / 2
-    return bool(low or (codes is not None and len(np.unique(codes)) < len(sums)))
+    return bool(low or (len(sums) and _repeats(inputs.evidence.codes)))
+
+
+def _repeats(codes: Array | None) -> bool:
+    """Whether two codes are equal, or NaN; `np.unique` would import numpy.ma, a tenth of the start of the command."""
+    ordered = np.sort(np.empty(0) if codes is None else codes)
+    return len(ordered) > 1 and bool((ordered[1:] == ordered[:-1]).any() or math.isnan(ordered[-2]))
 
 
 def _recognise_softmax_over_examples(inputs: HintInputs) -> tuple[str, str] | None:
     """Recognise raw scores of equal class sums, a whole number, whose classes are not predicted equally often."""
+    if inputs.evidence.wrong_axis is None:
+        return None
     _, counts = np.unique(inputs.predicted, return_counts=True)
-    if inputs.evidence.wrong_axis is None or (counts.size and counts.min() == counts.max()):
+    if counts.size and counts.min() == counts.max():
         return None
     name, batches = inputs.evidence.wrong_axis
     return (

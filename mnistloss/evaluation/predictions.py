@@ -11,11 +11,10 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mnistloss.arrays.checks import Array, as_real
+from mnistloss.arrays.checks import SLACK, Array, as_real
 from mnistloss.arrays.files import is_csv
 from mnistloss.arrays.npy import open_npy
 from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.refusals import SLACK, shape_error
 from mnistloss.formatting import shown
 from mnistloss.losses.outputs import OUTPUTS
 
@@ -35,7 +34,7 @@ class Rows(Protocol):
     indices: Array | None
 
     def rows(self, rows: slice) -> Array:
-        """Return some rows, valid until the next call."""
+        """Return some rows, valid until the call after the next."""
         ...
 
 
@@ -103,14 +102,19 @@ class PredictionShape(NamedTuple):
         if len(shape) == 1 and integers and input in ("probs", "labels"):
             return cls(_at_least_one(shape[0], source), classes, "labels")
         if input == "labels":
-            raise shape_error(source, input, *guess(), "expected predicted classes, integers of shape (N,)")
+            raise _shape_error(source, input, guess, "predicted classes, integers of shape (N,)")
         if len(shape) == 1 and shape[0] == (classes or shape[0]) >= 2:
             return cls(1, shape[0], input)
         if len(shape) != 2 or shape[1] != (classes or shape[1]) or shape[1] < 2:
             meaning = f"(N, {classes}), a row for each example and a column for each class"
-            expected = meaning if classes else "(N, K) with K >= 2"
-            raise shape_error(source, input, *guess(), f"expected {expected}")
+            raise _shape_error(source, input, guess, meaning if classes else "(N, K) with K >= 2")
         return cls(_at_least_one(shape[0], source), shape[1], input)
+
+
+def _shape_error(source: Rows, input: str, guess: Guess, expected: str) -> InputError:
+    from mnistloss.evaluation.refusals import shape_error  # what good predictions do not need
+
+    return shape_error(source, input, *guess(), f"expected {expected}")
 
 
 def check_probabilities(name: str, input: str, n: int, what: str) -> None:
@@ -138,7 +142,7 @@ def is_acceptable(y: Any, input: str, sum_tolerance: float | None) -> bool:
         return True
     if y.max_value > (1.0 if input == "probs" else 0.0) + SLACK or (input == "probs" and y.min_value < -SLACK):
         return False
-    return sum_tolerance is None or bool(np.abs(y.p.sum(axis=0) - 1.0).max() <= sum_tolerance)
+    return sum_tolerance is None or bool(y.sums_are_one(sum_tolerance))
 
 
 def as_block(source: Rows, rows: slice) -> Array:

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mnistloss.arrays.checks import Array, Floats, block_slices
+from mnistloss.arrays.checks import SLACK, Array, Floats, block_slices
 from mnistloss.arrays.files import CHANGED
 from mnistloss.errors import InputError
 from mnistloss.formatting import counted
 
 if TYPE_CHECKING:
     from mnistloss.evaluation.predictions import PredictionShape, Rows
-
-SLACK = 1e-6
-"""How far a probability may lie outside [0, 1]."""
 
 MAX_VALUES, _MAX_VALUES_OF_ROWS, _SAMPLE = 10**7, 10**6, 5000
 _NEARLY_ALL, _MAX_DISTANCE, _EXACT = 0.9, 1e-2, 1e-4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,14 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnistloss import formatting
 from mnistloss.arrays.checks import (
+    BLOCK,
     Array,
     Floats,
     as_targets,
     block_slices,
     block_targets,
+    own_precision,
     row_sum_tolerance,
     transposed,
 )
+from mnistloss.arrays.digest import Digest
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Evidence, Fingerprint, Hint, HintInputs, find_hints
 from mnistloss.evaluation.predictions import (
@@ -34,7 +36,6 @@ from mnistloss.evaluation.predictions import (
     name_of,
     open_predictions,
 )
-from mnistloss.evaluation.refusals import refuse
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader, Targets
 from mnistloss.formatting import shown
@@ -58,6 +59,9 @@ _SMALL = 10**5
 
 _FINGERPRINT_GROUPS = 256
 _LARGEST_BUFFER = 1 << 24
+
+_READ_BYTES = 1 << 21
+"""Blocks of up to so many bytes together are read and hashed at once, as two threads should meet seldom."""
 
 
 class Block(NamedTuple):
@@ -309,6 +313,7 @@ def score(
     by_class: bool | None = False,
     loader: TargetLoader | None = None,
     progress: Progress | None = None,
+    hash_inline: bool = False,
 ) -> Scores:
     """Read predictions once, check every row, and score them.
 
@@ -318,6 +323,7 @@ def score(
     by_class: also sum the losses by class; if None, only where the targets are labels.
     loader: the loader of targets, which several predictions can share; if None, a new one is made from `data`.
     progress: called after each block with the number of rows done and the number of all rows.
+    hash_inline: do not compute the digest in a thread beside the work, as where there is one processor for it.
 
     Raises as `evaluate` does.
     """
@@ -328,8 +334,8 @@ def score(
         shape = PredictionShape.of(source, data.input, loader.classes, loader.guess)
         _delta(data.delta, shape.input)
         targets = loader.load(shape, source)
-        first = as_block(source, next(block_slices(shape.n))) if shape.input in ("probs", "logprobs") else None
-        tolerance = row_sum_tolerance(source.dtype, first)
+        first = as_block(source, next(_read_slices(source, shape))) if shape.input != "labels" else None
+        tolerance = row_sum_tolerance(source.dtype, None if first is None or shape.input == "logits" else first[:BLOCK])
         kernels = _select_losses(losses, keep, shape, source.name)
         _check_top(top, by_class, targets, shape, source.name)
         by_class = targets.t.ndim == 1 if by_class is None else by_class
@@ -338,20 +344,30 @@ def score(
             keep=keep, top=top, by_class=by_class, sum_tolerance=tolerance, dtype=source.dtype,
             loader=loader,
         )  # fmt: skip
-        digest = hashlib.sha256()
-        for block in _blocks(source, shape, targets, None if data.allow_unnormalized else tolerance, digest):
-            scores.update(block)
-            if progress is not None:
-                progress(block.rows.stop, scores.n)
-        scores.digest = digest.hexdigest()
+        sum_tolerance = None if data.allow_unnormalized else tolerance
+        with Digest(inline=hash_inline or shape.n <= BLOCK) as digest:
+            for block in _blocks(source, shape, targets, sum_tolerance, digest, first):
+                scores.update(block)
+                if progress is not None:
+                    progress(block.rows.stop, scores.n)
+            scores.digest = digest.hexdigest()
     return scores
 
 
 def _blocks(
-    source: Rows, shape: PredictionShape, targets: Targets, sum_tolerance: float | None, digest: hashlib._Hash
+    source: Rows,
+    shape: PredictionShape,
+    targets: Targets,
+    sum_tolerance: float | None,
+    digest: Digest,
+    first: Array | None,
 ) -> Iterator[Block]:
-    """Read, hash and check the predictions in blocks; a bad row raises an InputError that is about all bad rows."""
+    """Hash and check the predictions in blocks, and read them but the first, which is given unless they are labels.
+
+    A bad row raises an InputError that is about all bad rows.
+    """
     _reuse_buffers()
+    precision = own_precision(source.dtype)
     if shape.input == "labels":
         stored = source.rows(slice(0, shape.n)).copy()
         digest.update(stored.view(np.uint8).data)
@@ -359,13 +375,23 @@ def _blocks(
         for rows in block_slices(shape.n):
             yield Block(rows, Classes(classes[rows]), block_targets(targets.t, rows))
         return
-    for rows in block_slices(shape.n):
-        stored = as_block(source, rows)
+    for part in _read_slices(source, shape):
+        stored = first if first is not None and part.start == 0 else as_block(source, part)
         digest.update(np.ascontiguousarray(stored).view(np.uint8).data)
-        outputs = OUTPUTS[shape.input](transposed(stored))
-        if not is_acceptable(outputs, shape.input, sum_tolerance):
-            raise refuse(source, shape, sum_tolerance)
-        yield Block(rows, outputs, block_targets(targets.t, rows))
+        for block in block_slices(len(stored)):
+            outputs = OUTPUTS[shape.input](transposed(stored[block], precision))
+            if not is_acceptable(outputs, shape.input, sum_tolerance):
+                from mnistloss.evaluation.refusals import refuse  # what good predictions do not need
+
+                raise refuse(source, shape, sum_tolerance)
+            rows = slice(part.start + block.start, part.start + block.stop)
+            yield Block(rows, outputs, block_targets(targets.t, rows))
+
+
+def _read_slices(source: Rows, shape: PredictionShape) -> Iterator[slice]:
+    """Return the slices of rows that are read at once: one block, or as many as `_READ_BYTES` hold."""
+    rows = BLOCK * max(1, _READ_BYTES // (BLOCK * source.shape[-1] * source.dtype.itemsize))
+    return (slice(start, min(start + rows, shape.n)) for start in range(0, shape.n, rows))
 
 
 def _reuse_buffers() -> None:

@@ -24,8 +24,6 @@ from mnistloss.datasets.settings import CacheOptions
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Place
 from mnistloss.evaluation.predictions import PredictionShape, Rows
-from mnistloss.evaluation.refusals import shape_error
-from mnistloss.evaluation.row_counts import Part, count_error
 from mnistloss.formatting import shown
 from mnistloss.losses.losses import Loss
 from mnistloss.losses.outputs import Probabilities
@@ -88,19 +86,23 @@ def data_options(function: str, kind: type, keywords: Mapping[str, Any]) -> Data
     return DataOptions(**keywords)
 
 
-@dataclass(frozen=True)
 class Targets:
     """Targets of n examples, labels (n,) or soft rows (n, K), and what names them in a signature.
 
     indices: of these examples in their split; None for all of them in order, and for own targets.
     """
 
-    t: Array
-    classes: int
-    dataset: str | None
-    split: str | None
-    digest: str
-    indices: Array | None = None
+    def __init__(
+        self,
+        t: Array,
+        classes: int,
+        dataset: str | None,
+        split: str | None,
+        digest: str,
+        indices: Array | None = None,
+    ) -> None:
+        self.t, self.classes, self.dataset, self.split = t, classes, dataset, split
+        self.digest, self.indices = digest, indices
 
     @cached_property
     def counts(self) -> Array:
@@ -163,10 +165,14 @@ def own_targets(source: Source | Given, shape: PredictionShape, predictions: Row
         or (one_row and array.size > 1 and abs(array.sum() - 1) > 1e-2)
     ):
         expected = f"expected (N, {classes_of_labels or 'K'}), a row for each of {len(array):,} targets"
+        from mnistloss.evaluation.refusals import shape_error
+
         raise shape_error(predictions, shape.input, classes_of_labels, sizes, expected)
     if array.ndim and len(array) != shape.n > 1 and array.size not in (shape.n, shape.n * (shape.classes or 1)):
         found = f"{what}: {len(array):,} labels for {shape.n:,} predictions"
         labels = array if array.ndim == 1 and array.dtype.kind in "iu" else None
+        from mnistloss.evaluation.row_counts import Part, count_error
+
         raise count_error(found, predictions, shape.n, (Part(None, len(array), labels),))
     classes = _own_classes(array, shape, predictions, what)
     t = as_targets(array, shape.n, classes, what)
@@ -334,6 +340,8 @@ def _fitting_split(
     ]
     options = [*others, "indices=FILE for a batch that was drawn", "targets=FILE for targets of your own"]
     found = f"{counts}; {n:,} would fit {', or '.join(options)}"
+    from mnistloss.evaluation.row_counts import Part, count_error
+
     splits = catalog.SPLITS if split == "auto" else (split,)
     parts = tuple(Part(name, dataset.examples(name), labels.at_hand(dataset.name, name)) for name in splits)
     raise count_error(found, predictions, n, parts)

@@ -33,7 +33,7 @@ def _cross_entropy(y: Outputs, t: Array, delta: float) -> Floats:
 
 def _squared_error(y: Outputs, t: Array, _: float) -> Floats:
     if t.ndim == 1:
-        squares = np.square(y.p)
+        squares = y.squares()
         squares.reshape(-1)[y.flat_index(t)] = y.p_minus_one(t) ** 2
     else:
         squares = np.square(np.where(t == 1, y.p_minus_one(t), y.p - t) if (t == 1).any() else y.p - t)

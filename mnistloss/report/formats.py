@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnistloss.document import Table
 from mnistloss.evaluation.results import Evaluation, Refused
 from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import finite, shown
-from mnistloss.report.details import details, summary
+
+if TYPE_CHECKING:
+    from mnistloss.document import Table
 
 
 def document(**content: Any) -> str:
@@ -130,6 +131,8 @@ def _latex(text: str) -> str:
 
 def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
     """Yield each table with a title; of several files, the title names the file."""
+    from mnistloss.report.details import details, summary
+
     if evaluations:
         yield "", summary(evaluations)
     for evaluation in evaluations:
