@@ -182,7 +182,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
     """No scheduler, or no worker: a line each, soon."""
     np.save(tmp_path / "y.npy", honest().probs)
     code, _, err = finished(eval_process(tmp_path / "y.npy", *ON_5K, "--cluster", "tcp://127.0.0.1:9"))
-    assert (code, "--cluster tcp://127.0.0.1:9: no worker is reached" in err) == (1, True), err
+    assert (code, "--cluster tcp://127.0.0.1:9: no worker answers" in err) == (1, True), err
 
 
 @pytest.fixture(scope="module")
@@ -241,11 +241,9 @@ def test_addresses(cluster: tuple[str, ...], bucket: Any, tmp_path: Path) -> Non
         file = expected.pop(str(tmp_path / "class" / Path(row["predictions"]).name))
         for name in ("status", "cee", "accuracy", "signature"):
             assert row.get(name) == file.get(name)
-        assert (
-            row["reason"].removeprefix(row["predictions"])[:60] == file["reason"].removeprefix(file["predictions"])[:60]
-        )
+        assert row["reason"][:60] == file["reason"][:60]
     assert not expected
-    assert (missing["status"], missing["reason"]) == ("refused", "s3://class/none.npy: there is no such object")
+    assert (missing["status"], missing["reason"]) == ("refused", "there is no such object")
 
 
 def test_objects_that_vanish_or_change(bucket: Any, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from planted import honest
 
 from mnistloss import baseline, compare, evaluate, one_hot, softmax
 from mnistloss.evaluation.hints import Evidence, Hint, HintInputs, Place
-from mnistloss.evaluation.many import evaluate_many, with_copies_named
+from mnistloss.evaluation.many import with_copies_named
 from mnistloss.evaluation.misplaced import classes_agree, count_classes, find_split
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.stats import Moments
@@ -311,7 +311,7 @@ def test_identical_predictions(tmp_path: Any) -> None:
     for name, array in (("a", y), ("b", y.astype(np.float64)), ("c", other), ("d", y.astype(np.float16))):
         np.save(tmp_path / f"{name}.npy", array)
     paths = [tmp_path / f"{name}.npy" for name in "abcd"]
-    results = with_copies_named(one for one in evaluate_many(paths, dataset="mnist-5k") if isinstance(one, Evaluation))
+    results = with_copies_named([evaluate(path, dataset="mnist-5k") for path in paths])
     identical = [[h.evidence for h in r.hints if h.name == "identical-predictions"] for r in results]
     named = [f"every row has the same numbers as in {tmp_path / 'a.npy'}"]
     rounded = [f"{named[0]}, up to the rounding of their dtypes"]

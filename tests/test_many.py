@@ -27,7 +27,7 @@ from mnistloss.datasets import cache, catalog
 from mnistloss.datasets.fetch import import_files
 from mnistloss.datasets.load import Labels
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.errors import ArgumentError, UnavailableError, WorkerError
+from mnistloss.errors import ArgumentError, InputError, UnavailableError, WorkerError
 from mnistloss.evaluation import many
 from mnistloss.evaluation.evaluate import make_job
 from mnistloss.report.details import common_folder
@@ -41,7 +41,9 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def lines(paths: Any, executor: Executor | None = None, **keywords: Any) -> list[str]:
-    return list(many.run(paths, make_job(dataset="mnist-5k", **keywords), executor, as_lines=True))
+    return list(
+        many.results_of(paths, many.read_targets(make_job(dataset="mnist-5k", **keywords)), executor, as_lines=True)
+    )
 
 
 def test_results_and_refusals_are_in_order(files: list[str]) -> None:
@@ -93,9 +95,9 @@ def test_the_same_bytes_on_any_executor(kind: str, files: list[str], tmp_path: P
     with workers[kind]() as pool:
         for one in options:
             keywords = {"dataset": "mnist-5k", **one}
-            job = make_job(**keywords)
-            alone = list(many.run(files, job, as_lines=True))
-            assert list(many.run(files, job, pool, as_lines=True)) == alone
+            job = many.read_targets(make_job(**keywords))
+            alone = list(many.results_of(files, job, as_lines=True))
+            assert list(many.results_of(files, job, pool, as_lines=True)) == alone
             assert list(evaluate_many(files, executor=pool, **keywords)) == list(evaluate_many(files, **keywords))
 
 
@@ -128,7 +130,7 @@ def test_workers_need_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         np.save(tmp_path / name, rows)
     files, job = sorted(map(str, tmp_path.glob("*.npy"))), make_job(dataset="distant")
     alone, packed, places = (
-        list(many.run(files, job, as_lines=True)),
+        list(many.results_of(files, job, as_lines=True)),
         many._pack(job),
         elsewhere(Labels(CacheOptions())),
     )
@@ -168,13 +170,20 @@ def test_results_hold_no_arrays(files: list[str]) -> None:
     for loss in ("cee", "error"):
         for result in evaluate_many(files, dataset="mnist-5k", losses=loss, **keywords):
             assert b"numpy" not in pickle.dumps(result)
-    assert b"numpy" not in many._pack(make_job(targets=honest().labels, indices=None))
-    assert b"numpy" not in many._pack(make_job(dataset="mnist-5k", indices=np.arange(9), split="test"))
+    assert b"numpy" not in many._pack(many.read_targets(make_job(targets=honest().labels)))
+    assert b"numpy" not in many._pack(
+        many.read_targets(make_job(dataset="mnist-5k", indices=np.arange(9), split="test"))
+    )
 
 
 def test_bad_arguments_are_raised_at_once(files: list[str]) -> None:
     """They are not refusals of a file; what depends on the file is."""
     wrong: list[dict[str, Any]] = [
+        {"split": "foo"},
+        {"input": "foo"},
+        {"top": [11]},
+        {"dataset": "foo"},
+        {"indices": np.arange(9)},
         {"losses": "mae"},
         {"delta": -1.0},
         {"reduction": "none"},
@@ -182,7 +191,11 @@ def test_bad_arguments_are_raised_at_once(files: list[str]) -> None:
     ]
     for keywords in wrong:
         with pytest.raises(ArgumentError):
-            evaluate_many(files, dataset="mnist-5k", **keywords)
+            evaluate_many(files, **{"dataset": "mnist-5k", **keywords})
+    with pytest.raises(ArgumentError, match="one path; expected several"):
+        evaluate_many(files[0])
+    with pytest.raises(InputError, match=r"no\.npy: No such file"):
+        evaluate_many(files, targets="no.npy")
     with pytest.raises(TypeError, match="unexpected keyword argument 'loss'"):
         evaluate_many(files, loss="cee")  # type: ignore[call-arg]  # meant to be wrong
     with pytest.raises(UnavailableError):
@@ -216,11 +229,9 @@ def test_the_table_of_a_class(cli: Cli, files: list[str], tmp_path: Path, monkey
     same = [words[0] for words in ranks if words[1] in ("copy.npy", "student-000.npy")]
     assert same[0] == same[1]
     assert any(line.startswith(" student-000.npy  every row has the same numbers as in copy.npy") for line in text)
-    (start,) = (
-        row for row, line in enumerate(text) if line.startswith(f"not scored: {len(WRONG)} of {len(files) + 1} in ")
-    )
+    start = text.index(f"not scored: {len(WRONG)} of {len(files) + 1}")
     assert sum("  --input logits" in line for line in text[start:]) == 1
-    assert len([line for line in text[start + 1 :] if line.strip()]) == len(WRONG)
+    assert len([line for line in text[start + 2 :] if line.strip()]) == len(WRONG)
 
 
 def test_every_format_has_the_refused_files(cli: Cli, files: list[str]) -> None:

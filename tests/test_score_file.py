@@ -66,7 +66,7 @@ def test_other_settings_are_refused(cli: Cli, whole: bytes) -> None:
     for words, named in (
         (("--loss", "nll"), "losses ['cee', 'mse'], now ['nll']"),
         (("--confidence", "0.9"), "confidence 0.95, now 0.9"),
-        (("--shard", "0/2"), "shard None, now '0/2'"),
+        (("--shard", "0/2"), "shard '0/1', now '0/2'"),
     ):
         result = cli("eval", "class", *ON_5K, "-o", "whole.jsonl", *words)
         assert (result.exit_code, named in result.stderr) == (2, True), result.stderr
@@ -79,14 +79,14 @@ def test_a_file_of_something_else_stays(content: bytes, cli: Cli, preds: Path, t
     (tmp_path / "x.jsonl").write_bytes(content)
     result = cli("eval", preds, *ON_5K, "-o", tmp_path / "x.jsonl")
     assert (result.exit_code, (tmp_path / "x.jsonl").read_bytes()) == (1, content)
-    assert "line 1 is not one of a file of scores; name another file" in result.stderr
+    assert "line 1 is not a row of scores; name another file" in result.stderr
 
 
 def test_a_damaged_row_is_named(cli: Cli, whole: bytes) -> None:
     """A row that is no row stops the call, with the number of its line."""
     lines = whole.splitlines(keepends=True)
     Path("part.jsonl").write_bytes(b"".join([*lines[:3], b"{}\n", *lines[4:]]))
-    assert "line 4 is not one of a file of scores" in cli("eval", "class", *ON_5K, "-o", "part.jsonl").stderr
+    assert "line 4 is not a row of scores" in cli("eval", "class", *ON_5K, "-o", "part.jsonl").stderr
     assert "is not a regular file" in cli("eval", "class", *ON_5K, "-o", _folder("dir.jsonl")).stderr
 
 
@@ -108,10 +108,41 @@ def test_gates_look_at_every_row(cli: Cli, whole: bytes) -> None:
     assert "... 12 gates are crossed" in result.stderr
 
 
+def test_a_name_that_comes_twice(cli: Cli, whole: bytes) -> None:
+    """It has a row each time, whether the call was stopped or not; a list from Windows is read as any other."""
+    a, b = "class/student-000.npy", "class/student-001.npy"
+    Path("list.txt").write_bytes(f"\ufeff{a}\r\n{b}\r\n{a}\r\n".encode())
+    cli("eval", "--manifest", "list.txt", *ON_5K, "-o", "twice.jsonl")
+    expected = Path("twice.jsonl").read_bytes()
+    assert [json.loads(line)["predictions"] for line in expected.splitlines()[1:]] == [a, b, a]
+    Path("part.jsonl").write_bytes(b"".join(expected.splitlines(keepends=True)[:2]))
+    cli("eval", "--manifest", "list.txt", *ON_5K, "-o", "part.jsonl", "--shard", "0/1")
+    assert Path("part.jsonl").read_bytes() == expected
+
+
+def test_two_calls_at_once(cli: Cli, whole: bytes) -> None:
+    """The second one is refused, and the file is that of the first."""
+    with score_file._appending(Path("whole.jsonl")):
+        result = cli("eval", "class", *ON_5K, "-o", "whole.jsonl")
+    assert (result.exit_code, "another process is writing to whole.jsonl" in result.stderr) == (1, True)
+    assert Path("whole.jsonl").read_bytes() == whole
+
+
+def test_no_files(cli: Cli, tmp_path: Path) -> None:
+    """An empty share, as the last jobs of an array have, is no error."""
+    (tmp_path / "list.txt").touch()
+    result = cli("eval", "--manifest", tmp_path / "list.txt", *ON_5K)
+    assert (result.exit_code, result.stderr) == (0, "there are no files to score\n")
+    result = cli("eval", "--manifest", tmp_path / "list.txt", *ON_5K, "-o", tmp_path / "x.jsonl", "--shard", "1/2")
+    assert (result.exit_code, result.stderr) == (0, f"{tmp_path}/x.jsonl: 0 files, 0 refused\n")
+
+
 def test_options_that_do_not_go_with_rows(cli: Cli, whole: bytes) -> None:
     """A row does not hold batches or losses of single examples."""
     for words in (("--batch-size", 10), ("--format", "json"), ("--reduction", "none")):
         assert cli("eval", "class", *ON_5K, "-o", "x.jsonl", *words).exit_code == 2
+    assert cli("eval", "class", "--targets", "none.npy", "-o", "x.jsonl").exit_code == 1
+    assert cli("eval", "-", "class", *ON_5K, "-o", "x.jsonl", input=b"").exit_code == 2
     assert not Path("x.jsonl").exists()
 
 

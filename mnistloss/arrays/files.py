@@ -51,6 +51,11 @@ class NamedFile(os.PathLike[str]):
         return self._path
 
 
+def is_address(path: object) -> bool:
+    """Whether a path is an address such as s3://bucket/preds.npy."""
+    return isinstance(path, str) and "://" in path
+
+
 def size_of(stream: io.IOBase | BinaryIO) -> int:
     """Return the number of bytes in a file or in memory; the position stays."""
     position = stream.tell()

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistloss.cli import options, output
-from mnistloss.formatting import as_options, shown
+from mnistloss.formatting import as_options, counted, shown
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from mnistloss.evaluation.evaluate import Job
+    from mnistloss.evaluation.file_lists import Shard
     from mnistloss.evaluation.gates import Gate
     from mnistloss.evaluation.results import Evaluation, Refused
+
+
+def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    if value is None:
+        return None
+    from mnistloss.evaluation.file_lists import Shard
+
+    return Shard.parse(value)
+
 
 _MAX_CROSSED = 10
 """How many crossed gates are told one by one."""
@@ -36,7 +47,12 @@ _MAX_CROSSED = 10
 @click.option(
     "--manifest", type=click.File("rb"), help="List of more files to score, one a line; - for standard input."
 )
-@click.option("--shard", metavar="K/N", help="Score every N-th file only, from the K-th on, counted from 0.")
+@click.option(
+    "--shard",
+    metavar="K/N",
+    callback=_parse_shard,
+    help="Score every N-th file only, from the K-th on, counted from 0.",
+)
 @click.option("--cluster", metavar="ADDRESS", help="Score on a Dask cluster; local for the processors of this machine.")
 @click.option(
     "--reduction",
@@ -73,7 +89,7 @@ def command(
     /,
     predictions: list[Any] | dict[str, list[str]],
     manifest: Any,
-    shard: str | None,
+    shard: Shard | None,
     cluster: str | None,
     out: Path | None,
     conditions: tuple[str, ...],
@@ -99,6 +115,8 @@ def command(
     is_single = len(predictions) == 1 and not (manifest or shard or cluster) and _is_file(predictions[0])
     if is_single and not (out and out.suffix == ".jsonl"):
         ctx.exit(_print([_evaluate(predictions[0], job, out)], format_, gates))
+    if out and not all(isinstance(name, str) for name in predictions):
+        raise click.UsageError("standard input has no name in a file of scores; name the files")
     names, total = _files(predictions, manifest, shard)
     if out and out.suffix != ".jsonl":
         raise click.UsageError("--reduction none takes one file")
@@ -152,20 +170,20 @@ def _gates(conditions: Sequence[str], job: Job) -> list[Gate]:
     return parse_gates(conditions, scoring.loss_names(job.data.input), scoring.top, per_class=scoring.per_class)
 
 
-def _files(predictions: Sequence[Any], manifest: Any, shard: str | None) -> tuple[Iterable[Any], int | None]:
+def _files(predictions: Sequence[Any], manifest: Any, shard: Shard | None) -> tuple[Iterable[Any], int | None]:
     """Return the files to score and their number, None for a manifest from standard input."""
-    from mnistloss.evaluation.file_lists import find_files, read_manifest, take_shard
+    from mnistloss.evaluation.file_lists import Shard, find_files, read_manifest
 
     found = [find_files(name) if isinstance(name, str) else [name] for name in predictions]
-    names = list(dict.fromkeys(itertools.chain(*found)))
+    named, share = list(dict.fromkeys(itertools.chain(*found))), shard or Shard(0, 1)
     if manifest is None:
-        names = list(take_shard(names, shard))
+        names = list(share.take(named))
         return names, len(names)
     total = None
     if manifest.seekable():
-        total = sum(1 for _ in take_shard(itertools.chain(names, read_manifest(manifest)), shard))
+        total = sum(1 for _ in share.take(itertools.chain(named, read_manifest(manifest))))
         manifest.seek(0)
-    return take_shard(itertools.chain(names, read_manifest(manifest)), shard), total
+    return share.take(itertools.chain(named, read_manifest(manifest))), total
 
 
 def _evaluate(predictions: Any, job: Job, out: Path | None) -> Evaluation:
@@ -183,30 +201,27 @@ def _evaluate(predictions: Any, job: Job, out: Path | None) -> Evaluation:
 def _evaluate_many(
     names: Iterable[Any], total: int | None, job: Job, cluster: str | None
 ) -> Iterator[Evaluation | Refused]:
-    from mnistloss.evaluation.many import run
+    from mnistloss.evaluation.many import read_targets, results_of
     from mnistloss.evaluation.results import Refused
 
     refused = 0
     with _executor(cluster) as executor, output.file_progress(total) as progress:
-        for done, result in enumerate(run(names, job, executor), 1):
+        for done, result in enumerate(results_of(names, read_targets(job), executor), 1):
             refused += isinstance(result, Refused)
             progress(done, refused, 0)
             yield result
 
 
-@contextlib.contextmanager
-def _executor(cluster: str | None) -> Iterator[Executor | None]:
+def _executor(cluster: str | None) -> AbstractContextManager[Executor | None]:
     if cluster is None:
-        yield None
-        return
+        return contextlib.nullcontext()
     from mnistloss.evaluation.cluster import connect
 
-    with connect(cluster) as executor:
-        yield executor
+    return connect(cluster)
 
 
 def _write_scores(
-    out: Path, names: Iterable[str], total: int | None, job: Job, gates: Sequence[Gate], shard: str | None,
+    out: Path, names: Iterable[str], total: int | None, job: Job, gates: Sequence[Gate], shard: Shard | None,
     cluster: str | None,
 ) -> int:  # fmt: skip
     """Write a row for each file, print what was done, and return the exit status."""
@@ -219,7 +234,7 @@ def _write_scores(
         )  # fmt: skip
     _tell_crossed(done.messages, done.crossed)
     before = f", {done.resumed:,} of them before" if done.resumed else ""
-    output.note(f"{shown(out)}: {done.files:,} files{before}, {done.refused:,} refused")
+    output.note(f"{shown(out)}: {counted(done.files, 'file', 'files')}{before}, {done.refused:,} refused")
     return 1 if done.refused else 3 if done.crossed else 0
 
 
@@ -256,7 +271,9 @@ def _print(results: Sequence[Evaluation | Refused], format_: str, gates: Sequenc
         scored = sorted(
             with_copies_named(scored), key=lambda one: (next(iter(one.numbers().values())), one.predictions)
         )
-    if format_ == "table" and len(results) == 1 and refused:
+    if not results:
+        output.note("there are no files to score")
+    elif format_ == "table" and len(results) == 1 and refused:
         output.note(f"Error: {as_options(refused[0].reason)}")
     elif format_ == "table":
         from mnistloss.report import tables

@@ -200,9 +200,11 @@ def file_progress(total: int | None) -> Iterator[Callable[[int, int, int], None]
         with contextlib.suppress(OSError):
             click.echo(f"\r\x1b[K{text}" if is_terminal else text, err=True, nl=not is_terminal)
 
-    yield update
-    if is_terminal and last > start:
-        note("\r\x1b[K")
+    try:
+        yield update
+    finally:
+        if is_terminal and last > start:
+            click.echo("\r\x1b[K", err=True, nl=False)
 
 
 @contextlib.contextmanager

@@ -136,6 +136,7 @@ class Labels:
 
     def __init__(self, options: CacheOptions, packed: Packed | None = None) -> None:
         self._options, self._is_packed = options, packed is not None
+        self._missing: dict[tuple[str, str], UnavailableError] = {}
         self._loaded = {
             place: SplitLabels(sha256, np.frombuffer(content, np.uint8))
             for place, (sha256, content) in (packed or {}).items()
@@ -143,7 +144,13 @@ class Labels:
 
     def load(self, dataset: str, split: str) -> SplitLabels:
         """Return the labels of a split; raises UnavailableError if they are neither cached nor downloadable."""
-        return self._load(dataset, split, self._options)
+        if (dataset, split) in self._missing:
+            raise self._missing[dataset, split]
+        try:
+            return self._load(dataset, split, self._options)
+        except UnavailableError as error:
+            self._missing[dataset, split] = error
+            raise
 
     def at_hand(self, dataset: str, split: str) -> NDArray[np.uint8] | None:
         """Return the labels of a split, or None if they would have to be downloaded or are damaged."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -12,7 +14,7 @@ from typing import Any
 
 from mnistloss.arrays.files import NamedFile
 from mnistloss.errors import InputError, MissingExtraError, UnavailableError, WorkerError, check_installed
-from mnistloss.evaluation.many import bits_digest, check_worker
+from mnistloss.evaluation.canary import bits_digest, check_worker
 from mnistloss.formatting import shown
 from mnistloss.version import __version__
 
@@ -22,7 +24,7 @@ _FETCHERS = 16
 _RETRIES = 2
 
 
-def fetch(addresses: Sequence[str]) -> list[NamedFile | InputError]:
+def fetch_objects(addresses: Sequence[str]) -> list[NamedFile | InputError]:
     """Fetch the objects at these addresses at the same time; an object that is not there gives its refusal.
 
     Each object is read by one request, so that it is never a mixture of two versions. Raises MissingExtraError if a
@@ -33,7 +35,7 @@ def fetch(addresses: Sequence[str]) -> list[NamedFile | InputError]:
         return list(pool.map(_fetch, addresses))
 
 
-def find(address: str) -> list[str]:
+def expand_address(address: str) -> list[str]:
     """Return the addresses that a pattern such as s3://bucket/run-*/preds.npy matches, or the address itself."""
     _check_fsspec()
     with _named_errors(address):
@@ -68,6 +70,8 @@ def _named_errors(address: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError(f"{name}: there is no such object") from None
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        raise InputError(f"{name}: {error.strerror or error}") from None
     except ImportError as error:
         raise MissingExtraError(f"{name}: {error}") from error
     except Exception as error:  # each kind of store has exceptions of its own
@@ -82,26 +86,41 @@ def connect(address: str) -> Iterator[Executor]:
     all workers compute other bits than this process.
     """
     check_installed("--cluster", "distributed", "fsspec", extra="cluster")
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it tells of lost workers is no news here
+    for logger in ("distributed", "tornado.application"):  # what they tell of lost workers is no news here
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
-        where: Any = address
-        if address == "local":
-            where = stack.enter_context(
-                LocalCluster(
-                    n_workers=os.cpu_count(),
-                    threads_per_worker=1,
-                    dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
-                )
-            )
         try:
+            where = stack.enter_context(_local_cluster()) if address == "local" else address
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS, set_as_default=False))
             client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-        except (OSError, ValueError) as error:  # a TimeoutError is an OSError
-            raise UnavailableError(f"--cluster {shown(address)}: no worker is reached ({error})") from error
+        except (OSError, ValueError, RuntimeError) as error:  # a TimeoutError is an OSError
+            raise UnavailableError(f"--cluster {shown(address)}: no worker answers ({error})") from error
         yield _ClusterExecutor(client)
+
+
+def _local_cluster() -> Any:
+    """Start a worker for each processor. An interrupt is for this process alone, which then ends the workers."""
+    from distributed import LocalCluster
+
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None  # the workers inherit it
+    try:
+        return LocalCluster(
+            n_workers=processors(), threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        )
+    finally:
+        if heard is not None:
+            signal.signal(signal.SIGINT, heard)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _ClusterExecutor(Executor):
@@ -135,19 +154,28 @@ class _ClusterExecutor(Executor):
         return alive
 
     def _greet(self, workers: list[str]) -> None:
+        """Check the bits of workers, all at the same time; if some are silent, one after another, to name those."""
         try:
-            answers = self._client.run(
-                check_worker, __version__, bits_digest(), workers=workers, on_error="return",
-                callback_timeout=_GREET_SECONDS,
-            )  # fmt: skip
-        except TimeoutError as error:
-            names = ", ".join(workers)
-            raise WorkerError(f"not all of these workers answer within {_GREET_SECONDS} s: {names}") from error
+            answers = self._ask(workers)
+        except TimeoutError:
+            answers = {}
+            for worker in workers:
+                try:
+                    answers |= self._ask([worker])
+                except TimeoutError:
+                    answers[worker] = f"does not answer within {_GREET_SECONDS} seconds"
         self._greeted |= set(workers)
         for worker, answer in answers.items():
             if answer is not None:
                 self._refused[worker] = f"{worker}: {answer}"
                 logging.getLogger("mnistloss").warning("refused: %s", self._refused[worker])
+
+    def _ask(self, workers: list[str]) -> dict[str, Any]:
+        answers: dict[str, Any] = self._client.run(
+            check_worker, __version__, bits_digest(), workers=workers, on_error="return",
+            callback_timeout=_GREET_SECONDS,
+        )  # fmt: skip
+        return answers
 
 
 class _Task:
@@ -163,11 +191,13 @@ class _Task:
         from distributed.comm import CommClosedError
 
         while True:
-            with contextlib.suppress(TimeoutError):
-                try:
-                    return self._future.result(timeout=_GREET_SECONDS)
-                except (KilledWorker, FutureCancelledError, CommClosedError) as error:
-                    raise WorkerError(f"the cluster lost a task ({type(error).__name__}: {error}); {_AGAIN}") from error
+            try:
+                return self._future.result(timeout=_GREET_SECONDS)
+            except TimeoutError:
+                if self._future.done():  # the error is the task's own
+                    raise
+            except (KilledWorker, FutureCancelledError, CommClosedError) as error:
+                raise WorkerError(f"the cluster lost a task ({type(error).__name__}: {error}); {_AGAIN}") from error
             alive = self._executor.workers()
             if self._workers is not None and not alive.keys() & set(self._workers):
                 raise WorkerError(f"the workers that may run a task are lost; {_AGAIN}")

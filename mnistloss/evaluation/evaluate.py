@@ -12,7 +12,9 @@ import numpy as np
 
 from mnistloss.arrays.checks import whole
 from mnistloss.arrays.npy import Source
+from mnistloss.datasets import catalog
 from mnistloss.errors import ArgumentError
+from mnistloss.evaluation.predictions import INPUTS
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.evaluation.scoring import Predictions, Progress, Scores, default_losses, score
 from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader, data_options
@@ -92,8 +94,20 @@ def make_job(**keywords: Unpack[EvaluateKeywords]) -> Job:
     of_scores = {name: value for name, value in keywords.items() if name in ScoreOptions.__annotations__}
     of_data = {name: value for name, value in keywords.items() if name not in of_scores}
     data, options = data_options("evaluate", DataKeywords, of_data), ScoreOptions(**of_scores)  # type: ignore[arg-type]  # each is of its type
-    check_delta(data.delta or 0.0)
+    _check_job(data, options)
     return Job(data, options)
+
+
+def _check_job(data: DataOptions, options: ScoreOptions) -> None:
+    """Refuse what no predictions can be evaluated with."""
+    check_delta(data.delta or 0.0)
+    if data.input not in INPUTS:
+        raise ArgumentError(f"no input is named {data.input!r}; the inputs are {', '.join(INPUTS)}")
+    if data.split != "auto":
+        catalog.check_split(data.split)
+    classes = catalog.find(data.dataset).classes
+    if data.targets is None and max(options.top, default=0) > classes:
+        raise ArgumentError(f"top is {max(options.top)}; there are {classes} classes")
 
 
 def evaluate(
@@ -154,19 +168,20 @@ def evaluate(
 
 
 def evaluate_job(
-    predictions: Predictions, job: Job, loader: TargetLoader | None = None, progress: Progress | None = None
+    predictions: Predictions,
+    job: Job,
+    loader: TargetLoader | None = None,
+    *,
+    progress: Progress | None = None,
+    hash_inline: bool = False,
 ) -> Evaluation:
-    """Evaluate predictions. Raises as `evaluate` does.
-
-    loader: the loader of targets, which several predictions can share; if None, a new one is made.
-    progress: called after each block with the number of rows done and the number of all rows.
-    """
+    """Evaluate predictions; see `evaluate`. loader, progress and hash_inline are those of `score`."""
     data, options = job
     names = options.loss_names(data.input)
     keep = names if options.needs_columns else ()
     scores = score(
         predictions, data, losses=names, keep=keep, top=options.top, by_class=options.per_class, loader=loader,
-        progress=progress,
+        progress=progress, hash_inline=hash_inline,
     )  # fmt: skip
     return summarize(scores, options)
 

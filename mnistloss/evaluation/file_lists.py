@@ -7,11 +7,10 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from mnistloss.errors import ArgumentError, InputError
-from mnistloss.evaluation.many import is_address
-from mnistloss.formatting import shown
+from mnistloss.arrays.files import is_address
+from mnistloss.errors import ArgumentError
 
 SUFFIXES = (".npy", ".npz", ".csv")
 """The files of a folder that hold predictions; others must be named."""
@@ -20,30 +19,42 @@ SUFFIXES = (".npy", ".npz", ".csv")
 def find_files(name: str) -> list[str]:
     """Return the files that a name stands for, sorted: of a folder, a pattern such as runs/*.npy, or an address.
 
-    The name itself, if it is that of a file or fits nothing. An empty folder raises InputError.
+    The name itself, if it is that of a file or fits nothing.
     """
     if is_address(name):
-        from mnistloss.evaluation.cluster import find
+        from mnistloss.evaluation.cluster import expand_address
 
-        return find(name)
+        return expand_address(name)
     if os.path.isdir(name):
         files = glob.glob(os.path.join(glob.escape(name), "**", "*"), recursive=True)
-        if not (found := sorted(file for file in files if file.endswith(SUFFIXES) and os.path.isfile(file))):
-            raise InputError(f"{shown(name)}: the folder holds no file named {', '.join(SUFFIXES)}")
-        return found
+        return sorted(f for f in files if f.lower().endswith(SUFFIXES) and not os.path.isdir(f)) or [name]
     return [name] if os.path.lexists(name) else sorted(glob.glob(name, recursive=True)) or [name]
 
 
 def read_manifest(stream: BinaryIO) -> Iterator[str]:
-    """Yield the names in a list of files, one a line; empty lines are left out."""
+    """Yield the names in a list of files, one a line; empty lines and a byte order mark are left out."""
     for line in stream:
-        if name := os.fsdecode(line).strip("\r\n"):
+        if name := os.fsdecode(line.removeprefix(b"\xef\xbb\xbf")).strip("\r\n"):
             yield name
 
 
-def take_shard(names: Iterable[str], shard: str | None) -> Iterator[str]:
-    """Yield every N-th name from the K-th on, for a shard K/N with K from 0 to N-1; None stands for 0/1."""
-    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", shard or "0/1")
-    if match is None or int(match[1]) >= int(match[2]):
-        raise ArgumentError(f"the shard is {shard!r}; expected K/N with K from 0 to N-1, such as 0/4 to 3/4")
-    return itertools.islice(names, int(match[1]), None, int(match[2]))
+class Shard(NamedTuple):
+    """A share of many files: every `jobs`-th file, from the file `job` on, counted from 0."""
+
+    job: int
+    jobs: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read K/N with K from 0 to N-1; anything else raises ArgumentError."""
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+        if match is None or int(match[1]) >= int(match[2]):
+            raise ArgumentError(f"the shard is {text!r}; expected K/N with K from 0 to N-1, such as 0/4 to 3/4")
+        return cls(int(match[1]), int(match[2]))
+
+    def take(self, names: Iterable[Any]) -> Iterator[Any]:
+        """Yield the names of this share."""
+        return itertools.islice(names, self.job, None, self.jobs)
+
+    def __str__(self) -> str:
+        return f"{self.job}/{self.jobs}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.results import reported_names
+from mnistloss.evaluation.results import HINT_SEPARATOR, reported_names
 from mnistloss.formatting import shown
 
 _PATTERN = re.compile(r"\s*([\w.\[\]-]+)\s*(>=|<=|>|<)\s*(\S+)\s*")
@@ -45,7 +45,7 @@ class Gate:
         """Return a message if the condition holds for a row of scores or if the number is not defined, else None."""
         value = row.get(self.name)
         if self.name == "hints":
-            value = len(value.split(" | ")) if value else 0
+            value = len(value.split(HINT_SEPARATOR)) if value else 0
         if value is None and row.get(f"{self.name}.infinite"):
             value = math.inf
         if value is not None and not _OPERATORS[self.comparison](value, float(self.bound)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import json
 import os
@@ -19,23 +18,18 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from mnistloss.arrays.checks import Array
-from mnistloss.arrays.files import NamedFile
+from mnistloss.arrays.files import NamedFile, is_address
 from mnistloss.arrays.npy import Given, given
 from mnistloss.datasets.load import Labels
-from mnistloss.errors import ArgumentError, InputError, WorkerError
+from mnistloss.errors import ArgumentError, InputError, UnavailableError, WorkerError
+from mnistloss.evaluation.canary import bits_digest, check_worker
 from mnistloss.evaluation.evaluate import EvaluateKeywords, Job, evaluate_job, make_job
 from mnistloss.evaluation.hints import identical_predictions
 from mnistloss.evaluation.predictions import name_of
 from mnistloss.evaluation.results import Evaluation, Refused
 from mnistloss.evaluation.scoring import Predictions
-from mnistloss.evaluation.targets import (
-    SavedIndices,
-    TargetLoader,
-    load_indices,
-)
+from mnistloss.evaluation.targets import SavedIndices, TargetLoader, load_indices, split_of
 from mnistloss.formatting import as_options, finite, shown
-from mnistloss.losses.losses import LOSSES
-from mnistloss.losses.outputs import OUTPUTS
 from mnistloss.version import __version__
 
 if TYPE_CHECKING:
@@ -45,7 +39,6 @@ _BATCH_SECONDS = 0.2
 _FIRST_BATCH, _MAX_BATCH = 8, 64
 _FETCHED_AT_ONCE = 64
 _UNKNOWN_WORKERS = 64
-_CANARY_ROWS = 4000
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST_KEPT = -1, -3, 1 << 25
 
 
@@ -60,8 +53,8 @@ def evaluate_many(
         paths and addresses can be evaluated there. If None, the files are evaluated in this process.
     keywords: see `evaluate`; reduction="none" is refused.
 
-    A worker whose processor or version of NumPy gives other bits raises WorkerError. Bad arguments raise ArgumentError
-    and labels that are not available raise UnavailableError, both at once.
+    Bad arguments raise ArgumentError at once, and targets or indices that cannot be read raise InputError. Labels that
+    are not available raise UnavailableError, and a worker that is lost or gives other bits raises WorkerError.
 
     >>> guess = np.full((1000, 10), 0.1)
     >>> [type(one).__name__ for one in evaluate_many([guess, 2 * guess], dataset="mnist-5k")]
@@ -72,10 +65,21 @@ def evaluate_many(
         raise ArgumentError(f"paths is {str(paths)!r}, one path; expected several, such as [{str(paths)!r}]")
     if job.options.reduction == "none":
         raise ArgumentError('reduction="none" keeps the losses of single examples; evaluate one file at a time')
-    return run(paths, job, executor)
+    return results_of(paths, read_targets(job), executor)
 
 
-def run(
+def read_targets(job: Job) -> Job:
+    """Return a job whose own targets or indices are read; raises the errors of `evaluate` about them."""
+    data = job.data
+    if data.targets is not None:
+        return job._replace(data=replace(data, targets=given(data.targets, "targets")))
+    if data.indices is not None:
+        batch = load_indices(data.indices)
+        return job._replace(data=replace(data, indices=batch, split=split_of(batch, data.dataset, data.split)))
+    return job
+
+
+def results_of(
     paths: Iterable[Predictions], job: Job, executor: Executor | None = None, *, as_lines: bool = False
 ) -> Iterator[Any]:
     """Yield the result of each path in order, or, if `as_lines` is true, the line of JSON of each result."""
@@ -85,12 +89,11 @@ def run(
     return map(to_line, results) if as_lines else results
 
 
-def with_copies_named(results: Iterable[Evaluation]) -> list[Evaluation]:
+def with_copies_named(results: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the evaluations, with a hint in each whose predictions have the same numbers as an earlier one."""
-    every = [result for result in results if result.fingerprint is not None]
-    fingerprints = [result.fingerprint for result in every if result.fingerprint is not None]
-    hints = identical_predictions([result.predictions for result in every], fingerprints)
-    return [replace(result, hints=result.hints + more) for result, more in zip(every, hints, strict=True)]
+    fingerprints = [result.fingerprint for result in results if result.fingerprint is not None]
+    hints = identical_predictions([result.predictions for result in results], fingerprints)
+    return [replace(result, hints=result.hints + more) for result, more in zip(results, hints, strict=True)]
 
 
 def to_line(result: Evaluation | Refused) -> str:
@@ -100,14 +103,21 @@ def to_line(result: Evaluation | Refused) -> str:
     return json.dumps(row, allow_nan=False)
 
 
-def _evaluate_all(paths: Iterable[Predictions], job: Job, loader: TargetLoader) -> Iterator[Evaluation | Refused]:
+def _evaluate_all(
+    paths: Iterable[Predictions], job: Job, loader: TargetLoader, *, hash_inline: bool = False
+) -> Iterator[Evaluation | Refused]:
     for name, source in _fetched(paths):
         try:
             if isinstance(source, InputError):
                 raise source
-            yield evaluate_job(source, job, loader)
-        except (InputError, ArgumentError) as error:  # the arguments are checked: what is left depends on the file
+            yield evaluate_job(source, job, loader, hash_inline=hash_inline)
+        except (InputError, ArgumentError) as error:  # `make_job` has checked what does not depend on the file
             yield Refused.because(name, str(error))
+        except UnavailableError:
+            if not loader.has_labels:
+                raise
+            missing = f"the labels of its split are not on this machine; run `mnistloss fetch {job.data.dataset}`"
+            yield Refused.because(name, f"{shown(name)}: {missing}")
 
 
 def _fetched(paths: Iterable[Predictions]) -> Iterator[tuple[str, Predictions | InputError]]:
@@ -116,27 +126,24 @@ def _fetched(paths: Iterable[Predictions]) -> Iterator[tuple[str, Predictions | 
         if not is_remote:
             yield from ((name_of(path), path) for path in group)
             continue
-        from mnistloss.evaluation.cluster import fetch
+        from mnistloss.evaluation.cluster import fetch_objects
 
         addresses = map(str, group)
         while some := list(itertools.islice(addresses, _FETCHED_AT_ONCE)):
-            yield from zip(some, fetch(some), strict=True)
-
-
-def is_address(path: object) -> bool:
-    """Whether a path is an address such as s3://bucket/preds.npy."""
-    return isinstance(path, str) and "://" in path
+            yield from zip(some, fetch_objects(some), strict=True)
 
 
 def _on_executor(paths: Iterable[Predictions], job: Job, executor: Executor, as_lines: bool) -> Iterator[Any]:
     """Yield the results of batches of paths, of which only a window is submitted at a time."""
-    packed, names, size = _pack(job), map(_path, paths), _FIRST_BATCH
+    from concurrent.futures import BrokenExecutor
+
+    packed, folder, names, size = _pack(job), os.path.abspath(""), map(_path, paths), _FIRST_BATCH
     most = 2 * (getattr(executor, "_max_workers", None) or _UNKNOWN_WORKERS)
     window: deque[tuple[list[str], Future[Any]]] = deque()
     try:
         while True:
             while len(window) < most and (batch := list(itertools.islice(names, size))):
-                window.append((batch, executor.submit(evaluate_batch, packed, os.getcwd(), batch, as_lines)))
+                window.append((batch, executor.submit(evaluate_batch, packed, folder, batch, as_lines)))
             if not window:
                 return
             batch, future = window.popleft()
@@ -144,6 +151,8 @@ def _on_executor(paths: Iterable[Predictions], job: Job, executor: Executor, as_
             for name, result in zip(batch, results, strict=True):
                 yield result if result is not None else _missing(name, job, as_lines)
             size = max(1, min(_MAX_BATCH, int(_BATCH_SECONDS * len(batch) / max(seconds, 1e-6))))
+    except BrokenExecutor as error:
+        raise WorkerError(f"a worker of the executor was lost ({error}); start it again") from error
     finally:
         for _, future in window:
             future.cancel()
@@ -159,25 +168,22 @@ def _missing(name: str, job: Job, as_lines: bool) -> Any:
     """Return the refusal of a file that a worker did not see; raises WorkerError if it is seen here."""
     if os.path.exists(name):
         raise WorkerError(f"a worker does not see {shown(name)}, which is here; give the workers the same folders")
-    return next(run([name], job, as_lines=as_lines))
+    return next(results_of([name], job, as_lines=as_lines))
 
 
 def _pack(job: Job) -> bytes:
     """Return a job with its labels as bytes, without arrays, which another version of NumPy could not read."""
-    data, batch = job.data, None
-    targets = None if data.targets is None else given(data.targets, "targets")
-    if data.indices is not None:
-        batch = load_indices(data.indices)
+    data: Any = job.data
+    targets, batch = data.targets, data.indices
     content = {
         "data": replace(data, targets=None, indices=None, cache_dir=None),
         "options": job.options,
         "targets": targets and (targets.name, *_as_bytes(targets.array)),
         "indices": batch and (batch.name, *_as_bytes(batch.indices), batch.dataset, batch.split),
-        "labels": {}
-        if targets
-        else Labels(data.cache_options).pack(data.dataset, (batch and batch.split) or data.split),
+        "labels": {} if targets else Labels(data.cache_options).pack(data.dataset, data.split),
         "version": __version__,
         "bits": bits_digest(),
+        "leader": (platform.node(), os.getpid()),
     }
     return pickle.dumps(content)
 
@@ -199,7 +205,7 @@ def evaluate_batch(packed: bytes, folder: str, paths: Sequence[str], as_lines: b
     job, loader = _unpack(packed)
     sources = [path if is_address(path) else NamedFile(path, os.path.join(folder, path)) for path in paths]
     seen = [is_address(source) or os.path.exists(source) for source in sources]
-    results = _evaluate_all(itertools.compress(sources, seen), job, loader)
+    results = _evaluate_all(itertools.compress(sources, seen), job, loader, hash_inline=True)
     found = map(to_line, results) if as_lines else results
     return [next(found) if is_seen else None for is_seen in seen], time.perf_counter() - start
 
@@ -207,8 +213,9 @@ def evaluate_batch(packed: bytes, folder: str, paths: Sequence[str], as_lines: b
 @functools.lru_cache(maxsize=4)
 def _unpack(packed: bytes) -> tuple[Job, TargetLoader]:
     """Return the job and a loader of its targets; a worker that computes other bits raises WorkerError."""
-    _keep_freed_memory()
     content = pickle.loads(packed)  # made by `_pack`, and sent by the executor, which pickles everything itself
+    if content["leader"] != (platform.node(), os.getpid()):
+        _keep_freed_memory()
     check_worker(content["version"], content["bits"])
     targets, indices = content["targets"], content["indices"]
     data = replace(
@@ -217,36 +224,6 @@ def _unpack(packed: bytes) -> tuple[Job, TargetLoader]:
         indices=indices and SavedIndices(indices[0], _as_array(*indices[1:4]), *indices[4:]),
     )
     return Job(data, content["options"]), TargetLoader(data, Labels(data.cache_options, content["labels"]))
-
-
-def check_worker(version: str, bits: str) -> None:
-    """Raise WorkerError unless this process has this version of mnistloss and computes these bits."""
-    me = f"worker {platform.node()}, process {os.getpid()}"
-    if version != __version__:
-        raise WorkerError(f"{me}: has mnistloss {__version__}, expected {version}; install mnistloss=={version} there")
-    if bits != bits_digest():
-        found = (
-            f"{me}: its processor ({platform.machine()}) or NumPy {np.__version__} gives losses with other last bits"
-        )
-        raise WorkerError(f"{found} than the process that started this; leave this worker out")
-
-
-@functools.cache
-def bits_digest() -> str:
-    """Return the digest of all losses of 4,000 fixed rows: processes with the same digest compute the same bits."""
-    words = np.random.PCG64(0).random_raw(_CANARY_ROWS * 10).reshape(10, -1)
-    uniform, t = (words >> np.uint64(11)) * 2.0**-53, (words[0] % np.uint64(10)).astype(np.intp)
-    digest = hashlib.sha256()
-    for kind, values in (
-        ("probs", uniform / uniform.sum(axis=0)),
-        ("logits", 60 * uniform - 30),
-        ("logprobs", -60 * uniform),
-    ):
-        outputs = OUTPUTS[kind](values)
-        for loss in LOSSES.values():
-            for delta in (0.0, 1e-7):
-                digest.update(np.ascontiguousarray(loss(outputs, t, delta), np.float64).data)
-    return digest.hexdigest()
 
 
 def _keep_freed_memory() -> None:

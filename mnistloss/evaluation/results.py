@@ -17,6 +17,9 @@ from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import finite, options_in, shown
 from mnistloss.stats import Interval
 
+HINT_SEPARATOR = " | "
+"""What stands between the hints of a row."""
+
 
 @dataclass(frozen=True)
 class LossResult:
@@ -170,7 +173,7 @@ class Evaluation:
 
     def row(self) -> dict[str, Any]:
         """Return one flat row: the name, every number by its name, the hints as text, and the signature."""
-        hints = " | ".join(f"{hint.name}: {hint}" for hint in self.hints)
+        hints = HINT_SEPARATOR.join(f"{hint.name}: {hint}".replace(HINT_SEPARATOR, " / ") for hint in self.hints)
         start = {"predictions": self.predictions, "status": "scored", "reason": ""}
         return {**start, **self.reported(), "hints": hints, "signature": str(self.signature)}
 

@@ -9,19 +9,19 @@ import contextlib
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from mnistloss.arrays.npy import given
 from mnistloss.errors import ArgumentError, MnistLossError, OutputError
 from mnistloss.evaluation.evaluate import Job
+from mnistloss.evaluation.file_lists import Shard
 from mnistloss.evaluation.gates import Gate
-from mnistloss.evaluation.many import run
-from mnistloss.evaluation.targets import load_indices
+from mnistloss.evaluation.many import read_targets, results_of
 from mnistloss.formatting import shown
 from mnistloss.version import __version__
 
@@ -55,47 +55,54 @@ def write_scores(
     names: Iterable[str],
     job: Job,
     *,
-    shard: str | None = None,
+    shard: Shard | None = None,
     executor: Executor | None = None,
     gates: Sequence[Gate] = (),
     progress: Callable[[Totals], None] = lambda totals: None,
 ) -> Totals:
     """Evaluate the files that have no row in a file of scores yet, and append their rows, each as soon as it is there.
 
-    shard: as in `take_shard`; it is a part of the settings. executor: as in `evaluate_many`. gates: conditions that
-    are looked at for every row. progress: called after each file.
+    shard: the share that the names are; it is a part of the settings. executor: as in `evaluate_many`.
+    gates: conditions that are looked at for every row. progress: called after each file.
 
     Raises ArgumentError if the rows were written with other settings, OutputError if the file is no file of scores or
     cannot be written, and the errors of `evaluate_many`.
     """
-    totals, done = Totals(), set()
+    totals, done, job = Totals(), Counter[str](), read_targets(job)
     with _appending(path) as stream:
-        for row in _begin(stream, path, _settings(job, shard)):
+        for row in _begin(stream, path, _settings(job, shard or Shard(0, 1))):
             totals.add(row, gates)
-            done.add(row["predictions"])
+            done[row["predictions"]] += 1
         totals.resumed = totals.files
         progress(totals)
-        for line in run((name for name in names if name not in done), job, executor, as_lines=True):
+        for line in results_of(_left(names, done), job, executor, as_lines=True):
             _append(stream, path, line)
             totals.add(json.loads(line), gates)
             progress(totals)
     return totals
 
 
-def _settings(job: Job, shard: str | None) -> dict[str, Any]:
+def _left(names: Iterable[str], done: Counter[str]) -> Iterator[str]:
+    """Yield the names that have no row yet; a name that comes several times has as many rows."""
+    for name in names:
+        if done[name] > 0:
+            done[name] -= 1
+        else:
+            yield name
+
+
+def _settings(job: Job, shard: Shard) -> dict[str, Any]:
     """Return everything on which rows depend, apart from the files."""
-    data, options = job.data, job.options
-    own = None if data.targets is None else given(data.targets, "targets").array
-    chosen = None if data.indices is None else load_indices(data.indices).indices
+    options, data = job.options, cast(Any, job.data)
     digests = {
-        name: array if array is None else sha256(array.tobytes()).hexdigest()[:8]
-        for name, array in (("targets", own), ("indices", chosen))
+        "targets": data.targets and sha256(data.targets.array.tobytes()).hexdigest()[:8],
+        "indices": data.indices and sha256(data.indices.indices.tobytes()).hexdigest()[:8],
     }
     of_data = {
         name: getattr(data, name) for name in ("dataset", "split", "input", "delta", "allow_unnormalized", "array")
     }
     of_scores = {**vars(options), "losses": options.loss_names(data.input), "top": list(options.top)}
-    return {"mnistloss": __version__, **of_data, **digests, **of_scores, "shard": shard}
+    return {"mnistloss": __version__, **of_data, **digests, **of_scores, "shard": str(shard)}
 
 
 @contextlib.contextmanager
@@ -143,12 +150,13 @@ def _begin(stream: io.FileIO, path: Path, settings: dict[str, Any]) -> Iterator[
                 if not line.endswith(b"\n"):
                     stream.truncate(end)
                     return
-                number, end, row = number + 1, end + len(line), json.loads(line)
-                yield {"predictions": row["predictions"], "status": row["status"], **row}
+                number, end = number + 1, end + len(line)
+                row = json.loads(line)
+                yield {"predictions": str(row["predictions"]), "status": row["status"], **row}
         except MnistLossError:
             raise
         except (ValueError, KeyError, TypeError) as error:
-            found = f"{shown(path)}: line {number} is not one of a file of scores"
+            found = f"{shown(path)}: line {number} is not a row of scores"
             raise OutputError(f"{found}; name another file, this one is left as it is") from error
 
 

@@ -225,6 +225,11 @@ class TargetLoader:
         self._images: dict[tuple[str, str], Array] = {}
         self._elsewhere: dict[tuple[str, str, int | None], tuple[Place, ...]] = {}
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether the labels of some split of the dataset are on this machine."""
+        return any(self._labels.at_hand(self._data.dataset, split) is not None for split in catalog.SPLITS)
+
     def load(self, shape: PredictionShape, predictions: Rows) -> Targets:
         """Return the targets of predictions of this shape; raises as `evaluate` does."""
         if predictions.indices is not None:

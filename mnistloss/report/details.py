@@ -73,7 +73,7 @@ def _leaderboard(title: str, results: Sequence[Evaluation]) -> Table:
     best, *others = results[0].losses
     columns = (">rank", "predictions", f">{best}", *(f">{name}" for name in (*results[0].shares(), *others)))
     reduction = f", {results[0].losses[best].reduction}" if _is_sum(results[0]) else ""
-    return Table(f"{f'{shown(folder)} on ' if folder else ''}{title}{reduction}", columns, tuple(rows))
+    return Table(f"{title}{reduction}{_in_folder(folder)}", columns, tuple(rows))
 
 
 def common_folder(names: Sequence[str]) -> str:
@@ -99,8 +99,8 @@ def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
     for one in refused:
         first, *others = formatting.as_options(one.advice).split(" or ")
         rows.append((_within(folder, one.predictions), one.found, f"{first}, ..." if others else first))
-    where = f" in {shown(folder)}" if folder else ""
-    return [Table(f"not scored: {len(refused):,} of {total:,}{where}", ("", "", ""), tuple(rows))] if refused else []
+    title = f"not scored: {len(refused):,} of {total:,}{_in_folder(folder)}"
+    return [Table(title, ("", "", ""), tuple(rows))] if refused else []
 
 
 def hints(results: Sequence[Evaluation]) -> list[Table]:
@@ -111,6 +111,10 @@ def hints(results: Sequence[Evaluation]) -> list[Table]:
         evidence = "; ".join(hint.evidence for hint in result.hints)
         rows.append((_within(folder, result.predictions), evidence.replace(shown(folder) or "\0", "")))
     return [Table(f"hints: {len(rows):,} of {len(results):,}", ("", ""), tuple(rows))] if rows else []
+
+
+def _in_folder(folder: str) -> str:
+    return f"\nin {shown(folder)}" if folder else ""
 
 
 def _within(folder: str, name: str) -> str:

@@ -100,14 +100,13 @@ def render_table(
 
 
 class _Title(NamedTuple):
-    """A title in one line: where it is too wide, its longest word, the name of a folder, is shortened."""
+    """A title whose lines are shortened in the middle where they are too wide."""
 
     text: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        longest = max(self.text.split(), key=cell_len)
-        room = max(_MIN_NAME, cell_len(longest) - max(0, cell_len(self.text) - options.max_width))
-        yield Text(self.text.replace(longest, _shorten(longest, room)), "bold", no_wrap=True)
+        for line in self.text.split("\n"):
+            yield Text(_shorten(line, options.max_width), "bold", no_wrap=True)
 
 
 class _Grid(NamedTuple):
@@ -162,7 +161,8 @@ class _Grid(NamedTuple):
         if self.columns[column].startswith(">"):
             return max(map(cell_len, [*head.split(), *cells]), default=0)
         words = [word for text in (head, *cells) for word in text.split()]
-        return max((cell_len(w) if _NUMBER.fullmatch(w) else min(cell_len(w), _MIN_NAME) for w in words), default=0)
+        name = _MIN_NAME // 2 if self.lines else _MIN_NAME
+        return max((cell_len(w) if _NUMBER.fullmatch(w) else min(cell_len(w), name) for w in words), default=0)
 
     def _widths(self, group: Sequence[int], least: Sequence[int], most: int) -> dict[int, int]:
         """Narrow the widest columns of a group until the group fits into `most`; return the width of each column."""
@@ -180,7 +180,7 @@ class _Grid(NamedTuple):
             head = _shorten_words(self.columns[column].removeprefix(">"), widths[column])
             grid.add_column(Text(head), justify=justify, width=widths[column])
         for row in self.rows:
-            shorten = _shorten_line if self.lines else _shorten_words
+            shorten = _shorten if self.lines else _shorten_words
             cells = [_cell(shorten(row[column][0], widths[column]), row[column][1]) for column in group]
             if self.bold:
                 cells[0].stylize("bold")
@@ -203,15 +203,6 @@ def _shorten_words(text: str, width: int) -> str:
     """Shorten the words of a cell that are wider than the column."""
     words = text.split()
     return text if all(cell_len(word) <= width for word in words) else " ".join(_shorten(word, width) for word in words)
-
-
-def _shorten_line(text: str, width: int) -> str:
-    """Shorten a text that is too wide: a name in its middle, words at their end."""
-    if " " not in text or cell_len(text) <= width:
-        return _shorten(text, width)
-    while cell_len(text) >= width:
-        text = text[:-1]
-    return f"{text}…"
 
 
 def _shorten(name: str, width: int) -> str:
