@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from mnistloss.arrays.checks import Array
@@ -21,19 +22,22 @@ class Table:
     """Rows of text under column headings. The title may be empty. A heading that starts with > is of numbers.
 
     shades: how dark the background of each cell is, from 0 to 1, or empty. Only a page shows shades.
+    best: the cells (row, column) with the best number of their column. Markdown and LaTeX show them in bold.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     shades: tuple[tuple[float, ...], ...] = ()
+    best: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Sentences, each on a line."""
+    """Sentences, each on a line. fold: the heading of signatures, each after a name, or empty."""
 
     lines: tuple[str, ...]
+    fold: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,41 @@ class Result(Protocol):
     def parts(self) -> list[Part]:
         """Return the parts of a document for people."""
         ...
+
+
+_RENDERERS = {
+    "text": "mnistloss.report.notebook:to_text",
+    "html": "mnistloss.report.notebook:to_html",
+    "markdown": "mnistloss.report.notebook:to_markdown",
+}
+"""The functions that draw a result. They stand in a room above, so they are named here, and imported at first use."""
+
+
+class Shown:
+    """A result that print and a notebook show as the command does, and whose repr has only numbers and short texts."""
+
+    def __str__(self) -> str:
+        return self._render("text")
+
+    def __repr__(self) -> str:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.repr)  # type: ignore[arg-type]  # a dataclass
+        short = (f"{name}={value!r}" for name, value in values if isinstance(value, (str, int, float)))
+        return f"{type(self).__name__}({', '.join(short)})"
+
+    def _repr_html_(self) -> str | None:
+        return self._render("html")
+
+    def _repr_markdown_(self) -> str:
+        return self._render("markdown")
+
+    def _render(self, name: str) -> Any:
+        module, _, function = _RENDERERS[name].partition(":")
+        return getattr(importlib.import_module(module), function)(self)
+
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table as flat dictionaries; columns: the values of each column by its name."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def charts(parts: Iterable[Part]) -> list[Chart]:

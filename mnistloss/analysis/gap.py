@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from mnistloss.analysis.compare import check_finite
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.document import Lines, Part, Table
+from mnistloss.document import Lines, Part, Shown, Table
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
@@ -30,8 +30,8 @@ class SplitDifference:
     ci: Interval | None
 
 
-@dataclass(frozen=True)
-class Gap:
+@dataclass(frozen=True, repr=False)
+class Gap(Shown):
     """The result of `gap` for each loss and the accuracy; above zero the loss is larger on the test split."""
 
     train: Evaluation

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from mnistloss.arrays.checks import Floats
 from mnistloss.arrays.save import save_array, save_arrays
+from mnistloss.document import Shown
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import Fingerprint, Hint
 from mnistloss.evaluation.signature import Signature
@@ -118,8 +119,8 @@ class ClassResult(NamedTuple):
         return {"class": content.pop("label"), **content}
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """The result of `evaluate`.
 
     predictions: the name of the file as the user gave it; `formatting.shown` makes this name safe to print.
@@ -142,6 +143,10 @@ class Evaluation:
     per_class: tuple[ClassResult, ...] | None = None
     batches: tuple[BatchResult, ...] | None = None
     fingerprint: Fingerprint | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        numbers = (f"{name}={value:.7g}" for name, value in self.numbers().items())
+        return f"Evaluation({self.predictions!r}, n={self.n}, {', '.join(numbers)})"
 
     def shares(self) -> dict[str, Accuracy]:
         """Return by name the accuracy and each requested top-K accuracy."""
@@ -174,6 +179,10 @@ class Evaluation:
         hints = " | ".join(map(str, self.hints))
         start = {"predictions": self.predictions, "status": "scored", "reason": ""}
         return {**start, **self.reported(), "hints": hints, "signature": str(self.signature)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a list of the one flat row, for pandas.DataFrame."""
+        return [self.row()]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the data for JSON."""
@@ -223,6 +232,10 @@ class Refused:
         """Return one flat row, without numbers; the hints are the options that would mend it."""
         hints = f"add {self.advice}" if self.advice else ""
         return {"predictions": self.predictions, "status": "refused", "reason": self.reason, "hints": hints}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a list of the one flat row, for pandas.DataFrame."""
+        return [self.row()]
 
 
 _PARTS = ("stderr", "low", "high", "skill", "infinite", "uniform", "prior")

@@ -1,16 +1,16 @@
-"""Write results in full precision as JSON, CSV, flat scores, Markdown or LaTeX."""
+"""Write results as JSON, CSV or flat scores, in full precision, or for people as Markdown or LaTeX."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mnistloss.document import Table
+from mnistloss.document import Bars, Heading, Lines, Part, Table
 from mnistloss.evaluation.results import Evaluation, Refused
-from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import finite, shown
-from mnistloss.report.details import details, summary
+from mnistloss.report.details import paper
 
 
 def document(**content: Any) -> str:
@@ -35,7 +35,7 @@ def to_json(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) 
 
 def to_csv(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
     """Return a row for each file: name, status, reason, the numbers by the names of gates, hints, signature."""
-    return rows_csv([finite(row) for row in (*(one.row() for one in evaluations), *(one.row() for one in refused))])
+    return rows_csv([*(one.row() for one in evaluations), *(one.row() for one in refused)])
 
 
 def to_scores(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
@@ -48,26 +48,19 @@ def to_scores(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()
     return _json(scores if several else next(iter(scores.values()), {}))
 
 
-def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Return a CSV of columns (n,) under their names; None becomes an empty field."""
-    return _csv(columns, zip(*columns.values(), strict=True))
-
-
 def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a CSV with a column for each name in any of the rows; a value that a row lacks becomes an empty field."""
-    header = list(dict.fromkeys(name for row in rows for name in row))
-    return _csv(header, ([row.get(name) for name in header] for row in rows))
+    """Return a CSV with a column for each name in any of the rows; a value that a row lacks becomes an empty field.
 
-
-def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return lines of CSV. A carriage return in a field is quoted, because csv writes with a line end of its own."""
+    A carriage return in a field is quoted, because csv writes with a line end of its own.
+    """
     import csv
     import io
 
+    header = list(dict.fromkeys(name for row in rows for name in row))
     lines = []
-    for row in (header, *rows):
+    for fields in (header, *([finite(row.get(name)) for name in header] for row in rows)):
         text = io.StringIO()
-        csv.writer(text).writerow(map(_without_formula, row))
+        csv.writer(text).writerow(map(_without_formula, fields))
         lines.append(text.getvalue().removesuffix("\r\n"))
     return "\n".join(lines)
 
@@ -78,20 +71,42 @@ def _without_formula(field: Any) -> Any:
 
 
 def to_markdown(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
-    """Return a table of all evaluations, the other tables of each, and the hints, refusals and signatures as a list."""
-    tables = [line for title, table in _tables(evaluations) for line in _markdown_table(title, table)]
-    notes = [f"- {_markdown(note)}" for note in _notes(evaluations, refused)]
-    return "\n".join([*tables, *notes, *(f"- {_markdown(name)}`{one}`" for name, one in _signatures(evaluations))])
+    """Return a row for each file, then classes, batches, hints and refusals; the signatures are folded away."""
+    return markdown(paper(evaluations, refused))
 
 
-def _markdown_table(title: str, table: Table) -> Iterator[str]:
-    """Yield the lines of a table under its title."""
-    if title:
-        yield from (_markdown(title), "")
-    yield f"| {' | '.join(heading.removeprefix('>') for heading in table.columns)} |"
-    yield f"|{'|'.join('---:' if heading.startswith('>') else '---' for heading in table.columns)}|"
-    yield from (f"| {' | '.join(map(_markdown, row))} |" for row in table.rows)
-    yield ""
+def to_latex(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
+    """Return a row for each file, then classes and batches; hints, refusals and signatures are comments."""
+    return latex(paper(evaluations, refused))
+
+
+def markdown(parts: Sequence[Part]) -> str:
+    """Return a document as Markdown, without its charts and pictures."""
+    blocks = (block for part in parts for block in _markdown_blocks(part))
+    return "\n\n".join(filter(None, blocks))
+
+
+def _markdown_blocks(part: Part) -> Iterator[str]:
+    match part:
+        case Heading(text):
+            yield f"### {_markdown(text)}"
+        case Table(title, columns, rows):
+            yield _markdown(title)
+            heads = (_markdown(heading.removeprefix(">")) for heading in columns)
+            rules = ("---:" if heading.startswith(">") else "---" for heading in columns)
+            lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(rules)}|"]
+            for row, cells in enumerate(rows):
+                texts = (f"**{_markdown(t)}**" if (row, c) in part.best else _markdown(t) for c, t in enumerate(cells))
+                lines.append(f"| {' | '.join(texts)} |")
+            yield "\n".join(lines)
+        case Lines(lines, fold=""):
+            yield from map(_markdown, lines)
+        case Lines(lines, fold):
+            pairs = (line.rpartition(": ") for line in lines)
+            items = "\n".join(f"- {_markdown(name)}: `{signature}`" for name, _, signature in pairs)
+            yield f"<details>\n<summary>{fold}</summary>\n\n{items}\n\n</details>"
+        case Bars(title, labels, _, notes):
+            yield from _markdown_blocks(Table(title, ("", ""), tuple(zip(labels, notes, strict=True))))
 
 
 def _markdown(text: str) -> str:
@@ -99,62 +114,46 @@ def _markdown(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\|`*_<[" else c for c in shown(text))
 
 
-def to_latex(evaluations: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> str:
-    """Return a tabular of all evaluations, the other tables of each, and hints, refusals, signatures as comments."""
-    tables = [line for title, table in _tables(evaluations) for line in _latex_table(title, table)]
-    notes = [f"% {shown(note)}" for note in _notes(evaluations, refused)]
-    return "\n".join([*tables, *notes, *(f"% {shown(name)}{one}" for name, one in _signatures(evaluations))])
+def latex(parts: Sequence[Part]) -> str:
+    """Return the tables of a document as LaTeX, and its texts as comments; charts and pictures are left out."""
+    blocks = [block for part in parts for block in _latex_blocks(part)]
+    return "\n".join(["% \\usepackage{booktabs}", *blocks])
 
 
-def _latex_table(title: str, table: Table) -> Iterator[str]:
-    """Yield the lines of a tabular under its title."""
-    if title:
-        yield from (rf"\par {_latex(title)}", "")
-    yield rf"\begin{{tabular}}{{{''.join('r' if heading.startswith('>') else 'l' for heading in table.columns)}}}"
-    yield rf"{' & '.join(_latex(heading.removeprefix('>')) for heading in table.columns)} \\ \hline"
-    yield from (rf"{' & '.join(map(_latex, row))} \\" for row in table.rows)
-    yield r"\end{tabular}"
+def _latex_blocks(part: Part) -> Iterator[str]:
+    match part:
+        case Table(title, columns, rows):
+            yield from ([f"% {shown(title)}"] if title else [])
+            yield rf"\begin{{tabular}}{{{''.join('r' if heading.startswith('>') else 'l' for heading in columns)}}}"
+            heads = " & ".join(_latex(heading.removeprefix(">")) for heading in columns)
+            yield from (r"\toprule", rf"{heads} \\", r"\midrule")
+            for row, cells in enumerate(rows):
+                texts = (_latex(cell, number=columns[c].startswith(">")) for c, cell in enumerate(cells))
+                bold = (rf"\textbf{{{text}}}" if (row, c) in part.best else text for c, text in enumerate(texts))
+                yield rf"{' & '.join(bold)} \\"
+            yield from (r"\bottomrule", r"\end{tabular}", "")
+        case Lines(lines):
+            yield from (f"% {shown(line)}" for line in lines)
 
 
 _LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}", "±": r"$\pm$", "≤": r"$\leq$",
 })  # fmt: skip
 """Escapes of characters that have a meaning in LaTeX; a bracket after the end of a row would be an option."""
 
 
-def _latex(text: str) -> str:
-    """Escape the characters that have a meaning in LaTeX."""
-    return shown(text).translate(_LATEX)
+def _latex(text: str, *, number: bool = False) -> str:
+    """Escape the characters that have a meaning in LaTeX; of a number, set the sign and the power of ten as such."""
+    text = shown(text).translate(_LATEX)
+    if number:
+        text = re.sub(r"(\d[\d.]*)e([+-]\d+)", lambda m: rf"${m[1]} \times 10^{{{int(m[2])}}}$", text)
+        text = re.sub(r"(?<![\w{])[+-](?=\d)", r"$\g<0>$", text)
+    return text
 
 
-def _tables(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Table]]:
-    """Yield each table with a title; of several files, the title names the file."""
-    if evaluations:
-        yield "", summary(evaluations)
-    for evaluation in evaluations:
-        for table in details(evaluation, exact=True):
-            yield f"{_prefix(evaluation, evaluations)}{table.title}".removesuffix(": "), table
-
-
-def _notes(evaluations: Sequence[Evaluation], refused: Sequence[Refused]) -> Iterator[str]:
-    """Yield each hint after the name of the file, and why files are not scored."""
-    yield from (f"{evaluation.predictions}: {hint}" for evaluation in evaluations for hint in evaluation.hints)
-    yield from (f"not scored: {one.reason}" for one in refused)
-
-
-def _signatures(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Signature]]:
-    """Yield the signature of each number; of several files, each after the name of the file."""
-    for evaluation in evaluations:
-        signatures = [loss.signature for loss in evaluation.losses.values()]
-        signatures += [share.signature for share in evaluation.shares().values()]
-        yield from ((_prefix(evaluation, evaluations), signature) for signature in signatures)
-
-
-def _prefix(evaluation: Evaluation, evaluations: Sequence[Evaluation]) -> str:
-    """Return what to put before a title or a signature: the name of the file, if there are several files."""
-    return f"{evaluation.predictions}: " if len(evaluations) > 1 else ""
-
+MARKUP: Mapping[str, Callable[[Sequence[Part]], str]] = {"markdown": markdown, "latex": latex}
+"""The functions that write the parts of a document, by the names of --format."""
 
 FORMATS: Mapping[str, Callable[[Sequence[Evaluation], Sequence[Refused]], str]]
 FORMATS = {"json": to_json, "csv": to_csv, "scores": to_scores, "markdown": to_markdown, "latex": to_latex}

@@ -8,15 +8,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mnistloss import errors
-from mnistloss.analysis.overview import FileReport, Overview
-from mnistloss.analysis.runs import RunComparison, strip
+from mnistloss.analysis.overview import FileReport, Overview, build_report
+from mnistloss.analysis.runs import RunComparison, report_runs, strip
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Part, Pictures
+from mnistloss.evaluation.scoring import Predictions
+from mnistloss.evaluation.targets import DataKeywords
 from mnistloss.formatting import as_options, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.report import charts, details
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHADES = 10
+_NOTEBOOK_COLOURS = (
+    "--paper: transparent; --ink: currentcolor; --muted: currentcolor; --faint: rgb(127 127 127 / 0.4);"
+    " --wash: transparent; --accent: #3d87c9; --heat: 61 135 201; color-scheme: inherit"
+)
+"""Colours that are legible on the light and on the dark paper of a notebook."""
 _HEADINGS = {
     "together": (
         "Comparison",
@@ -65,6 +73,33 @@ _HEADINGS = {
     ),
 }
 """The headings of sections by their keys, each with the sentence below it."""
+
+
+def report(
+    predictions: Predictions | Sequence[Predictions] | Mapping[str, Sequence[Predictions]],
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    note: str | None = None,
+    confidence: float = 0.95,
+    **data: Unpack[DataKeywords],
+) -> None:
+    """Write a page about predictions, which is complete in itself. Needs the extra [report].
+
+    predictions: of one model; or a list or tuple of several, which are compared with the first; or a mapping of
+        training runs, see `evaluate_runs`.
+    path: the file to write, such as report.html.
+    title: of the page; the default is the name of the file. note: a sentence below the title.
+    confidence: level of the intervals. data: see `DataKeywords`.
+
+    Raises as `evaluate` does, and MissingExtraError for a package that is not installed.
+    """
+    check_installed()
+    if isinstance(predictions, Mapping):
+        save(report_runs(predictions, confidence=confidence, **data), Path(path), title=title, note=note)
+        return
+    several: Any = predictions if isinstance(predictions, (list, tuple)) else [predictions]
+    save(build_report(several, confidence=confidence, **data), Path(path), title=title, note=note)
 
 
 def save(report: Overview | RunComparison, path: Path, *, title: str | None = None, note: str | None = None) -> None:
@@ -113,6 +148,19 @@ def render(report: Overview | RunComparison, *, title: str | None = None, note: 
     )
 
 
+def fragment(parts: Sequence[Part]) -> str:
+    """Return parts of a document for the cell of a notebook, in the style of a page and the colours of the notebook.
+
+    Texts name Python keywords, not options of the command line. Raises MissingExtraError as `render` does.
+    """
+    check_installed()
+    page = (_TEMPLATES / "page.css").read_text("utf-8").replace(":root", "&")
+    style = f".mnistloss {{\n{page}\n& {{ {_NOTEBOOK_COLOURS} }}\n}}"
+    environment = _environment(f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}-")
+    environment.filters["options"] = str
+    return environment.get_template("notebook.html").render(parts=parts, style=style)
+
+
 def check_installed() -> None:
     """Raise MissingExtraError where a package that a page needs is not installed."""
     errors.check_installed("a report", "jinja2", "matplotlib", "PIL")
@@ -127,7 +175,8 @@ def _file_sections(file: FileReport) -> dict[str, list[Part]]:
     return sections
 
 
-def _environment() -> Environment:
+def _environment(prefix: str = "") -> Environment:
+    """Return the templates with their filters; prefix: of the ids on a page."""
     import jinja2
     from markupsafe import Markup
 
@@ -144,7 +193,8 @@ def _environment() -> Environment:
     environment.filters["png"] = lambda image: f"data:image/png;base64,{_base64(charts.digit_png(image))}"
     environment.filters["level"] = lambda shade: round(_SHADES * shade)
     environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))
-    environment.globals |= {"details": details, "next_id": itertools.count(1).__next__}
+    ids = itertools.count(1)
+    environment.globals |= {"details": details, "next_id": lambda: f"{prefix}{next(ids)}"}
     return environment
 
 
