@@ -35,7 +35,7 @@ def find_view(name: str) -> View:
         raise ArgumentError(f"no view is named {name!r}; the views are {', '.join(VIEWS)}") from None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Inspection(Shown):
     """The scores of predictions, and the results of views by name."""
 
@@ -87,7 +87,7 @@ def inspect(
 
     >>> inspection = inspect([[0.1] * 10] * 1000, "worst", dataset="mnist-5k", options={"k": 1})
     >>> inspection, round(inspection.rows()[0]["loss"], 6)
-    (Inspection('<array>', worst), 2.302584)
+    (Inspection('predictions', worst), 2.302584)
     """
     needs = ALL_COLUMNS if view == "all" else ("predicted", *find_view(view).needs)
     scores = score(predictions, data_options("inspect", DataKeywords, data), keep=needs)

@@ -119,7 +119,7 @@ class ClassResult(NamedTuple):
         return {"class": content.pop("label"), **content}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Evaluation(Shown):
     """The result of `evaluate`.
 

@@ -142,7 +142,8 @@ def paper(results: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> lis
     for table in leaderboards(results):
         rows, best = tuple(row[1:] for row in table.rows), frozenset((row, column - 1) for row, column in table.best)
         parts.append(replace(table, columns=table.columns[1:], rows=rows, best=best))
-    notes = ["± is the standard error."] if results else []
+    parts += [Lines(("± is the standard error.",))] if results else []
+    notes: list[str] = []
     for result in results:
         name = shown(result.predictions)
         prefix = f"{name}: " if len(results) > 1 else ""

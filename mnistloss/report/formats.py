@@ -146,10 +146,13 @@ _LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {
 def _latex(text: str, *, number: bool = False) -> str:
     """Escape the characters that have a meaning in LaTeX; of a number, set the sign and the power of ten as such."""
     text = shown(text).translate(_LATEX)
-    if number:
-        text = re.sub(r"(\d[\d.]*)e([+-]\d+)", lambda m: rf"${m[1]} \times 10^{{{int(m[2])}}}$", text)
-        text = re.sub(r"(?<![\w{])[+-](?=\d)", r"$\g<0>$", text)
-    return text
+    return re.sub(r"([+-]?)(\d[\d.,]*)(?:e([+-]\d+))?", _latex_number, text) if number else text
+
+
+def _latex_number(match: re.Match[str]) -> str:
+    sign, digits, power = match.groups("")
+    exponent = rf" \times 10^{{{int(power)}}}" if power else ""
+    return f"${sign}{digits}{exponent}$" if sign or power else digits
 
 
 MARKUP: Mapping[str, Callable[[Sequence[Part]], str]] = {"markdown": markdown, "latex": latex}

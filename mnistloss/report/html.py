@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHADES = 10
-_NOTEBOOK_COLOURS = (
-    "--paper: transparent; --ink: currentcolor; --muted: currentcolor; --faint: rgb(127 127 127 / 0.4);"
-    " --wash: transparent; --accent: #3d87c9; --heat: 61 135 201; color-scheme: inherit"
-)
-"""Colours that are legible on the light and on the dark paper of a notebook."""
 _HEADINGS = {
     "together": (
         "Comparison",
@@ -149,13 +144,12 @@ def render(report: Overview | RunComparison, *, title: str | None = None, note: 
 
 
 def fragment(parts: Sequence[Part]) -> str:
-    """Return parts of a document for the cell of a notebook, in the style of a page and the colours of the notebook.
+    """Return parts of a document for the cell of a notebook, in the style of a page, legible on light and dark paper.
 
     Texts name Python keywords, not options of the command line. Raises MissingExtraError as `render` does.
     """
     check_installed()
-    page = (_TEMPLATES / "page.css").read_text("utf-8").replace(":root", "&")
-    style = f".mnistloss {{\n{page}\n& {{ {_NOTEBOOK_COLOURS} }}\n}}"
+    style = (_TEMPLATES / "page.css").read_text("utf-8").replace(":root", "&")  # nested in a rule for this cell
     environment = _environment(f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}-")
     environment.filters["options"] = str
     return environment.get_template("notebook.html").render(parts=parts, style=style)

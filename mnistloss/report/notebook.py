@@ -20,7 +20,7 @@ from mnistloss.report.papers import paper
 def to_text(result: Any) -> str:
     """Return what the command prints of a result, without colours."""
     text = io.StringIO()
-    out = terminal.console(sys.stdout or text, file=text, color_system=None)
+    out = terminal.console(sys.stdout or text, file=text, color_system=None, force_jupyter=False)
     if isinstance(result, Evaluation):
         out.print(tables.evaluation(result), crop=False)
     else:
