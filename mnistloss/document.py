@@ -115,7 +115,7 @@ _RENDERERS = {
 """The functions that draw a result. They stand in a room above, so they are named here, and imported at first use."""
 
 
-class Shown:
+class Printable:
     """A result that print and a notebook show as the command does, and whose repr has only numbers and short texts."""
 
     def __str__(self) -> str:

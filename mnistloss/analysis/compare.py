@@ -15,7 +15,7 @@ from mnistloss import stats
 from mnistloss.analysis.view import pictures
 from mnistloss.arrays.checks import whole
 from mnistloss.arrays.npy import Source
-from mnistloss.document import Lines, Part, Shown, Table
+from mnistloss.document import Lines, Part, Printable, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Hint, hint_lines, identical_predictions
 from mnistloss.evaluation.scoring import MIN_WRONG, Predictions, Scores, score
@@ -78,7 +78,7 @@ class Difference:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Shown):
+class Comparison(Printable):
     """The result of `compare`: files and differences in the order of their loss, then of their name.
 
     flips, seed: of the sign-flip test, see `compare`. scores: those of the baseline.

@@ -11,7 +11,7 @@ import numpy as np
 from mnistloss import formatting
 from mnistloss.analysis.view import pictures
 from mnistloss.arrays.checks import Floats, whole
-from mnistloss.document import Lines, Part, Shown, Table
+from mnistloss.document import Lines, Part, Printable, Table
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
 from mnistloss.evaluation.targets import DataKeywords, data_options
@@ -23,7 +23,7 @@ _LOSSES = ("mse", "cee")
 
 
 @dataclass(frozen=True, repr=False)
-class ExampleLoss(Shown):
+class ExampleLoss(Printable):
     """The loss of one row of predictions; each array is (K,), a number for each class.
 
     source: the scores of all rows. y: probabilities. t: targets. squares: (y - t)². logs: t log(y + delta).

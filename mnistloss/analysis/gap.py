@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from mnistloss.analysis.compare import check_finite
 from mnistloss.datasets.catalog import SPLITS
-from mnistloss.document import Lines, Part, Shown, Table
+from mnistloss.document import Lines, Part, Printable, Table
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
@@ -31,7 +31,7 @@ class SplitDifference:
 
 
 @dataclass(frozen=True, repr=False)
-class Gap(Shown):
+class Gap(Printable):
     """The result of `gap` for each loss and the accuracy; above zero the loss is larger on the test split."""
 
     train: Evaluation

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from mnistloss import formatting
 from mnistloss.analysis import calibration, confusion, delta, histogram, label_errors, lens, other_tools, power, worst
 from mnistloss.analysis.view import View, main_loss, result_or_reason
-from mnistloss.document import Heading, Lines, Part, Result, Shown
+from mnistloss.document import Heading, Lines, Part, Printable, Result
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
@@ -36,7 +36,7 @@ def find_view(name: str) -> View:
 
 
 @dataclass(frozen=True)
-class Inspection(Shown):
+class Inspection(Printable):
     """The scores of predictions, and the results of views by name."""
 
     scores: Scores

@@ -14,7 +14,7 @@ import numpy as np
 from mnistloss import formatting
 from mnistloss.analysis.compare import check_finite, is_apart, p_text, verdict
 from mnistloss.arrays.checks import Floats
-from mnistloss.document import Axis, Chart, Curve, Lines, Part, Shown, Table
+from mnistloss.document import Axis, Chart, Curve, Lines, Part, Printable, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.hints import hint_lines
@@ -69,7 +69,7 @@ class Recipe:
         return [row, *({"name": self.name, "run": run.predictions, "n": run.n, **run.numbers()} for run in self.runs)]
 
 
-class Recipes(tuple[Recipe, ...], Shown):
+class Recipes(tuple[Recipe, ...], Printable):
     """The result of `evaluate_runs`: the recipes in the given order."""
 
     def as_dict(self) -> list[dict[str, Any]]:
@@ -186,7 +186,7 @@ class RecipeDifference:
 
 
 @dataclass(frozen=True, repr=False)
-class RunComparison(Shown):
+class RunComparison(Printable):
     """The result of `compare_runs`: the recipes, and the differences of the others from the first one."""
 
     loss: str

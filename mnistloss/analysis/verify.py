@@ -14,7 +14,7 @@ import numpy as np
 
 from mnistloss.arrays.files import CHANGED, is_csv
 from mnistloss.arrays.npy import Source
-from mnistloss.document import Lines, Part, Shown, Table
+from mnistloss.document import Lines, Part, Printable, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.evaluate import ScoreOptions, summarize
 from mnistloss.evaluation.predictions import name_of
@@ -33,7 +33,7 @@ _CLIPS = {"1e-7": 1e-7, "1e-15": 1e-15, "the eps of float32": 2.0**-23, "the eps
 
 
 @dataclass(frozen=True, repr=False)
-class Verification(Shown):
+class Verification(Printable):
     """The result of `verify`.
 
     claimed: the signature. predictions: name of the file. found: the evaluation of the file; None where the file cannot

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mnistloss.arrays.checks import Floats
 from mnistloss.arrays.save import save_array, save_arrays
-from mnistloss.document import Shown
+from mnistloss.document import Printable
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import Fingerprint, Hint
 from mnistloss.evaluation.signature import Signature
@@ -120,7 +120,7 @@ class ClassResult(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Evaluation(Shown):
+class Evaluation(Printable):
     """The result of `evaluate`.
 
     predictions: the name of the file as the user gave it; `formatting.shown` makes this name safe to print.

@@ -11,7 +11,7 @@ import numpy as np
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.document import Axis, Chart, Curve, Lines, Part, Shown, Table, rows_of
+from mnistloss.document import Axis, Chart, Curve, Lines, Part, Printable, Table, rows_of
 from mnistloss.formatting import counted, nats
 from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions, no_progress
 from mnistloss.sampling.sampling import Words, draw
@@ -86,7 +86,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, repr=False)
-class LearningCurve(Shown):
+class LearningCurve(Printable):
     """The loss of each mini-batch (steps,), measured before the step, and about a hundred checkpoints.
 
     examples: the number of training examples.

@@ -12,7 +12,7 @@ import numpy as np
 from mnistloss.arrays.checks import Array, Floats, whole
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.document import Axis, Chart, Curve, Lines, Part, Shown, Table, rows_of
+from mnistloss.document import Axis, Chart, Curve, Lines, Part, Printable, Table, rows_of
 from mnistloss.errors import ArgumentError
 from mnistloss.formatting import counted
 from mnistloss.losses.losses import LOSSES
@@ -152,7 +152,7 @@ class PathSummary:
 
 
 @dataclass(frozen=True, repr=False)
-class AccuracyPath(Shown):
+class AccuracyPath(Printable):
     """Mean loss and accuracy of n examples at each position (steps + 1,) of a path.
 
     slope: the derivative of the loss at the middle. batch_size: None if the n examples are the whole split.

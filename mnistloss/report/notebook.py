@@ -1,6 +1,6 @@
 """Draw results of the library where they are printed and in a notebook, as the command and a page show them.
 
-`document.Shown` names these functions. They are imported when a result is shown first.
+`document.Printable` names these functions. They are imported when a result is shown first.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def paper(result: Any) -> list[Part]:
 
 def _comparison(result: Comparison) -> list[Part]:
     """Return the verdicts, and a row for each file with its difference from the baseline."""
-    others, rows, p = {d.predictions: d for d in result.differences}, [], ">p"
+    others, rows = {d.predictions: d for d in result.differences}, []
     for file in result.files:
         share = formatting.share(file.accuracy, result.scores.n)
         d = others.get(file.predictions)
