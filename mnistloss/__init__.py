@@ -5,6 +5,7 @@ A public name is imported when it is used first, so that `import mnistloss` take
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from mnistloss.version import __version__ as __version__
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mnistloss.analysis.compare import compare as compare
     from mnistloss.analysis.example import explain_example as explain_example
     from mnistloss.analysis.gap import gap as gap
+    from mnistloss.analysis.inspect import inspect as inspect
     from mnistloss.analysis.runs import compare_runs as compare_runs
     from mnistloss.analysis.runs import evaluate_runs as evaluate_runs
     from mnistloss.analysis.verify import verify as verify
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from mnistloss.models.baselines import baseline as baseline
     from mnistloss.models.learning_curve import explain_learning as explain_learning
     from mnistloss.models.loss_landscape import explain_accuracy as explain_accuracy
+    from mnistloss.report.html import report as report
     from mnistloss.sampling.sampling import batches as batches
     from mnistloss.sampling.sampling import mini_batch as mini_batch
 
@@ -52,13 +55,19 @@ _HOMES = {
     "explain_example": "analysis.example",
     "explain_learning": "models.learning_curve",
     "gap": "analysis.gap",
+    "inspect": "analysis.inspect",
     "load_mnist": "datasets.load",
     "mean_squared_error": "losses.losses",
     "mini_batch": "sampling.sampling",
     "one_hot": "arrays.checks",
+    "report": "report.html",
     "softmax": "losses.losses",
     "verify": "analysis.verify",
 }
+
+# `report` is the function: the package of this name is imported here, so that no later import takes the name.
+importlib.import_module("mnistloss.report")
+del globals()["report"]
 
 __all__ = sorted([*_HOMES, "__version__"])
 
@@ -66,8 +75,6 @@ __all__ = sorted([*_HOMES, "__version__"])
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,19 +21,22 @@ class Table:
     """Rows of text under column headings. The title may be empty. A heading that starts with > is of numbers.
 
     shades: how dark the background of each cell is, from 0 to 1, or empty. Only a page shows shades.
+    best: the cells (row, column) with the best number of their column. Markdown and LaTeX show them in bold.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     shades: tuple[tuple[float, ...], ...] = ()
+    best: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Sentences, each on a line."""
+    """Sentences, each on a line. fold: the heading of signatures, each after a name, or empty."""
 
     lines: tuple[str, ...]
+    fold: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,11 @@ class Result(Protocol):
     def parts(self) -> list[Part]:
         """Return the parts of a document for people."""
         ...
+
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table as flat dictionaries; columns: the values of each column by its name."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def charts(parts: Iterable[Part]) -> list[Chart]:

@@ -32,11 +32,6 @@ def nats(value: float | None, decimals: int = 4) -> str:
     return f"{value:z.{decimals}f}" if math.isfinite(value) else "infinite" if value > 0 else "-infinite"
 
 
-def exact(value: float | None) -> str:
-    """Format a number with all digits; None and NaN become -."""
-    return "-" if value is None or math.isnan(value) else repr(value) if math.isfinite(value) else "infinite"
-
-
 def share(value: float, n: int, largest_n: int = 0) -> str:
     """Format a share of n examples, such as an accuracy, with the decimals that one example changes.
 
@@ -62,6 +57,17 @@ def stderr(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.{decimals(value)}f}" if not noise(value) else "0"
+
+
+def with_error(value: float, stderr: float | None) -> str:
+    """Format a number ± its standard error, or its standard deviation, with the digits that mean something."""
+    if stderr is None:
+        return loss(value)
+    return (
+        f"{value:z.{decimals(stderr)}f} ± {stderr:.{decimals(stderr)}f}"
+        if stderr and not noise(stderr)
+        else f"{loss(value)} ± 0"
+    )
 
 
 def noise(stderr: float) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from dataclasses import replace
 from types import MappingProxyType
@@ -9,10 +10,11 @@ from types import MappingProxyType
 import numpy as np
 from rich.console import Console, RenderableType
 
+from mnistloss.document import Axis, Bars, Chart, Heading, Lines, Table
 from mnistloss.evaluation.hints import Hint
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult, Refused
 from mnistloss.evaluation.signature import Signature
-from mnistloss.report import formats, tables, terminal
+from mnistloss.report import details, formats, markup, tables, terminal
 
 SIGNATURE = Signature("cee", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", 1e-7, "mean", "0.1.0")
 OF_ACCURACY = Signature("accuracy", "mnist:test@ff7bcfd4", 10000, "3fa1c0de", "probs", None, "mean", "0.1.0")
@@ -84,52 +86,60 @@ predictions,status,reason,n,cee,cee.stderr,cee.low,cee.high,cee.skill,cee.infini
 runs/[v2]/p|.npy,scored,,10000,0.22454365154002318,0.0067341,0.211345,0.2377422,0.9024082811725369,0,2.3025840929945,2.3008473899,0.25,0.114,,,,,,3,2.3025840929945,2.3008473899,,,0.9352,0.930206,0.939859,0.9319066147859922,a-hint: something is odd; look at it,cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
 c.npy,refused,NaN in row 3; score these with --input logits,,,,,,,,,,,,,,,,,,,,,,,,,,add --input logits,"""  # noqa: E501 - as it is written
 
-MARKDOWN = r"""| predictions | data | n | measure | value | infinite | std. error | 95 % from | to | interval |
-|---|---|---:|---|---:|---:|---:|---:|---:|---|
-| runs/\[v2]/p\|.npy | mnist test | 10,000 | cee | 0.22454365154002318 | 0 | 0.0067341 | 0.211345 | 0.2377422 | hall |
-| runs/\[v2]/p\|.npy | mnist test | 10,000 | nll | infinite | 3 | - | - | - | hall |
-| runs/\[v2]/p\|.npy | mnist test | 10,000 | accuracy | 0.9352 | - | - | 0.930206 | 0.939859 | wilson |
+MARKDOWN = r"""mnist test, n = 10,000
 
-| for reference | cee | nll |
-|---|---:|---:|
-| uniform guess | 2.3025840929945 | 2.3025840929945 |
-| class prior | 2.3008473899 | 2.3008473899 |
-| skill against the prior | 0.9024082811725369 | - |
+| predictions | cee | accuracy | nll |
+|---|---:|---:|---:|
+| runs/\[v2]/p\|.npy | 0.2245 ± 0.0067 | 0.9352 | infinite (3) |
+
+± is the standard error.
 
 by class
 
 | class | n | cee | share of cee | nll | share of nll | accuracy |
 |---|---:|---:|---:|---:|---:|---:|
-| 7 | 1,028 | 0.25 | 0.114 | infinite | - | 0.9319066147859922 |
+| 7 | 1,028 | 0.2500000 | 11.4% | infinite | - | 0.9319 |
 
 1 batch in row order; weighted by size, their mean is the value above
 
 | batch | first row | n | cee | nll |
 |---:|---:|---:|---:|---:|
-| 0 | 0 | 10,000 | 0.22454365154002318 | infinite |
+| 0 | 0 | 10,000 | 0.2245437 | infinite |
 
-- runs/\[v2]/p\|.npy: something is odd; look at it
-- `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
-- `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
-- `accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0`"""
+Hint: runs/\[v2]/p\|.npy: something is odd; look at it
 
-LATEX = r"""\begin{tabular}{llrlrrrrrl}
-predictions & data & n & measure & value & infinite & std. error & 95 \% from & to & interval \\ \hline
-\_\#\textbackslash{} & mnist test & 1,000 & cee & 0.22454365154002318 & 0 & 0.0067341 & 0.211345 & 0.2377422 & hall \\
-\_\#\textbackslash{} & mnist test & 1,000 & nll & infinite & 3 & - & - & - & hall \\
-\_\#\textbackslash{} & mnist test & 1,000 & accuracy & 0.9352 & - & - & 0.930206 & 0.939859 & wilson \\
+<details>
+<summary>signatures</summary>
+
+- runs/\[v2]/p\|.npy: `cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0`
+
+</details>"""
+
+LATEX = r"""% \usepackage{booktabs}
+% mnist test, n = 10,000
+\begin{tabular}{lrrr}
+\toprule
+predictions & cee & accuracy & nll \\
+\midrule
+better.npy & \textbf{0.12 $\pm$ 0.10} & \textbf{0.9400} & infinite (3) \\
+\_\#\textbackslash{} & 0.2245 $\pm$ 0.0067 & 0.9352 & infinite (3) \\
+\bottomrule
 \end{tabular}
-\par by class
 
+% ± is the standard error.
+% _#\: by class
 \begin{tabular}{lrrrrrr}
-class & n & cee & share of cee & nll & share of nll & accuracy \\ \hline
-7 & 1,028 & 0.25 & 0.114 & infinite & - & 0.9319066147859922 \\
+\toprule
+class & n & cee & share of cee & nll & share of nll & accuracy \\
+\midrule
+7 & 1,028 & 0.2500000 & 11.4\% & infinite & - & 0.9319 \\
+\bottomrule
 \end{tabular}
-% _#\: something is odd; look at it
-% cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-% cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
-% accuracy|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|mean|mnistloss:0.1.0"""
 
+% Hint: _#\: something is odd; look at it
+% not scored: c.npy: NaN in row 3
+% better.npy: cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0
+% _#\: cee|mnist:test@ff7bcfd4|n:10000|y:3fa1c0de|input:probs|delta:1e-07|mean|mnistloss:0.1.0"""
 
 BOOTSTRAP = """\
 runs/[v2]/p|.npy on mnist test, n = 10,000
@@ -193,8 +203,6 @@ def test_bootstrap_in_the_table() -> None:
     text = printed(tables.evaluation(replace(PLAIN, losses=losses)))
     assert text.startswith(BOOTSTRAP)
     assert "\nBootstrap-t of 2,000 samples, seed 1\ncee|" in text
-    rows = formats.to_markdown([replace(PLAIN, losses=losses)]).splitlines()
-    assert rows[2].endswith("| bootstrap of 2,000, seed 1 |")
 
 
 def test_reliability_in_the_table() -> None:
@@ -239,7 +247,7 @@ def test_names_in_csv() -> None:
     assert list(dict.fromkeys(row["predictions"] for row in rows)) == [
         *names[:2], "'=1+1.npy", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=1.npy",
     ]  # fmt: skip
-    assert formats.columns_csv({"x": [-1.5, None]}) == 'x\n-1.5\n""'
+    assert formats.rows_csv([{"x": -1.5}, {"x": None, "y": float("inf")}]) == "x,y\n-1.5,\n,"
 
 
 def test_escapes_in_hints() -> None:
@@ -252,16 +260,44 @@ def test_escapes_in_hints() -> None:
 
 
 def test_latex() -> None:
-    """One evaluation as LaTeX, with its special characters escaped."""
-    bare = {name: replace(loss, references={}) for name, loss in RESULT.losses.items()}
-    assert formats.to_latex([replace(RESULT, predictions="_#\\", n=1000, losses=bare, batches=None)]) == LATEX
+    """A row a file, the best numbers in bold, its special characters escaped; texts and signatures are comments."""
+    better = replace(PLAIN, predictions="better.npy", accuracy=RESULT.accuracy._replace(value=0.94))
+    cee = replace(better.losses["cee"], value=0.123, stderr=0.1)
+    better = replace(better, losses={**better.losses, "cee": cee})
+    files = [better, replace(RESULT, predictions="_#\\", batches=None)]
+    assert formats.to_latex(files, [Refused.because("c.npy", "c.npy: NaN in row 3")]) == LATEX
+
+
+def test_numbers_in_latex() -> None:
+    """Signs and powers of ten of numbers are set as such; a text is as it is written."""
+    table = Table("", ("name", ">p"), (("a-1e-5", "< 1.5e-05"), ("b", "-0.5 to +2e-300"), ("c", "≤ 0.1")))
+    rows = [line for line in markup.latex([table]).splitlines() if line.endswith(r" \\")][1:]
+    assert rows == [
+        r"a-1e-5 & \textless{} $1.5 \times 10^{-5}$ \\",
+        r"b & $-0.5$ to $+2 \times 10^{-300}$ \\",
+        r"c & $\leq$ 0.1 \\",
+    ]
+
+
+def test_best() -> None:
+    """The lowest cost of each column is the best, also of several rows; equal and infinite costs have no best."""
+    costs = [(1.0, 2.0, math.inf, 5.0), (1.0, 1.0, 3.0, 5.0), (2.0, 1.0, math.inf, 5.0)]
+    assert details.best_cells(costs, 1) == {(0, 1), (1, 1), (1, 2), (2, 2), (1, 3)}
+    assert not details.best_cells([(1.0, 2.0)], 1)
+
+
+def test_bars_and_headings_in_markdown() -> None:
+    """Bars are a table of their notes; charts and pictures are left out."""
+    bars = Bars("a_b", ("x",), (0.5,), ("50 %",), Chart("c", Axis("x"), Axis("y"), ()))
+    text = markup.markdown([Heading("h*"), bars, Lines(("", "one")), Chart("c", Axis("x"), Axis("y"), ())])
+    assert text == "### h\\*\n\na\\_b\n\n|  |  |\n|---|---|\n| x | 50 % |\n\none"
 
 
 def test_special_characters_in_names() -> None:
     """Names of files are escaped in both formats; with several files each signature has the name of its file."""
     both = [replace(PLAIN, predictions="[a]|<b>.npy"), replace(PLAIN, predictions="`*_x.npy")]
     latex, markdown = formats.to_latex(both), formats.to_markdown(both)
-    assert "{[}a]\\textbar{}\\textless{}b\\textgreater{}.npy & mnist test" in latex
+    assert "{[}a]\\textbar{}\\textless{}b\\textgreater{}.npy & 0.2245" in latex
     assert "| \\[a]\\|\\<b>.npy |" in markdown
     assert "| \\`\\*\\_x.npy |" in markdown
     assert "- \\`\\*\\_x.npy: `cee|mnist" in markdown

@@ -174,7 +174,7 @@ def test_names_on_the_command_line(cli: Cli, folder: Path) -> None:
     mixed = cli("eval", "a=a", "b/seed0/preds.npy", *ON_5K)
     assert (mixed.exit_code, "b/seed0/preds.npy has no name" in mixed.stderr) == (2, True)
     assert cli("eval", "a=a", *ON_5K, "--per-class").exit_code == 2
-    assert cli("eval", "a=a", *ON_5K, "--format", "latex").exit_code == 2
+    assert cli("eval", "a=a", *ON_5K, "--format", "scores").exit_code == 2
     assert cli("compare", "a=a", "b=b", *ON_5K, "--no-worse-than", 0).exit_code == 2
 
 

@@ -24,16 +24,18 @@ from mnistloss.evaluation.targets import DataOptions, TargetLoader
 from mnistloss.formatting import counted, data, difference_cells, level, noise, share, shown
 from mnistloss.formatting import loss as loss_cell
 from mnistloss.losses.losses import LOSSES, find_loss
+from mnistloss.printable import Printable
 
 _MAX_CASES = 10
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of predictions: its mean loss with the signature, its accuracy and its hints."""
+    """A file of predictions: its mean loss with standard error and signature, its accuracy and its hints."""
 
     predictions: str
     loss: float
+    stderr: float | None
     accuracy: float
     signature: Signature
     hints: tuple[Hint, ...]
@@ -76,8 +78,8 @@ class Difference:
         return content
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Printable):
     """The result of `compare`: files and differences in the order of their loss, then of their name.
 
     flips, seed: of the sign-flip test, see `compare`. scores: those of the baseline.
@@ -104,12 +106,44 @@ class Comparison:
             "differences": [difference.as_dict() for difference in self.differences],
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each file, with its difference from the baseline."""
+        others = {d.predictions: d for d in self.differences}
+        return [self._row(file, others.get(file.predictions)) for file in self.files]
+
+    def _row(self, file: File, d: Difference | None) -> dict[str, Any]:
+        low, high = d.ci if d and d.ci else (None, None)
+        names = ("p", "p_holm", "p_flips", "effect_size", "reliability")
+        return {
+            "predictions": file.predictions,
+            "n": self.scores.n,
+            self.loss: file.loss,
+            f"{self.loss}.stderr": file.stderr,
+            "accuracy": file.accuracy,
+            "difference": getattr(d, "mean", None),
+            "difference.stderr": getattr(d, "stderr", None),
+            "difference.low": low,
+            "difference.high": high,
+            **{name: getattr(d, name, None) for name in names},
+            "hints": " | ".join(map(str, file.hints)),
+            "signature": str(file.signature),
+        }
+
     def worse_than(self, margin: float) -> list[Difference]:
         """Return the differences whose interval does not end at or below the margin."""
         return [difference for difference in self.differences if not (difference.ci and difference.ci[1] <= margin)]
 
+    def verdicts(self) -> tuple[str, ...]:
+        """Return a sentence for each difference: which file is better, and by how much."""
+        return tuple(map(self._verdict, self.differences))
+
+    @property
+    def title(self) -> str:
+        """The title of the table of files."""
+        return f"{self.loss} on {data(self.scores.dataset, self.scores.split)}, n = {self.scores.n:,}"
+
     def parts(self) -> list[Part]:
-        parts: list[Part] = [Lines(tuple(map(self._verdict, self.differences))), self._table(), Lines(self._notes())]
+        parts: list[Part] = [Lines(self.verdicts()), self._table(), Lines(self._notes())]
         for d in self.differences:
             rows, captions = [], []
             for index, label, before, after in (case.values() for case in d.differ_most):
@@ -146,8 +180,7 @@ class Comparison:
             (shown(f.predictions), loss_cell(f.loss), share(f.accuracy, self.scores.n), *cells[f.predictions])
             for f in self.files
         )
-        title = f"{self.loss} on {data(self.scores.dataset, self.scores.split)}, n = {self.scores.n:,}"
-        return Table(title, ("predictions", f">{self.loss}", ">accuracy", *columns), rows)
+        return Table(self.title, ("predictions", f">{self.loss}", ">accuracy", *columns), rows)
 
     def _notes(self) -> tuple[str, ...]:
         """Return what p tests, what these examples can tell apart, McNemar's tests, the signatures and the hints."""
@@ -298,7 +331,7 @@ def _file(scores: Scores, name: str, loss: str, first: Scores, hints: tuple[Hint
         )
     moments, error = stats.Moments.over(scores.losses(loss)), scores.moments["error"]
     check_finite(scores.name, loss, moments.infinite)
-    return File(name, moments.mean, 1 - error.mean, scores.signature(loss), scores.hints + hints)
+    return File(name, moments.mean, moments.stderr, 1 - error.mean, scores.signature(loss), scores.hints + hints)
 
 
 def _difference(

@@ -18,12 +18,13 @@ from mnistloss.evaluation.targets import DataKeywords, data_options
 from mnistloss.formatting import finite, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import OUTPUTS
+from mnistloss.printable import Printable
 
 _LOSSES = ("mse", "cee")
 
 
-@dataclass(frozen=True)
-class ExampleLoss:
+@dataclass(frozen=True, repr=False)
+class ExampleLoss(Printable):
     """The loss of one row of predictions; each array is (K,), a number for each class.
 
     source: the scores of all rows. y: probabilities. t: targets. squares: (y - t)². logs: t log(y + delta).
@@ -67,6 +68,10 @@ class ExampleLoss:
         rows = [{"class": k, **dict(zip(columns, term, strict=True))} for k, term in enumerate(terms)]
         sums = {name: float(column.sum()) for name, column in columns.items() if name != "score"}
         return finite({**data, **how, **classes, "terms": rows, "sums": sums, "losses": self.losses})
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the terms of each class as a flat row."""
+        return self.as_dict()["terms"]
 
     def parts(self) -> list[Part]:
         label = "soft" if self.label is None else str(self.label)

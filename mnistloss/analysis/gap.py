@@ -16,6 +16,7 @@ from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.targets import ReadKeywords, data_options
 from mnistloss.formatting import difference_cells, level, shown
+from mnistloss.printable import Printable
 from mnistloss.stats import Interval, hall_interval
 
 
@@ -30,8 +31,8 @@ class SplitDifference:
     ci: Interval | None
 
 
-@dataclass(frozen=True)
-class Gap:
+@dataclass(frozen=True, repr=False)
+class Gap(Printable):
     """The result of `gap` for each loss and the accuracy; above zero the loss is larger on the test split."""
 
     train: Evaluation

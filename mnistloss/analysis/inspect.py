@@ -19,6 +19,7 @@ from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
 from mnistloss.evaluation.targets import DataKeywords, data_options
 from mnistloss.formatting import shown
+from mnistloss.printable import Printable
 
 VIEWS: dict[str, View] = {
     module.VIEW.name: module.VIEW
@@ -35,11 +36,14 @@ def find_view(name: str) -> View:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Printable):
     """The scores of predictions, and the results of views by name."""
 
     scores: Scores
     results: dict[str, Result]
+
+    def __repr__(self) -> str:
+        return f"Inspection({self.scores.name!r}, {', '.join(self.results)})"
 
     def where(self) -> dict[str, Any]:
         """Return for JSON what all views share: the file, dataset, split, n, signature and hints."""
@@ -50,6 +54,12 @@ class Inspection:
 
     def as_dict(self) -> dict[str, Any]:
         return {name: result.as_dict() for name, result in self.results.items()}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each item of the lists in the views: an example, a bin, a confusion, a delta, ..."""
+        views = self.as_dict().items()
+        lists = [(view, items) for view, data in views for items in data.values() if isinstance(items, list)]
+        return [{"view": view, **item} for view, items in lists for item in items if isinstance(item, dict)]
 
     def parts(self) -> list[Part]:
         s, several = self.scores, len(self.results) > 1
@@ -74,6 +84,10 @@ def inspect(
 
     A single view that these predictions do not allow raises InputError. With "all", the reason takes the place of the
     result. Raises the errors of `evaluate` as well.
+
+    >>> inspection = inspect([[0.1] * 10] * 1000, "worst", dataset="mnist-5k", options={"k": 1})
+    >>> inspection, round(inspection.rows()[0]["loss"], 6)
+    (Inspection('predictions', worst), 2.302584)
     """
     needs = ALL_COLUMNS if view == "all" else ("predicted", *find_view(view).needs)
     scores = score(predictions, data_options("inspect", DataKeywords, data), keep=needs)

@@ -22,6 +22,7 @@ from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, default_losses, score
 from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader
 from mnistloss.formatting import difference_cells, finite, shown
+from mnistloss.printable import Printable
 from mnistloss.stats import Interval, Moments, hall_interval, hall_p, t_p, t_quantile, welch
 
 
@@ -47,6 +48,11 @@ class Recipe:
     accuracy: Spread
     examples: Mapping[str, Floats] = field(repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        spreads = {**self.losses, "accuracy": self.accuracy}
+        means = (f"{name}={spread.mean:.7g}" for name, spread in spreads.items())
+        return f"Recipe({self.name!r}, runs={len(self.runs)}, {', '.join(means)})"
+
     def values(self, loss: str) -> Floats:
         """Return the loss of each run (runs,)."""
         return np.array([run.losses[loss].value for run in self.runs])
@@ -64,13 +70,51 @@ class Recipe:
         return [row, *({"name": self.name, "run": run.predictions, "n": run.n, **run.numbers()} for run in self.runs)]
 
 
+class Recipes(tuple[Recipe, ...], Printable):
+    """The result of `evaluate_runs`: the recipes in the given order."""
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Return the data for JSON."""
+        return [recipe.as_dict() for recipe in self]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each recipe, followed by one for each of its runs."""
+        return [row for recipe in self for row in recipe.rows()]
+
+    def parts(self) -> list[Part]:
+        """Return a table of the recipes, a table of their runs, and the signatures and hints of the runs."""
+        losses, every = list(self[0].losses), [run for recipe in self for run in recipe.runs]
+        columns = [f">{name}" for name in (*losses, "accuracy")]
+        means, runs = [], []
+        for recipe in self:
+            mean, *rows = recipe.rows()
+            for label, part, text in (
+                ("mean over runs", "", formatting.loss),
+                ("std. deviation over runs", ".sd_runs", formatting.stderr),
+                ("std. error over examples", ".stderr_examples", formatting.stderr),
+            ):
+                cells = (text(mean[name + part]) for name in (*losses, "accuracy"))
+                means.append((shown(recipe.name), str(len(rows)), label, *cells))
+            for row in rows:
+                cells = (formatting.loss(row[name]) for name in losses)
+                share = formatting.share(row["accuracy"], row["n"])
+                runs.append((shown(recipe.name), shown(row["run"]), *cells, share))
+        title = f"{formatting.data(every[0].dataset, every[0].split)}, n = {every[0].n:,}"
+        hints = [line for run in every for line in hint_lines(run.predictions, run.hints)]
+        return [
+            Table(title, ("name", ">runs", "", *columns), tuple(means)),
+            Table("the runs", ("name", "run", *columns), tuple(runs)),
+            Lines((*dict.fromkeys(str(run.signature) for run in every), *hints)),
+        ]
+
+
 def evaluate_runs(
     runs: Mapping[str, Sequence[Predictions]],
     *,
     losses: str | Sequence[str] | None = None,
     confidence: float = 0.95,
     **data: Unpack[DataKeywords],
-) -> tuple[Recipe, ...]:
+) -> Recipes:
     """Evaluate several training runs of each recipe, by the name of the recipe. All must be of the same examples.
 
     losses: a name of the registry LOSSES, or several; default cee and mse, and error for predicted classes.
@@ -102,7 +146,7 @@ def evaluate_runs(
             if name in (*names, "accuracy")
         }
         recipes.append(Recipe(recipe, tuple(evaluations), spreads, spreads.pop("accuracy"), means))
-    return tuple(recipes)
+    return Recipes(recipes)
 
 
 def _check_same(first: Evaluation, other: Evaluation) -> None:
@@ -142,22 +186,36 @@ class RecipeDifference:
     p_examples: float | None
 
 
-@dataclass(frozen=True)
-class RunComparison:
+@dataclass(frozen=True, repr=False)
+class RunComparison(Printable):
     """The result of `compare_runs`: the recipes, and the differences of the others from the first one."""
 
     loss: str
     confidence: float
-    recipes: tuple[Recipe, ...]
+    recipes: Recipes
     differences: tuple[RecipeDifference, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        recipes, differences = [recipe.as_dict() for recipe in self.recipes], list(map(vars, self.differences))
-        return {**vars(self), "recipes": recipes, "differences": differences}
+        return {**vars(self), "recipes": self.recipes.as_dict(), "differences": list(map(vars, self.differences))}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the recipes, each recipe with its difference from the first."""
+        differences: dict[str, dict[str, Any]] = {}
+        for d in self.differences:
+            row = differences[d.name] = {"difference": d.mean, "difference.paired": d.paired}
+            for over in ("runs", "examples"):
+                low, high = getattr(d, f"ci_{over}") or (None, None)
+                ends = {
+                    f"difference.low_{over}": low,
+                    f"difference.high_{over}": high,
+                    f"p_{over}": getattr(d, f"p_{over}"),
+                }
+                row |= {f"difference.stderr_{over}": getattr(d, f"stderr_{over}"), **ends}
+        return [row if row["run"] else {**row, **differences.get(row["name"], {})} for row in self.recipes.rows()]
 
     def parts(self) -> list[Part]:
         if not self.differences:
-            return recipe_parts(self.recipes)
+            return self.recipes.parts()
         rows: list[tuple[str, ...]] = []
         for d in self.differences:
             how = f"{shown(d.name)}, over runs, {'paired' if d.paired else 'not paired'}"
@@ -166,9 +224,12 @@ class RunComparison:
             rows += [(f"{shown(d.name)}, over examples", *cells, p_text(d.p_examples))]
         columns = ("", ">difference", ">std. error", f">{formatting.level(self.confidence)} interval", ">p")
         title = f"{self.loss} minus that of {shown(self.recipes[0].name)}; below zero is better"
+        return [Lines(self.verdicts()), Table(title, columns, tuple(rows)), *self.recipes.parts()]
+
+    def verdicts(self) -> tuple[str, ...]:
+        """Return a sentence for each difference: which recipe is better, and by how much."""
         several = ("p and intervals are not adjusted for the number of names.",) if len(self.differences) > 1 else ()
-        lines = Lines((*map(self._verdict, self.differences), *several))
-        return [lines, Table(title, columns, tuple(rows)), *recipe_parts(self.recipes)]
+        return (*map(self._verdict, self.differences), *several)
 
     def _verdict(self, d: RecipeDifference) -> str:
         """Say what the runs support, and what the examples support."""
@@ -275,29 +336,3 @@ def strip(recipes: Sequence[Recipe], loss: str, confidence: float) -> Chart:
         for name, marks, style in (("runs", points, "points"), ("mean and interval", means, "joined"))
     )
     return Chart(f"{loss} of each run", Axis(loss), Axis("name", names=tuple(one.name for one in recipes)), curves)
-
-
-def recipe_parts(recipes: Sequence[Recipe]) -> list[Part]:
-    """Return a table of the recipes, a table of their runs, and the signatures and hints of the runs."""
-    losses, every = list(recipes[0].losses), [run for recipe in recipes for run in recipe.runs]
-    columns = [f">{name}" for name in (*losses, "accuracy")]
-    means, runs = [], []
-    for recipe in recipes:
-        mean, *rows = recipe.rows()
-        for label, part, text in (
-            ("mean over runs", "", formatting.loss),
-            ("std. deviation over runs", ".sd_runs", formatting.stderr),
-            ("std. error over examples", ".stderr_examples", formatting.stderr),
-        ):
-            cells = (text(mean[name + part]) for name in (*losses, "accuracy"))
-            means.append((shown(recipe.name), str(len(rows)), label, *cells))
-        for row in rows:
-            cells = (formatting.loss(row[name]) for name in losses)
-            runs.append((shown(recipe.name), shown(row["run"]), *cells, formatting.share(row["accuracy"], row["n"])))
-    title = f"{formatting.data(every[0].dataset, every[0].split)}, n = {every[0].n:,}"
-    hints = [line for run in every for line in hint_lines(run.predictions, run.hints)]
-    return [
-        Table(title, ("name", ">runs", "", *columns), tuple(means)),
-        Table("the runs", ("name", "run", *columns), tuple(runs)),
-        Lines((*dict.fromkeys(str(run.signature) for run in every), *hints)),
-    ]

@@ -23,6 +23,7 @@ from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions
 from mnistloss.formatting import shown
+from mnistloss.printable import Printable
 
 _MIN_DIGITS = 3
 """Numbers with fewer digits fit too many conventions."""
@@ -32,8 +33,8 @@ _DELTAS = (0.0, 1e-7, 1e-8, 1e-12, 1e-15)
 _CLIPS = {"1e-7": 1e-7, "1e-15": 1e-15, "the eps of float32": 2.0**-23, "the eps of float64": 2.0**-52}
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Printable):
     """The result of `verify`.
 
     claimed: the signature. predictions: name of the file. found: the evaluation of the file; None where the file cannot

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     metavar="MARGIN",
     help="Exit with status 3 unless the interval of every difference ends at or below this.",
 )
-@options.format_("table", "json")
+@options.format_("table", "json", "csv", "markdown", "latex")
 @click.pass_context
 def command(
     ctx: click.Context,

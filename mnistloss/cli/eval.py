@@ -240,23 +240,16 @@ def _write_scores(
 
 def _evaluate_runs(runs: Mapping[str, Sequence[str]], format_: str, keywords: Mapping[str, Any]) -> None:
     """Print the means and the spread of each name over its runs, and the runs."""
-    from mnistloss.analysis.runs import evaluate_runs, recipe_parts
+    from mnistloss.analysis.runs import evaluate_runs
     from mnistloss.evaluation.targets import DataKeywords
     from mnistloss.losses.losses import check_delta_matters
-    from mnistloss.report import formats
 
+    if format_ == "scores":
+        raise click.UsageError("training runs are not printed as scores; choose another format")
     check_delta_matters(keywords["delta"], keywords["losses"])
     data: Any = {name: keywords[name] for name in keywords if name in DataKeywords.__annotations__}
     recipes = evaluate_runs(runs, losses=keywords["losses"] or None, confidence=keywords["confidence"], **data)
-    match format_:
-        case "table":
-            output.show_parts(recipe_parts(recipes))
-        case "json":
-            output.write(formats.document(recipes=output.with_options([recipe.as_dict() for recipe in recipes])))
-        case "csv":
-            output.write(formats.rows_csv([row for recipe in recipes for row in recipe.rows()]))
-        case _:
-            raise click.UsageError(f"training runs are not printed as {format_}; choose table, json or csv")
+    output.show_result("recipes", recipes, format_)
 
 
 def _print(results: Sequence[Evaluation | Refused], format_: str, gates: Sequence[Gate]) -> int:

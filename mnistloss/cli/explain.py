@@ -107,10 +107,5 @@ def example(predictions: Any, index: int, format_: str, **data: Any) -> None:
 
 def _print(name: str, result: AccuracyPath | LearningCurve, format_: str, plot: Path | None) -> None:
     """Print a result in a format, and draw the charts to a file if `plot` names one."""
-    if format_ == "csv":
-        from mnistloss.report import formats
-
-        output.write(formats.columns_csv(result.columns()))
-    else:
-        output.show_result(name, result, format_)
+    output.show_result(name, result, format_)
     output.save_plot(plot, result.parts())

@@ -19,22 +19,16 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from mnistloss.document import Part, Result
+    from mnistloss.document import Part
 
-_MIN_WIDTH, _TERMINAL_WIDTH, _FILE_WIDTH = 20, 80, 100_000
 _SLOW_SECONDS, _LOG_SECONDS = 1.0, 30.0
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a rich console of the width COLUMNS, or else of the terminal; a file or a pipe has room for any table."""
-    import shutil
+    """Return a rich console that writes to stdout or stderr."""
+    from mnistloss.report import terminal
 
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if stream.isatty() else _FILE_WIDTH, 25)).columns
-    # with TERM=dumb, rich uses the width only if a height is given too
-    return Console(stderr=stderr, width=max(_MIN_WIDTH, columns), height=25, highlight=False, markup=False, emoji=False)
+    return terminal.console(sys.stderr if stderr else sys.stdout, stderr=stderr)
 
 
 def has_colour(console: Console) -> bool:
@@ -64,18 +58,35 @@ def show_parts(parts: Sequence[Part]) -> None:
         show(render(part, out.width, pictures=out.is_terminal, colour=colour))
 
 
-def show_result(name: str, result: Result, format_: str, where: Mapping[str, Any] | None = None) -> None:
-    """Print a result as text or as JSON. The JSON has the result under its name, after the entries of `where`."""
-    if format_ == "json":
-        from mnistloss.report import formats
+def show_result(name: str, result: Any, format_: str, where: Mapping[str, Any] | None = None) -> None:
+    """Print a result in a format. The JSON has the result under its name, after the entries of `where`.
 
-        write(formats.document(**with_options({**(where or {}), name: result.as_dict()})))
-    else:
+    result: has `as_dict`, `parts`, and `rows` for CSV.
+    """
+    if format_ == "table":
         show_parts(result.parts())
+        return
+    from mnistloss.report import formats
+
+    match format_:
+        case "json":
+            write(formats.document(**with_options({**(where or {}), name: result.as_dict()})))
+        case "csv":
+            write(formats.rows_csv(with_options(result.rows())))
+        case _:
+            from dataclasses import replace
+
+            from mnistloss.document import Lines
+            from mnistloss.report.markup import MARKUP
+            from mnistloss.report.papers import paper
+
+            parts = paper(result)
+            texts = (replace(p, lines=tuple(map(as_options, p.lines))) if isinstance(p, Lines) else p for p in parts)
+            write(MARKUP[format_](list(texts)))
 
 
 def with_options(value: Any) -> Any:
-    """Return data for JSON, in which texts name options of the command line instead of Python keywords."""
+    """Return data in which texts name options of the command line instead of Python keywords."""
     if isinstance(value, dict):
         return {key: with_options(inner) for key, inner in value.items()}
     if isinstance(value, list):

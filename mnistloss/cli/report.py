@@ -44,10 +44,8 @@ def command(
     if (format_ == "html") != (out is not None):
         raise click.UsageError("a page goes to a file: -o report.html; --format json is printed")
     if out:
-        html.check_installed()
-    report = report_runs(predictions, **data) if isinstance(predictions, dict) else build_report(predictions, **data)
-    if out:
-        html.save(report, out, title=title, note=note)
+        html.report(predictions, out, title=title, note=note, **data)
         output.note(f"written to {shown(out)}")
-    else:
-        output.write(formats.document(report=output.with_options(report.as_dict())))
+        return
+    report = report_runs(predictions, **data) if isinstance(predictions, dict) else build_report(predictions, **data)
+    output.write(formats.document(report=output.with_options(report.as_dict())))

@@ -15,6 +15,7 @@ from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import Fingerprint, Hint
 from mnistloss.evaluation.signature import Signature
 from mnistloss.formatting import finite, options_in, shown
+from mnistloss.printable import Printable
 from mnistloss.stats import Interval
 
 HINT_SEPARATOR = " | "
@@ -121,7 +122,7 @@ class ClassResult(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Printable):
     """The result of `evaluate`.
 
     predictions: the name of the file as the user gave it; `formatting.shown` makes this name safe to print.
@@ -144,6 +145,10 @@ class Evaluation:
     per_class: tuple[ClassResult, ...] | None = None
     batches: tuple[BatchResult, ...] | None = None
     fingerprint: Fingerprint | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        numbers = (f"{name}={value:.7g}" for name, value in self.numbers().items())
+        return f"Evaluation({self.predictions!r}, n={self.n}, {', '.join(numbers)})"
 
     def shares(self) -> dict[str, Accuracy]:
         """Return by name the accuracy and each requested top-K accuracy."""
@@ -176,6 +181,10 @@ class Evaluation:
         hints = HINT_SEPARATOR.join(f"{hint.name}: {hint}".replace(HINT_SEPARATOR, " / ") for hint in self.hints)
         start = {"predictions": self.predictions, "status": "scored", "reason": ""}
         return {**start, **self.reported(), "hints": hints, "signature": str(self.signature)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a list of the one flat row, for pandas.DataFrame."""
+        return [self.row()]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the data for JSON."""
@@ -224,6 +233,10 @@ class Refused:
         """Return one flat row, without numbers; the hints are the options that would mend it."""
         hints = f"add {self.advice}" if self.advice else ""
         return {"predictions": self.predictions, "status": "refused", "reason": self.found, "hints": hints}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a list of the one flat row, for pandas.DataFrame."""
+        return [self.row()]
 
 
 _PARTS = ("stderr", "low", "high", "skill", "infinite", "uniform", "prior")

@@ -11,9 +11,10 @@ import numpy as np
 from mnistloss.arrays.checks import Floats, whole
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
+from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table, rows_of
 from mnistloss.formatting import counted, nats
 from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions, no_progress
+from mnistloss.printable import Printable
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 
@@ -85,8 +86,8 @@ class Checkpoint:
     test: float
 
 
-@dataclass(frozen=True)
-class LearningCurve:
+@dataclass(frozen=True, repr=False)
+class LearningCurve(Printable):
     """The loss of each mini-batch (steps,), measured before the step, and about a hundred checkpoints.
 
     examples: the number of training examples.
@@ -127,6 +128,10 @@ class LearningCurve:
         steps = range(len(self.batches) + 1)
         columns: dict[str, list[Any]] = {"step": list(steps), "mini_batch": [*self.batches, None]}
         return columns | {"train": [*map(train.get, steps)], "test": [*map(test.get, steps)]}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the columns."""
+        return rows_of(self.columns())
 
     def as_dict(self) -> dict[str, Any]:
         return {

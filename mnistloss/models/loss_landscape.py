@@ -12,13 +12,14 @@ import numpy as np
 from mnistloss.arrays.checks import Array, Floats, whole
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
-from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table
+from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table, rows_of
 from mnistloss.errors import ArgumentError
 from mnistloss.formatting import counted
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.models.baselines import fit_softmax
 from mnistloss.models.softmax_regression import SoftmaxRegression, TrainingOptions, no_progress
+from mnistloss.printable import Printable
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 
@@ -152,8 +153,8 @@ class PathSummary:
         return cls(len(np.unique(values)), changes, 1 - changes / (len(values) - 1), derivative)
 
 
-@dataclass(frozen=True)
-class AccuracyPath:
+@dataclass(frozen=True, repr=False)
+class AccuracyPath(Printable):
     """Mean loss and accuracy of n examples at each position (steps + 1,) of a path.
 
     slope: the derivative of the loss at the middle. batch_size: None if the n examples are the whole split.
@@ -178,6 +179,10 @@ class AccuracyPath:
     def columns(self) -> dict[str, list[Any]]:
         """Return the columns of a table with a row for each position."""
         return {"at": self.positions.tolist(), "loss": self.loss.tolist(), "accuracy": self.accuracy.tolist()}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the columns."""
+        return rows_of(self.columns())
 
     def as_dict(self) -> dict[str, Any]:
         return {

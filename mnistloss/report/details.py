@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mnistloss import formatting
-from mnistloss.document import Table
+from mnistloss.document import Lines, Part, Table
+from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation, LossResult, Refused
 from mnistloss.formatting import shown
-from mnistloss.stats import Interval
 
 _MAX_BATCHES = 12
 
@@ -64,16 +65,28 @@ def rank(result: Evaluation) -> tuple[float, str]:
 def _leaderboard(title: str, results: Sequence[Evaluation]) -> Table:
     values = [rank(result)[0] for result in results]
     folder = common_folder([result.predictions for result in results])
-    rows = []
+    rows, costs = [], []
     for result, value in zip(results, values, strict=True):
-        best, *losses = map(_with_error, result.losses.values())
-        shares = (formatting.share(share.value, result.n) for share in result.shares().values())
+        first, *others = result.losses.values()
+        shares = [formatting.share(share.value, result.n) for share in result.shares().values()]
         name = _within(folder, result.predictions)
-        rows.append((str(values.index(value) + 1), name, best, *shares, *losses))
-    best, *others = results[0].losses
-    columns = (">rank", "predictions", f">{best}", *(f">{name}" for name in (*results[0].shares(), *others)))
+        rows.append((str(values.index(value) + 1), name, _with_error(first), *shares, *map(_with_error, others)))
+        costs.append([value, *(-share.value for share in result.shares().values()), *(loss.value for loss in others)])
+    best, *rest = results[0].losses
+    columns = (">rank", "predictions", f">{best}", *(f">{name}" for name in (*results[0].shares(), *rest)))
     reduction = f", {results[0].losses[best].reduction}" if _is_sum(results[0]) else ""
-    return Table(f"{title}{reduction}{_in_folder(folder)}", columns, tuple(rows))
+    return Table(f"{title}{reduction}{_in_folder(folder)}", columns, tuple(rows), best=best_cells(costs, 2))
+
+
+def best_cells(costs: Sequence[Sequence[float]], start: int) -> frozenset[tuple[int, int]]:
+    """Return the cells with the lowest cost of each column, for `Table.best`; none of a column of equal costs.
+
+    costs: of each row, those of the columns from `start` on.
+    """
+    cells = set()
+    for c, column in enumerate(zip(*costs, strict=True), start):
+        cells |= {(row, c) for row, cost in enumerate(column) if cost == min(column) < max(column)}
+    return frozenset(cells)
 
 
 def common_folder(names: Sequence[str]) -> str:
@@ -84,12 +97,8 @@ def common_folder(names: Sequence[str]) -> str:
 
 
 def _with_error(loss: LossResult) -> str:
-    """Return a loss ± the standard error with the digits that mean something, or how many losses are infinite."""
-    if loss.infinite:
-        return f"infinite ({loss.infinite:,})"
-    if not loss.stderr or formatting.noise(loss.stderr):
-        return f"{formatting.loss(loss.value)} ± {formatting.stderr(loss.stderr)}"
-    return f"{loss.value:.{formatting.decimals(loss.stderr)}f} ± {formatting.stderr(loss.stderr)}"
+    """Return a loss ± the standard error, or how many losses are infinite."""
+    return f"infinite ({loss.infinite:,})" if loss.infinite else formatting.with_error(loss.value, loss.stderr)
 
 
 def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
@@ -121,71 +130,83 @@ def _within(folder: str, name: str) -> str:
     return shown(name.removeprefix(folder))
 
 
-def details(result: Evaluation, *, exact: bool = False) -> list[Table]:
-    """Return all tables of an evaluation except `measures`; if `exact` is true, with all digits and all batches."""
-    return [table for make in (references, classes, batches) for table in make(result, exact=exact)]
+def paper(results: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> list[Part]:
+    """Return what Markdown and LaTeX show: a row for each file, classes, batches, hints, refusals and signatures."""
+    parts: list[Part] = []
+    for table in leaderboards(results):
+        rows, best = tuple(row[1:] for row in table.rows), frozenset((row, column - 1) for row, column in table.best)
+        parts.append(replace(table, columns=table.columns[1:], rows=rows, best=best))
+    parts += [Lines(("± is the standard error.",))] if results else []
+    notes: list[str] = []
+    for result in results:
+        name = shown(result.predictions)
+        prefix = f"{name}: " if len(results) > 1 else ""
+        parts += [replace(table, title=f"{prefix}{table.title}") for table in (*classes(result), *batches(result))]
+        notes += [f"{name}, not reliable: {note}" for note in reliability(result)]
+        notes += hint_lines(result.predictions, result.hints)
+    notes += [f"not scored: {one.reason}" for one in refused]
+    return [*parts, Lines(tuple(notes)), *([signatures(results)] if results else [])]
 
 
-def references(result: Evaluation, *, exact: bool = False) -> list[Table]:
+def signatures(results: Sequence[Evaluation]) -> Lines:
+    """Return the signature of each evaluation after the name of the file."""
+    return Lines(tuple(f"{shown(one.predictions)}: {one.signature}" for one in results), fold="signatures")
+
+
+def parts(result: Evaluation) -> list[Part]:
+    """Return what a terminal shows of one evaluation as the parts of a document."""
+    notes = [f"Not reliable: {note}" for note in reliability(result)]
+    lines = (
+        *notes,
+        *filter(None, [bootstrap(result)]),
+        str(result.signature),
+        *(f"Hint: {hint}" for hint in result.hints),
+    )
+    return [measures(result), *references(result), Lines(lines), *classes(result), *batches(result)]
+
+
+def references(result: Evaluation) -> list[Table]:
     """Return the losses of constant predictions, and the skill: by which share the loss is below that of the prior."""
     losses = result.losses.values()
     if not all(loss.references for loss in losses):
         return []
     rows = [
-        (label, *(_loss(loss.references[key], exact) for loss in losses))
+        (label, *(formatting.loss(loss.references[key]) for loss in losses))
         for key, label in (("uniform", "uniform guess"), ("prior", "class prior"))
     ]
-    skills = (formatting.exact(loss.skill) if exact or loss.skill is None else f"{loss.skill:z.3f}" for loss in losses)
+    skills = (formatting.nats(loss.skill, 3) for loss in losses)
     columns = ("for reference", *(f">{name}" for name in result.losses))
     return [Table("", columns, (*rows, ("skill against the prior", *skills)))]
 
 
-def classes(result: Evaluation, *, exact: bool = False) -> list[Table]:
+def classes(result: Evaluation) -> list[Table]:
     """Return a table of the losses of each class and their shares of the total loss, if there are classes."""
     if not result.per_class:
         return []
     rows, largest_n = [], max(row.n for row in result.per_class)
-    percent = formatting.exact if exact else formatting.percent
     for row in result.per_class:
-        cells = (cell for name in result.losses for cell in (_loss(row.losses[name], exact), percent(row.shares[name])))
-        in_full = exact or not row.n
-        accuracy = formatting.exact(row.accuracy) if in_full else formatting.share(row.accuracy, row.n, largest_n)
-        rows.append((str(row.label), f"{row.n:,}", *cells, accuracy))
+        pairs = ((formatting.loss(row.losses[name]), formatting.percent(row.shares[name])) for name in result.losses)
+        accuracy = formatting.share(row.accuracy, row.n, largest_n) if row.n else "-"
+        rows.append((str(row.label), f"{row.n:,}", *itertools.chain(*pairs), accuracy))
     headings = (heading for name in result.losses for heading in (f">{name}", f">share of {name}"))
     title = f"by class{', sums' if _is_sum(result) else ''}"
     return [Table(title, ("class", ">n", *headings, ">accuracy"), tuple(rows))]
 
 
-def batches(result: Evaluation, *, exact: bool = False) -> list[Table]:
+def batches(result: Evaluation) -> list[Table]:
     """Return a table of the losses of each batch, if there are any; of more than 12, the first ones and the last."""
     if not result.batches:
         return []
     rows = [
-        (str(i), f"{batch.start:,}", f"{batch.n:,}", *(_loss(batch.losses[name], exact) for name in result.losses))
+        (str(i), f"{batch.start:,}", f"{batch.n:,}", *(formatting.loss(batch.losses[name]) for name in result.losses))
         for i, batch in enumerate(result.batches)
     ]
-    if len(rows) > _MAX_BATCHES and not exact:
+    if len(rows) > _MAX_BATCHES:
         rows[_MAX_BATCHES - 2 : -1] = [("...", *("" for _ in rows[0][1:]))]
     count = formatting.counted(len(result.batches), "batch", "batches")
     total = "their sum is" if _is_sum(result) else "weighted by size, their mean is"
     columns = (">batch", ">first row", ">n", *(f">{name}" for name in result.losses))
     return [Table(f"{count} in row order; {total} the value above", columns, tuple(rows))]
-
-
-def summary(results: Sequence[Evaluation]) -> Table:
-    """Return a row for each loss and accuracy of each evaluation, with all digits."""
-    rows = []
-    for result in results:
-        start = (result.predictions, _data(result), f"{result.n:,}")
-        for name, loss in result.losses.items():
-            method = loss.interval if loss.draws is None else f"bootstrap of {loss.draws:,}, seed {loss.seed}"
-            numbers = formatting.exact(loss.value), f"{loss.infinite:,}", formatting.exact(loss.stderr), *_ends(loss.ci)
-            rows.append((*start, name, *numbers, method))
-        for name, share in result.shares().items():
-            rows.append((*start, name, formatting.exact(share.value), "-", "-", *_ends(share.ci), share.interval))
-    level = formatting.level(next(iter(results[0].losses.values())).confidence)
-    numbers = (">value", ">infinite", ">std. error", f">{level} from", ">to")
-    return Table("", ("predictions", "data", ">n", "measure", *numbers, "interval"), tuple(rows))
 
 
 def _data(result: Evaluation) -> str:
@@ -194,11 +215,3 @@ def _data(result: Evaluation) -> str:
 
 def _is_sum(result: Evaluation) -> bool:
     return next(iter(result.losses.values())).reduction == "sum"
-
-
-def _loss(value: float, exact: bool) -> str:
-    return formatting.exact(value) if exact else formatting.loss(value)
-
-
-def _ends(ci: Interval | None) -> tuple[str, str]:
-    return ("-", "-") if ci is None else (formatting.exact(ci[0]), formatting.exact(ci[1]))

@@ -8,16 +8,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mnistloss import errors
-from mnistloss.analysis.overview import FileReport, Overview
-from mnistloss.analysis.runs import RunComparison, strip
+from mnistloss.analysis.overview import FileReport, Overview, build_report
+from mnistloss.analysis.runs import RunComparison, report_runs, strip
 from mnistloss.arrays.files import replacing
 from mnistloss.document import Part, Pictures
+from mnistloss.evaluation.scoring import Predictions
+from mnistloss.evaluation.targets import DataKeywords
 from mnistloss.formatting import as_options, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.report import charts, details
@@ -66,6 +69,33 @@ _HEADINGS = {
 """The headings of sections by their keys, each with the sentence below it."""
 
 
+def report(
+    predictions: Predictions | Sequence[Predictions] | Mapping[str, Sequence[Predictions]],
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    note: str | None = None,
+    confidence: float = 0.95,
+    **data: Unpack[DataKeywords],
+) -> None:
+    """Write a page about predictions, which is complete in itself. Needs the extra [report].
+
+    predictions: of one model; or a list or tuple of several, which are compared with the first; or a mapping of
+        training runs, see `evaluate_runs`.
+    path: the file to write, such as report.html.
+    title: of the page; the default is the name of the file. note: a sentence below the title.
+    confidence: level of the intervals. data: see `DataKeywords`.
+
+    Raises as `evaluate` does, and MissingExtraError for a package that is not installed.
+    """
+    check_installed()
+    if isinstance(predictions, Mapping):
+        save(report_runs(predictions, confidence=confidence, **data), Path(path), title=title, note=note)
+        return
+    several: Any = predictions if isinstance(predictions, (list, tuple)) else [predictions]
+    save(build_report(several, confidence=confidence, **data), Path(path), title=title, note=note)
+
+
 def save(report: Overview | RunComparison, path: Path, *, title: str | None = None, note: str | None = None) -> None:
     """Write the page to a file, whole or not at all."""
     content = render(report, title=title, note=note).encode()
@@ -105,6 +135,17 @@ def render(report: Overview | RunComparison, *, title: str | None = None, note: 
     )
 
 
+def fragment(parts: Sequence[Part]) -> str:
+    """Return parts of a document for the cell of a notebook, in the style of a page, legible on light and dark paper.
+
+    Texts name Python keywords, not options of the command line. Raises MissingExtraError as `render` does.
+    """
+    check_installed()
+    style = (_TEMPLATES / "page.css").read_text("utf-8").replace(":root", "&")  # nested in a rule for this cell
+    environment = _environment(f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}-", str)
+    return environment.get_template("notebook.html").render(parts=parts, style=style)
+
+
 def check_installed() -> None:
     """Raise MissingExtraError where a package that a page needs is not installed."""
     errors.check_installed("a report", "jinja2", "matplotlib", "PIL")
@@ -119,7 +160,8 @@ def _file_sections(file: FileReport) -> dict[str, list[Part]]:
     return sections
 
 
-def _environment() -> Environment:
+def _environment(prefix: str = "", options: Callable[[str], str] = as_options) -> Environment:
+    """Return the templates with their filters; prefix: of the ids on a page. options: how texts name keywords."""
     import jinja2
     from markupsafe import Markup, escape
 
@@ -132,14 +174,15 @@ def _environment() -> Environment:
     )
     chart_ids = itertools.count(1)
     environment.tests["a"] = lambda part, kind: type(part).__name__ == kind
-    environment.filters |= {"shown": shown, "options": as_options}
+    environment.filters |= {"shown": shown, "options": options}
     environment.filters["line"] = lambda line: Markup(
-        _SIGNATURE.sub(r"<code>\g<0></code>", str(escape(shown(as_options(line)))))
+        _SIGNATURE.sub(r"<code>\g<0></code>", str(escape(shown(options(line)))))
     )
     environment.filters["png"] = lambda image: f"data:image/png;base64,{_base64(charts.digit_png(image))}"
     environment.filters["level"] = lambda shade: round(_SHADES * shade)
     environment.filters["svg"] = lambda chart: Markup(charts.svg([chart], str(next(chart_ids))))
-    environment.globals |= {"details": details, "next_id": itertools.count(1).__next__}
+    ids = itertools.count(1)
+    environment.globals |= {"details": details, "next_id": lambda: f"{prefix}{next(ids)}"}
     return environment
 
 

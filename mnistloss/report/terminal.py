@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from mnistloss.arrays.checks import Floats
 from mnistloss.document import Axis, Bars, Chart, Curve, Heading, Lines, Part, Pictures, Table
 from mnistloss.formatting import as_options, decimals
 
+_MIN_WIDTH, _TERMINAL_WIDTH, _FILE_WIDTH = 20, 80, 100_000
 _RULE_WIDTH = 80
 _COLUMN_GAP, _MIN_NAME, _MAX_LINES = 2, 16, 500
 _NUMBER = re.compile(r"\W*[\d.,:e+-]*\d\W*")
@@ -39,6 +41,16 @@ _COLOURS = ("cyan", "yellow", "magenta", "green")
 
 Dots = list[tuple[int, int]]
 """Dots (column, row) of a curve; row 0 is at the bottom."""
+
+
+def console(stream: TextIO, **options: Any) -> Console:
+    """Return a console of the width COLUMNS, or else of the terminal; a file or a pipe has room for any table.
+
+    options: of `rich.console.Console`.
+    """
+    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if stream.isatty() else _FILE_WIDTH, 25)).columns
+    # with TERM=dumb, rich uses the width only if a height is given too
+    return Console(width=max(_MIN_WIDTH, columns), height=25, highlight=False, markup=False, emoji=False, **options)
 
 
 def render(part: Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
