@@ -46,7 +46,7 @@ partners: $(VENV)/.developing  ## get what some tests use beside the project: DV
 	    $(VENV)/dvc/bin/python -m pip install --quiet --disable-pip-version-check dvc; } || echo "no DVC was installed"
 
 test: $(VENV)/.developing  ## pass the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 $(OLDEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(OLDEST)
@@ -57,7 +57,7 @@ $(OLDEST)/.installed: pyproject.toml
 	@touch $@
 
 oldest: $(OLDEST)/.installed  ## pass the tests with the least allowed versions of all dependencies
-	$(OLDEST)/bin/python -m pytest --ignore tests/test_browser.py
+	$(OLDEST)/bin/python -m pytest --numprocesses auto --dist loadfile --ignore tests/test_browser.py
 
 lint: $(VENV)/.developing  ## check style and format
 	$(BIN)/ruff check .

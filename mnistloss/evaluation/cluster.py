@@ -18,7 +18,7 @@ from mnistloss.evaluation.canary import bits_digest, check_worker
 from mnistloss.formatting import shown
 from mnistloss.version import __version__
 
-_CONNECT_SECONDS, _GREET_SECONDS, _LOST_SECONDS = 10, 5, 60
+_CONNECT_SECONDS, _GREET_SECONDS, _LOST_SECONDS = 5, 5, 60
 _AGAIN = "run the same command again, with -o FILE.jsonl it goes on where it stopped"
 _FETCHERS = 16
 _RETRIES = 2
