@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks import many
 from benchmarks.material import Material, logits, softmax, some_labels
 from benchmarks.measuring import (
     Budget,
@@ -290,6 +291,7 @@ _EVAL, _JSON = "`mnistloss eval preds.npy --format json`, 10,000 × 10", ("--for
 _PASS = "full pass (checks, cee, mse, accuracy, moments, digest), 2,000,000 × 10, in memory, one process"
 _LOGITS = "cee from logits with digest, 2,000,000 × 10, in float64"
 _BARE = "an interpreter that imports"
+_SWEEP = "lines of 2,000 files of 10,000 × 10 from two Dask workers"
 
 _TABLE: tuple[tuple[str, str, str, Goal, Measure], ...] = (
     ("help", "`mnistloss --help`", _CLICK, Goal("at most", 1.15), start("--help")),
@@ -313,7 +315,10 @@ _TABLE: tuple[tuple[str, str, str, Goal, Measure], ...] = (
     ("logits", _LOGITS, "torch `cross_entropy` in float64", Goal("faster", 1), from_logits("f8")),
     ("logits-float32", "the same", "torch `cross_entropy` in float32", Goal("shown", 0), from_logits("f4")),
     ("files", "1,000 files of 10,000 × 10", "a loop of `np.load` and `log_loss`", Goal("faster", 6), files),
-    # what of many files runs on executors is measured here
+    ("files-refused", "200 files, 20 of them wrong", "the 180 good ones", Goal("at most", 1.3), many.refused),
+    ("files-cluster", _SWEEP, "one process on one processor", Goal("faster", 1.7), many.sweep),
+    ("files-overhead", "the same, CPU time a file", "the same", Goal("more CPU", 0.1), many.overhead),
+    ("files-memory", "peak memory, rows of 100,000 files", "those of 1,000", Goal("more", 4), many.leader),
     (
         "epoch",
         "600 shuffled batches of 100, normalised float32",

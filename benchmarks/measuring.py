@@ -24,6 +24,7 @@ _KINDS = {
     "faster": ("s", "{:.3g} ×", "≥ {:g} × faster", True),
     "shown": ("s", "{:.3g} ×", "none, shown", True),
     "more": ("MB", "{:+.0f} MB", "≤ +{:g} MB", False),
+    "more CPU": ("ms", "{:+.2f} ms", "≤ +{:g} ms", False),
 }
 
 
@@ -42,14 +43,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound: "at most" so many times theirs, so many times "faster", or so much "more" at most; or only "shown"."""
+    """A bound: "at most" so many times theirs, so many times "faster", so much "more" or "more CPU"; or "shown"."""
 
     kind: str
     bound: float
 
     def value(self, ours: float, theirs: float) -> float:
         """What the bound is on."""
-        if self.kind == "more":
+        if self.kind.startswith("more"):
             return ours - theirs
         return ours / theirs if self.kind == "at most" else theirs / ours
 

@@ -13,9 +13,10 @@ from benchmarks.growth import CURVES
 from benchmarks.material import Material
 from benchmarks.measuring import FULL, QUICK
 
-_, name, folder, how = sys.argv
-made, quick = Material(Path(folder)), how == "quick"
-if name in CURVES:
-    print(json.dumps(asdict(CURVES[name](made, quick))))
-else:
-    print(json.dumps(asdict(FIGURES[name][1](made, QUICK if quick else FULL))))
+if __name__ == "__main__":  # which the workers of a cluster import under another name
+    _, name, folder, how = sys.argv
+    made, quick = Material(Path(folder)), how == "quick"
+    if name in CURVES:
+        print(json.dumps(asdict(CURVES[name](made, quick))))
+    else:
+        print(json.dumps(asdict(FIGURES[name][1](made, QUICK if quick else FULL))))

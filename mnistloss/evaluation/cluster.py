@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import threading
@@ -20,6 +21,9 @@ from mnistloss.version import __version__
 
 _CONNECT_SECONDS, _GREET_SECONDS, _LOST_SECONDS = 5, 5, 60
 _AGAIN = "run the same command again, with -o FILE.jsonl it goes on where it stopped"
+_ASK_SECONDS = 1.0
+"""How old the list of workers may be: to ask the scheduler for it takes as long as some files."""
+
 _FETCHERS = 16
 _RETRIES = 2
 
@@ -102,10 +106,14 @@ def connect(address: str) -> Iterator[Executor]:
 
 def _local_cluster() -> Any:
     """Start a worker for each processor. An interrupt is for this process alone, which then ends the workers."""
+    import dask
     from distributed import LocalCluster
 
     heard = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None  # the workers inherit it
     try:
+        dask.config.set(
+            {"distributed.worker.profile.enabled": False}
+        )  # which would look at each worker 100 times a second
         return LocalCluster(
             n_workers=processors(), threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
         )
@@ -130,6 +138,8 @@ class _ClusterExecutor(Executor):
         self._client = client
         self._greeted: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._known: dict[str, Any] = {}
+        self._asked_at = -math.inf
         self._alive_at = time.monotonic()
         self._max_workers = sum(worker["nthreads"] for worker in self.workers().values())
 
@@ -142,7 +152,10 @@ class _ClusterExecutor(Executor):
 
     def workers(self) -> dict[str, Any]:
         """Return the workers by address, after a check of the bits of new ones. Raises WorkerError if none is left."""
-        alive: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        if time.monotonic() < self._asked_at + _ASK_SECONDS:
+            return self._known
+        self._known = alive = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._asked_at = time.monotonic()
         if new := list(alive.keys() - self._greeted):
             self._greet(new)
         if alive and not alive.keys() - self._refused.keys():
