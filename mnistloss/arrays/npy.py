@@ -164,7 +164,8 @@ class NpyArray:
         if not self._header.fortran or len(self.shape) < 2:
             self._fill(raw, rows.start * width)
             return raw.view(self.dtype).reshape(n, *self.shape[1:])
-        for column, part in enumerate(np.split(raw, width)):
+        pieces = width if n < self.shape[0] else 1  # whole columns follow each other
+        for column, part in enumerate(np.split(raw, pieces)):
             self._fill(part, column * self.shape[0] + rows.start)
         return raw.view(self.dtype).reshape(width, n).T
 
