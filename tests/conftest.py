@@ -30,6 +30,11 @@ RUNNER: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signat
 """What keeps the two streams apart in click 8.1; later ones do so by themselves."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by its argument instead of its bytes: gzip data holds the time, and all processes need one name."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say in one line what was skipped and why."""
     reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
