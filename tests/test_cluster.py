@@ -229,7 +229,9 @@ def lines(out: Path) -> list[dict[str, Any]]:
 def test_addresses(cluster: tuple[str, ...], bucket: Any, tmp_path: Path) -> None:
     """A pattern of addresses is scored as the files are: .npy, .csv and what is refused, on workers too."""
     out = tmp_path / "out.jsonl"
-    code, _, err = finished(eval_process("s3://class/run-*/*", "s3://class/none.npy", *ON_5K, "-o", out, *cluster))
+    code, _, err = finished(
+        eval_process("s3://class/run-*/*", "s3://class/none.npy", *ON_5K, "-o", out, *cluster, env={})
+    )
     assert code == 1, err
     expected = {
         one.predictions: one.row()

@@ -73,7 +73,7 @@ def test_results_are_lazy(files: list[str]) -> None:
     assert len(taken) == 1
     with ThreadPoolExecutor(2) as pool:
         next(evaluate_many(paths(), dataset="mnist-5k", executor=pool))
-        assert 2 <= len(taken) - 1 <= 2 * 2 * 8 + 8
+        assert 2 <= len(taken) - 1 <= (2 * 2 + 1) * many._FIRST_BATCH
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
