@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
@@ -128,8 +129,10 @@ def _parse_runs(arguments: Sequence[str]) -> dict[str, list[str]]:
     runs: dict[str, list[str]] = {}
     for argument in (a for a in arguments if a not in plain):
         name, _, pattern = argument.partition("=")
-        files = find_files(pattern)
-        if files == [pattern] and not os.path.isfile(pattern):
+        files: list[str] = []
+        with contextlib.suppress(InputError):
+            files = find_files(pattern)
+        if not files or (files == [pattern] and not os.path.isfile(pattern)):
             raise InputError(
                 f"{shown(argument)}: no file has this name or matches {shown(pattern) or 'an empty pattern'};"
                 " training runs are NAME=GLOB, NAME=FOLDER or NAME=FILE"

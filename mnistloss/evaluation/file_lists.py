@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from mnistloss.arrays.files import is_address
-from mnistloss.errors import ArgumentError
+from mnistloss.errors import ArgumentError, InputError
+from mnistloss.formatting import shown
 
 SUFFIXES = (".npy", ".npz", ".csv")
 """The files of a folder that hold predictions; others must be named."""
@@ -19,7 +20,7 @@ SUFFIXES = (".npy", ".npz", ".csv")
 def find_files(name: str) -> list[str]:
     """Return the files that a name stands for, sorted: of a folder, a pattern such as runs/*.npy, or an address.
 
-    The name itself, if it is that of a file or fits nothing.
+    Any other name stands for itself. A pattern that matches nothing raises InputError.
     """
     if is_address(name):
         from mnistloss.evaluation.cluster import expand_address
@@ -28,7 +29,11 @@ def find_files(name: str) -> list[str]:
     if os.path.isdir(name):
         files = glob.glob(os.path.join(glob.escape(name), "**", "*"), recursive=True)
         return sorted(f for f in files if f.lower().endswith(SUFFIXES) and not os.path.isdir(f)) or [name]
-    return [name] if os.path.lexists(name) else sorted(glob.glob(name, recursive=True)) or [name]
+    if os.path.lexists(name) or not glob.has_magic(name):
+        return [name]
+    if not (found := sorted(glob.glob(name, recursive=True))):
+        raise InputError(f"{shown(name)}: no file matches this pattern")
+    return found
 
 
 def read_manifest(stream: BinaryIO) -> Iterator[str]:

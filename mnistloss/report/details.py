@@ -107,7 +107,9 @@ def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
     rows = []
     for one in refused:
         first, *others = formatting.as_options(one.advice).split(" or ")
-        rows.append((_within(folder, one.predictions), one.found, f"{first}, ..." if others else first))
+        rows.append(
+            (_within(folder, one.predictions), formatting.as_options(one.found), f"{first}, ..." if others else first)
+        )
     title = f"not scored: {len(refused):,} of {total:,}{_in_folder(folder)}"
     return [Table(title, ("", "", ""), tuple(rows))] if refused else []
 
@@ -118,7 +120,8 @@ def hints(results: Sequence[Evaluation]) -> list[Table]:
     rows = []
     for result in (result for result in results if result.hints):
         evidence = "; ".join(hint.evidence for hint in result.hints)
-        rows.append((_within(folder, result.predictions), evidence.replace(shown(folder) or "\0", "")))
+        text = formatting.as_options(evidence.replace(shown(folder) or "\0", ""))
+        rows.append((_within(folder, result.predictions), text))
     return [Table(f"hints: {len(rows):,} of {len(results):,}", ("", ""), tuple(rows))] if rows else []
 
 

@@ -20,7 +20,7 @@ def _markdown_blocks(part: Part) -> Iterator[str]:
         case Heading(text):
             yield f"### {_markdown(text)}"
         case Table(title, columns, rows):
-            yield _markdown(title)
+            yield _markdown(_in_one_line(title))
             heads = (_markdown(heading.removeprefix(">")) for heading in columns)
             rules = ("---:" if heading.startswith(">") else "---" for heading in columns)
             lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(rules)}|"]
@@ -38,6 +38,10 @@ def _markdown_blocks(part: Part) -> Iterator[str]:
             yield from _markdown_blocks(Table(title, ("", ""), tuple(zip(labels, notes, strict=True))))
 
 
+def _in_one_line(title: str) -> str:
+    return title.replace("\n", ", ")
+
+
 def _markdown(text: str) -> str:
     """Escape the characters that have a meaning in Markdown."""
     return "".join(f"\\{c}" if c in "\\|`*_<[" else c for c in shown(text))
@@ -52,7 +56,7 @@ def latex(parts: Sequence[Part]) -> str:
 def _latex_blocks(part: Part) -> Iterator[str]:
     match part:
         case Table(title, columns, rows):
-            yield from ([f"% {shown(title)}"] if title else [])
+            yield from ([f"% {shown(_in_one_line(title))}"] if title else [])
             yield rf"\begin{{tabular}}{{{''.join('r' if heading.startswith('>') else 'l' for heading in columns)}}}"
             heads = " & ".join(_latex(heading.removeprefix(">")) for heading in columns)
             yield from (r"\toprule", rf"{heads} \\", r"\midrule")
