@@ -128,6 +128,14 @@ def test_another_version_is_said_and_forgiven(preds: Path) -> None:
     assert [row[0] for row in found.differences] == ["version"]
 
 
+def test_the_accuracy_with_the_signature_of_losses(preds: Path) -> None:
+    """It is told apart from a wrong number: the signature beside it in the table is that of the losses."""
+    result = evaluate(preds, dataset="mnist-5k")
+    answer = verify(result.signature, preds, value=f"{result.accuracy.value:.4f}")
+    assert (answer.verified, answer.conventions[0]) == (False, "the accuracy")
+    assert verify(result.accuracy.signature, preds, value=f"{result.accuracy.value:.4f}").verified
+
+
 def test_own_targets_and_indices(preds: Path, probs: np.ndarray) -> None:
     """Targets and indices must be named where the signature is of such, and only there."""
     own = evaluate(preds, targets=LABELS).signature

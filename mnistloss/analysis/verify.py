@@ -135,7 +135,9 @@ def verify(
     if quoted is not None:
         agreeing = [loss for loss, number in _numbers(evaluation, claimed).items() if _agrees(number, quoted)]
         if not agreeing and len(quoted.as_tuple().digits) >= _MIN_DIGITS:
-            pairs = (pair for loss in names for pair in _conventions(scores, loss, claimed.reduction))
+            named = _numbers(evaluation, claimed)
+            rest = [(f"the {other}", n) for other, n in evaluation.numbers().items() if other not in named]
+            pairs = [*rest, *(pair for loss in names for pair in _conventions(scores, loss, claimed.reduction))]
             others = [convention for convention, number in pairs if _agrees(number, quoted)]
     return Verification(claimed, name, evaluation, differences, value, tuple(agreeing), tuple(others))
 
