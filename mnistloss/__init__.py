@@ -67,7 +67,7 @@ _HOMES = {
 
 # `report` is the function: the package of this name is imported here, so that no later import takes the name.
 importlib.import_module("mnistloss.report")
-del globals()["report"]
+globals().pop("report", None)
 
 __all__ = sorted([*_HOMES, "__version__"])
 

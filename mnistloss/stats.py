@@ -40,7 +40,11 @@ class Moments:
     __slots__ = ("cubes", "deviations", "infinite", "n", "total")
 
     def __init__(self, n: int, total: float, deviations: float, cubes: float, infinite: int) -> None:
-        self.n, self.total, self.deviations, self.cubes, self.infinite = n, total, deviations, cubes, infinite
+        self.n: int = n
+        self.total: float = total
+        self.deviations: float = deviations
+        self.cubes: float = cubes
+        self.infinite: int = infinite
 
     @classmethod
     def of(cls, values: Floats) -> Moments:

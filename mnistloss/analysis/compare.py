@@ -18,6 +18,7 @@ from mnistloss.arrays.npy import Source
 from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.evaluation.hints import Hint, hint_lines, identical_predictions
+from mnistloss.evaluation.results import hints_in_a_row
 from mnistloss.evaluation.scoring import MIN_WRONG, Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader
@@ -125,7 +126,7 @@ class Comparison(Printable):
             "difference.low": low,
             "difference.high": high,
             **{name: getattr(d, name, None) for name in names},
-            "hints": " | ".join(map(str, file.hints)),
+            "hints": hints_in_a_row(file.hints),
             "signature": str(file.signature),
         }
 

@@ -125,6 +125,8 @@ def evaluate_runs(
     >>> round(recipe.losses["mse"].mean, 12), recipe.losses["mse"].sd_runs
     (0.45, 0.0)
     """
+    if not runs:
+        raise ArgumentError("there are no runs; expected a dictionary from names to predictions")
     options, chosen = ScoreOptions(losses, confidence=confidence), DataOptions(**data)
     loader, first, recipes = TargetLoader(chosen), None, []
     names = options.loss_names(chosen.input)

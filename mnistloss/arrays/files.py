@@ -42,7 +42,8 @@ class NamedFile(os.PathLike[str]):
     """A file that messages call by another name than its path, or whose content was fetched and is in memory."""
 
     def __init__(self, name: str, path: str | None = None, content: bytes | None = None) -> None:
-        self._name, self._path, self.content = name, path or name, content
+        self._name, self._path = name, path or name
+        self.content = content
 
     def __str__(self) -> str:
         return self._name

@@ -265,7 +265,10 @@ class LabelError:
     """
 
     def __init__(self, index: int, label: int, suggestion: int, votes: tuple[int, int, int]) -> None:
-        self.index, self.label, self.suggestion, self.votes = index, label, suggestion, votes
+        self.index = index
+        self.label = label
+        self.suggestion = suggestion
+        self.votes = votes
 
 
 MNIST_TEST_ERRORS: tuple[LabelError, ...] = (

@@ -46,7 +46,10 @@ class Split:
     def __init__(
         self, dataset: catalog.Dataset, name: str, images: NDArray[np.uint8], labels: NDArray[np.uint8]
     ) -> None:
-        self.dataset, self.name, self.images, self.labels = dataset, name, images, labels
+        self.dataset = dataset
+        self.name = name
+        self.images = images
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -35,8 +35,11 @@ class Timeouts:
         backoff: float = 0.5,
         retry_after: float = 10.0,
     ) -> None:
-        self.timeout, self.deadline, self.attempts = timeout, deadline, attempts
-        self.backoff, self.retry_after = backoff, retry_after
+        self.timeout = timeout
+        self.deadline = deadline
+        self.attempts = attempts
+        self.backoff = backoff
+        self.retry_after = retry_after
         for name, seconds in (("timeout", timeout), ("deadline", deadline)):
             if not 0 < seconds <= _DAY:
                 raise ArgumentError(f"{name}={seconds:g} (seconds): expected more than 0 and at most {_DAY:,}")

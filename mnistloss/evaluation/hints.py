@@ -198,9 +198,17 @@ class HintInputs:
         chosen: bool = False,
         elsewhere: Callable[[], Sequence[Place]] = tuple,
     ) -> None:
-        self.input, self.classes, self.losses, self.references = input, classes, losses, references
-        self.evidence, self.labels, self.predicted = evidence, labels, predicted
-        self.dataset, self.split, self.chosen, self.elsewhere = dataset, split, chosen, elsewhere
+        self.input = input
+        self.classes = classes
+        self.losses = losses
+        self.references = references
+        self.evidence = evidence
+        self.labels = labels
+        self.predicted = predicted
+        self.dataset = dataset
+        self.split = split
+        self.chosen = chosen
+        self.elsewhere = elsewhere
 
     @property
     def n(self) -> int:

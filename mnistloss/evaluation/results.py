@@ -22,6 +22,11 @@ HINT_SEPARATOR = " | "
 """What stands between the hints of a row."""
 
 
+def hints_in_a_row(hints: Sequence[Hint]) -> str:
+    """Return the hints as one text, each after its name."""
+    return HINT_SEPARATOR.join(f"{hint.name}: {hint}".replace(HINT_SEPARATOR, " / ") for hint in hints)
+
+
 @dataclass(frozen=True)
 class LossResult:
     """One loss of an evaluation.
@@ -178,7 +183,7 @@ class Evaluation(Printable):
 
     def row(self) -> dict[str, Any]:
         """Return one flat row: the name, every number by its name, the hints as text, and the signature."""
-        hints = HINT_SEPARATOR.join(f"{hint.name}: {hint}".replace(HINT_SEPARATOR, " / ") for hint in self.hints)
+        hints = hints_in_a_row(self.hints)
         start = {"predictions": self.predictions, "status": "scored", "reason": ""}
         return {**start, **self.reported(), "hints": hints, "signature": str(self.signature)}
 

@@ -101,8 +101,12 @@ class Targets:
         digest: str,
         indices: Array | None = None,
     ) -> None:
-        self.t, self.classes, self.dataset, self.split = t, classes, dataset, split
-        self.digest, self.indices = digest, indices
+        self.t = t
+        self.classes = classes
+        self.dataset = dataset
+        self.split = split
+        self.digest = digest
+        self.indices = indices
 
     @cached_property
     def counts(self) -> Array:

@@ -38,7 +38,7 @@ class Outputs(ABC):
 
     def __init__(self, stored: Array) -> None:
         self._stored = np.ascontiguousarray(stored)  # flat_index needs this order in memory
-        self.shape = self._stored.shape
+        self.shape: tuple[int, ...] = self._stored.shape
         self._placed: tuple[Any, Any] = (None, None)
         self._picked: tuple[Any, Any] = (None, None)
 

@@ -44,7 +44,7 @@ def _in_one_line(title: str) -> str:
 
 def _markdown(text: str) -> str:
     """Escape the characters that have a meaning in Markdown."""
-    return "".join(f"\\{c}" if c in "\\|`*_<[" else c for c in shown(text))
+    return "".join(f"\\{c}" if c in "\\|`*_<[#&~$" else c for c in shown(text))
 
 
 def latex(parts: Sequence[Part]) -> str:
@@ -71,7 +71,7 @@ def _latex_blocks(part: Part) -> Iterator[str]:
 
 _LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}", "±": r"$\pm$", "≤": r"$\leq$",
+    "<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}", "*": "{*}", "±": r"$\pm$", "≤": r"$\leq$",
 })  # fmt: skip
 """Escapes of characters that have a meaning in LaTeX; a bracket after the end of a row would be an option."""
 

@@ -48,9 +48,17 @@ def console(stream: TextIO, **options: Any) -> Console:
 
     options: of `rich.console.Console`.
     """
-    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if stream.isatty() else _FILE_WIDTH, 25)).columns
+    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if is_terminal(stream) else _FILE_WIDTH, 25)).columns
     # with TERM=dumb, rich uses the width only if a height is given too
     return Console(width=max(_MIN_WIDTH, columns), height=25, highlight=False, markup=False, emoji=False, **options)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream is a terminal; what stands in for one, or is closed, is none."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
 
 
 def render(part: Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
