@@ -121,7 +121,7 @@ class ClassResult(NamedTuple):
         return {"class": content.pop("label"), **content}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation(Printable):
     """The result of `evaluate`.
 
