@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import re
-import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple, TextIO
 
@@ -48,9 +47,21 @@ def console(stream: TextIO, **options: Any) -> Console:
 
     options: of `rich.console.Console`.
     """
-    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if stream.isatty() else _FILE_WIDTH, 25)).columns
+    columns = _columns(stream)
     # with TERM=dumb, rich uses the width only if a height is given too
     return Console(width=max(_MIN_WIDTH, columns), height=25, highlight=False, markup=False, emoji=False, **options)
+
+
+def _columns(stream: TextIO) -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    if not stream.isatty():
+        return _FILE_WIDTH
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _TERMINAL_WIDTH
+    except OSError:
+        return _TERMINAL_WIDTH
 
 
 def render(part: Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
@@ -296,8 +307,7 @@ def render_chart(chart: Chart, width: int) -> Group:
     return Group(heading(chart.title), *sentences(y.label), *lines, *legend, Text())
 
 
-@dataclass(frozen=True)
-class _Scale:
+class _Scale(NamedTuple):
     """The scale of an axis from `low` to `high`; on a logarithmic axis, both are logarithms to base 10."""
 
     axis: Axis
