@@ -9,11 +9,13 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mnistloss.errors import ArgumentError, InputError, OutputError
 from mnistloss.formatting import shown
+
+if TYPE_CHECKING:  # pathlib takes 2 ms to import
+    from pathlib import Path
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _STALE_SECONDS = 3600.0
@@ -125,6 +127,8 @@ def remove_stale(folder: Path) -> None:
 
 def expand_user(path: str | os.PathLike[str]) -> Path:
     """Return a path with ~ replaced by the home folder; an unknown user raises ArgumentError."""
+    from pathlib import Path
+
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

@@ -98,7 +98,9 @@ def read_header(stream: Stream, name: str) -> Header:
 
 def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     """Return the shape, the dtype and whether the order is that of Fortran."""
-    text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text.strip())  # a long integer of Python 2
+    text = text.strip()
+    if "L" in text:
+        text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text)  # a long integer of Python 2
     try:
         shape, dtype, fortran = _literal(text)
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
