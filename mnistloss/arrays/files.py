@@ -17,7 +17,7 @@ from mnistloss.formatting import shown
 if TYPE_CHECKING:  # pathlib takes 2 ms to import
     from pathlib import Path
 
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_TEMPORARY = r"\..+\.[0-9a-f]{16}\.tmp"
 _STALE_SECONDS = 3600.0
 
 
@@ -121,7 +121,7 @@ def remove_stale(folder: Path) -> None:
     """Remove temporary files of `replacing` that are older than an hour, left by processes that were killed."""
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
-            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _STALE_SECONDS:
+            if re.fullmatch(_TEMPORARY, path.name) and time.time() - path.lstat().st_mtime > _STALE_SECONDS:
                 _remove(path)
 
 
