@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mnistloss.arrays.checks import Array
 
 
-@dataclass(frozen=True)
-class Heading:
+class Heading(NamedTuple):
     """The heading of a result, in a document of several results."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of text under column headings. The title may be empty. A heading that starts with > is of numbers.
 
     shades: how dark the background of each cell is, from 0 to 1, or empty. Only a page shows shades.
@@ -31,16 +28,14 @@ class Table:
     best: frozenset[tuple[int, int]] = frozenset()
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(NamedTuple):
     """Sentences, each on a line. fold: the heading of signatures, each after a name, or empty."""
 
     lines: tuple[str, ...]
     fold: str = ""
 
 
-@dataclass(frozen=True)
-class Bars:
+class Bars(NamedTuple):
     """A horizontal bar for each label: the value is the length, the note is printed after the bar.
 
     chart: the same data as a chart, for a page and for --plot.
@@ -53,17 +48,15 @@ class Bars:
     chart: Chart | None = None
 
 
-@dataclass(frozen=True)
-class Pictures:
+class Pictures(NamedTuple):
     """Images (N, 28, 28) of bytes with captions. alts: texts for screen readers."""
 
-    images: Array = field(repr=False)
+    images: Array
     captions: tuple[str, ...]
     alts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """A quantity with a unit, on a linear or logarithmic scale. names: texts at 1, 2, ... instead of numbers."""
 
     label: str
@@ -71,8 +64,7 @@ class Axis:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """Points with coordinates x (n,) and y (n,). style: "line", "steps", "points", or "joined" for points on a line."""
 
     name: str
@@ -81,8 +73,7 @@ class Curve:
     style: str = "line"
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     """Curves with the same axes."""
 
     title: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -123,7 +122,9 @@ def shown(name: object) -> str:
     >>> print(shown("https:/user:secret@host/p.npy?token=secret"))
     https:/host/p.npy?...
     """
-    text = re.sub(r"^(\w+:/+)(?:[^/@]*@)?([^?]*)(\?.*)?", _without_secrets, str(name), flags=re.DOTALL)
+    text = str(name)
+    if ":/" in text:
+        text = re.sub(r"^(\w+:/+)(?:[^/@]*@)?([^?]*)(\?.*)?", _without_secrets, text, flags=re.DOTALL)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -135,7 +136,7 @@ _OPTIONS = {"losses": "--loss", "allow_unnormalized": "--allow-unnormalized", "c
     name: f"--{name}"
     for name in ("input", "split", "dataset", "targets", "indices", "delta", "loss", "array", "reduction")
 }
-_KEYWORD = re.compile(
+_KEYWORD = (
     rf"""(?<![^\s(])({"|".join(_OPTIONS)})=(?:True|"([^"]*)"|([A-Z]+(?:\.npy)?|\d[\d.e-]*))(?=[,;:.)]*(?:\s|$))"""
 )
 
@@ -147,7 +148,7 @@ def as_options(text: str) -> str:
     'score these with --split train and --indices FILE, or add --allow-unnormalized'
     """
 
-    return _KEYWORD.sub(_option, text)
+    return re.sub(_KEYWORD, _option, text)
 
 
 def options_in(text: str) -> list[str]:
@@ -158,7 +159,7 @@ def options_in(text: str) -> list[str]:
     """
     found: dict[str, None] = {}
     end, last = -1, ""
-    for match in _KEYWORD.finditer(text):
+    for match in re.finditer(_KEYWORD, text):
         together = last and text[end : match.start()] in (" and ", " with ")
         if together:
             del found[last]
@@ -168,6 +169,8 @@ def options_in(text: str) -> list[str]:
 
 
 def _option(match: re.Match[str]) -> str:
+    import shlex
+
     name, quoted, bare = match.groups()
     value = bare if quoted is None else shlex.quote(quoted)
     return f"{_OPTIONS[name]} {value}" if value else _OPTIONS[name]

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -121,7 +120,7 @@ def test_widths() -> None:
 
 def test_svg_text() -> None:
     """Text is text, with the markup of XML and matplotlib escaped; a title and a description name the picture."""
-    odd = replace(ONE, title="a <b> & $x_1$ \x1b 가", curves=(replace(ONE.curves[0], name="_loss"), *FOUR.curves))
+    odd = ONE._replace(title="a <b> & $x_1$ \x1b 가", curves=(ONE.curves[0]._replace(name="_loss"), *FOUR.curves))
     root = ElementTree.fromstring(charts.svg([odd, FOUR]))
     texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a <b> & $x_1$ \\x1b 가", "_loss", "mini-batch", "weight", "step", "loss, nats"} <= set(texts)
@@ -162,7 +161,7 @@ def test_colours_of_marks() -> None:
 
 def test_log_axis() -> None:
     """The ticks of a log axis are plain numbers, not formulas."""
-    picture = charts.svg([replace(FOUR, x=Axis("step", log=True))])
+    picture = charts.svg([FOUR._replace(x=Axis("step", log=True))])
     assert ">10</text>" in picture.replace(">1</text>", ">10</text>")
     assert "mathdefault" not in picture
 

@@ -9,13 +9,15 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mnistloss.errors import ArgumentError, InputError, OutputError
 from mnistloss.formatting import shown
 
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+if TYPE_CHECKING:  # pathlib takes 2 ms to import
+    from pathlib import Path
+
+_TEMPORARY = r"\..+\.[0-9a-f]{16}\.tmp"
 _STALE_SECONDS = 3600.0
 
 
@@ -120,12 +122,14 @@ def remove_stale(folder: Path) -> None:
     """Remove temporary files of `replacing` that are older than an hour, left by processes that were killed."""
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
-            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _STALE_SECONDS:
+            if re.fullmatch(_TEMPORARY, path.name) and time.time() - path.lstat().st_mtime > _STALE_SECONDS:
                 _remove(path)
 
 
 def expand_user(path: str | os.PathLike[str]) -> Path:
     """Return a path with ~ replaced by the home folder; an unknown user raises ArgumentError."""
+    from pathlib import Path
+
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnistloss.arrays.checks import BFLOAT16, Array, as_real, check_dtype
-from mnistloss.arrays.file_kinds import START, describe
 from mnistloss.arrays.files import CHANGED, is_csv, opened, size_of
 from mnistloss.errors import ArgumentError, InputError
 from mnistloss.formatting import counted, shown
@@ -79,6 +78,8 @@ def read_header(stream: Stream, name: str) -> Header:
     """Read the header at the start of a stream; a missing or impossible header raises InputError."""
     start = _read(stream, 8, name)
     if not start.startswith(_MAGIC):
+        from mnistloss.arrays.file_kinds import START, describe
+
         size = size_of(stream) if isinstance(stream, (io.FileIO, io.BytesIO)) else None
         raise InputError(f"{name}: {describe(start + _read(stream, START - len(start), name), size)}")
     version = start[6:8]
@@ -97,7 +98,9 @@ def read_header(stream: Stream, name: str) -> Header:
 
 def _parse(text: str, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     """Return the shape, the dtype and whether the order is that of Fortran."""
-    text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text.strip())  # a long integer of Python 2
+    text = text.strip()
+    if "L" in text:
+        text = re.sub(r"(?<=\d)L(?=\s*[,)])", "", text)  # a long integer of Python 2
     try:
         shape, dtype, fortran = _literal(text)
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
@@ -305,6 +308,8 @@ def archive_errors() -> tuple[type[Exception], ...]:
 def open_zip(stream: Stream, name: str) -> Iterator[zipfile.ZipFile]:
     """Open a .npz file; one that is broken or holds no array raises InputError."""
     import zipfile
+
+    from mnistloss.arrays.file_kinds import START, describe
 
     start = _read(stream, START, name)
     with contextlib.ExitStack() as stack:

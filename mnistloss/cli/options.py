@@ -7,7 +7,6 @@ import functools
 import importlib
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     _StringChoice = click.Choice[str]
 else:
     _StringChoice = click.Choice  # before click 8.2 it takes no type
@@ -51,20 +52,24 @@ class _File(click.Path):
         """Refuse the empty path."""
         if value == "":
             self.fail("the path is empty", param, ctx)
-        return super().convert(value, param, ctx)
+        from pathlib import Path
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
 class Destination(click.Path):
     """A file to write. A missing folder, a wrong suffix or a missing package is refused before any work starts."""
 
     def __init__(self, *suffixes: str, package: str | None = None) -> None:
-        super().__init__(path_type=Path)
+        super().__init__()
         self._suffixes, self._package = suffixes, package
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Check that the package is installed, the name has one of the suffixes, and the folder exists."""
         if self._package:
             check_installed("drawing", self._package)
+        from pathlib import Path
+
         path = Path(value)
         if not path.name:
             self.fail(f"{shown(value) or 'an empty name'} names no file", param, ctx)
@@ -79,7 +84,7 @@ class Destination(click.Path):
 DATASET = OneOf("mnistloss.datasets.catalog", "DATASETS")
 LOSS = OneOf("mnistloss.losses.losses", "LOSSES")
 INPUT = OneOf("mnistloss.evaluation.predictions", "INPUTS")
-FILE = _File(path_type=Path)
+FILE = _File()
 SPLIT = click.Choice(["train", "test"])
 FROM_ZERO, FROM_ONE = click.IntRange(min=0), click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)

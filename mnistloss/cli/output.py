@@ -74,14 +74,12 @@ def show_result(name: str, result: Any, format_: str, where: Mapping[str, Any] |
         case "csv":
             write(formats.rows_csv(with_options(result.rows())))
         case _:
-            from dataclasses import replace
-
             from mnistloss.document import Lines
             from mnistloss.report.markup import MARKUP
             from mnistloss.report.papers import paper
 
             parts = paper(result)
-            texts = (replace(p, lines=tuple(map(as_options, p.lines))) if isinstance(p, Lines) else p for p in parts)
+            texts = (p._replace(lines=tuple(map(as_options, p.lines))) if isinstance(p, Lines) else p for p in parts)
             write(MARKUP[format_](list(texts)))
 
 

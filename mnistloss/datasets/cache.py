@@ -12,8 +12,7 @@ import enum
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnistloss.arrays.files import expand_user, open_regular, remove_stale, replacing
 from mnistloss.datasets.catalog import DATASETS, Dataset, File
@@ -21,6 +20,9 @@ from mnistloss.datasets.settings import CACHE_DEFAULTS, OFFLINE_VARIABLE, CacheO
 from mnistloss.datasets.verify import inflate, read_and_hash, verify
 from mnistloss.errors import ArgumentError, IntegrityError, OutputError, UnavailableError
 from mnistloss.formatting import shown
+
+if TYPE_CHECKING:  # imported where it is used, so that no evaluation waits for it
+    from pathlib import Path
 
 FOLDER_VARIABLE = "MNISTLOSS_CACHE"
 _ADVICE = """\
@@ -60,7 +62,11 @@ class CachedFile(NamedTuple):
     file: File
     content: bytes | memoryview
     origin: str
-    path: Path
+    location: str
+
+    @property
+    def path(self) -> Path:
+        return _as_path(self.location)
 
     @property
     def sha256(self) -> str:
@@ -72,10 +78,14 @@ class Entry(NamedTuple):
 
     dataset: Dataset
     file: File
-    path: Path
+    location: str
     state: State
     content: bytes | memoryview
     reason: str = ""
+
+    @property
+    def path(self) -> Path:
+        return _as_path(self.location)
 
     def as_dict(self) -> dict[str, Any]:
         verified = self.state is State.VERIFIED
@@ -85,36 +95,47 @@ class Entry(NamedTuple):
             "bytes": self.file.size if verified else None,
             "verified": verified,
             "reason": self.reason or None,
-            "path": str(self.path),
+            "path": self.location,
         }
 
 
 def folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Return the cache folder: the argument, or the variable MNISTLOSS_CACHE, or the platform's folder for caches."""
+    return _as_path(_folder(cache_dir))
+
+
+def _folder(cache_dir: str | os.PathLike[str] | None) -> str:
     if location := cache_dir or os.environ.get(FOLDER_VARIABLE):
-        return expand_user(location)
+        location = os.fspath(location)
+        return str(expand_user(location)) if location.startswith("~") else location
     import platformdirs
 
     try:
-        return Path(platformdirs.user_cache_dir("mnistloss", appauthor=False))
+        return platformdirs.user_cache_dir("mnistloss", appauthor=False)
     except RuntimeError as error:
         raise ArgumentError(f"this system names no cache folder ({error}); set {FOLDER_VARIABLE} to one") from error
 
 
+def _as_path(location: str) -> Path:
+    from pathlib import Path
+
+    return Path(location)
+
+
 def embedded_folder(dataset: Dataset) -> Path:
     """Return the folder of an embedded dataset: in the installed package, or in data/ of a source checkout."""
-    package = Path(__file__).parents[1]
+    package = _as_path(__file__).parents[1]
     installed = package / "data" / dataset.name
     return installed if installed.is_dir() else package.parent / "data" / dataset.name
 
 
 def read_entry(dataset: Dataset, file: File, cache_dir: str | os.PathLike[str] | None = None) -> Entry:
     """Read a file of the cache once, no further than its published size, and verify the bytes."""
-    path = folder(cache_dir) / dataset.name / file.name
+    path = os.path.join(_folder(cache_dir), dataset.name, file.name)
     try:
         with open_regular(path) as stream:
             content, digest = read_and_hash(stream, file.size + 1)
-        verify(content, file, file.sha256 or _read_digest(path), digest)
+        verify(content, file, file.sha256 or _read_digest(_as_path(path)), digest)
     except (FileNotFoundError, NotADirectoryError):
         return Entry(dataset, file, path, State.MISSING, b"")
     except (OSError, IntegrityError) as error:
@@ -133,8 +154,8 @@ def fetch_file(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE
     entry = read_entry(dataset, file, cache_options.cache_dir)
     action = decide(entry.state, download=cache_options.may_download, force=cache_options.force)
     if action is Action.USE:
-        return CachedFile(dataset, file, entry.content, action.value, entry.path)
-    problem = f"{shown(entry.path)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
+        return CachedFile(dataset, file, entry.content, action.value, entry.location)
+    problem = f"{shown(entry.location)} is {entry.state.value}" + (f" ({entry.reason})" if entry.reason else "")
     if action is Action.FAIL:
         offline = f"downloading is off (--offline, {OFFLINE_VARIABLE}, or an import by --from)"
         raise UnavailableError(f"{problem}, and {offline}\n{_ADVICE.format(dataset.name)}")
@@ -150,7 +171,7 @@ def fetch_file(dataset: Dataset, file: File, cache_options: CacheOptions = CACHE
     except UnavailableError as error:
         raise UnavailableError(f"{error}\n{_ADVICE.format(dataset.name)}") from error
     store(entry.path, file, content)
-    return CachedFile(dataset, file, content, action.value, entry.path)
+    return CachedFile(dataset, file, content, action.value, entry.location)
 
 
 def _read_embedded(dataset: Dataset, file: File) -> CachedFile:
@@ -162,7 +183,7 @@ def _read_embedded(dataset: Dataset, file: File) -> CachedFile:
     except (OSError, IntegrityError) as error:
         damage = f"{shown(path)}, a part of mnistloss, is damaged ({error}); install mnistloss again"
         raise UnavailableError(damage) from error
-    return CachedFile(dataset, file, content, "package", path)
+    return CachedFile(dataset, file, content, "package", str(path))
 
 
 def store(path: Path, file: File, content: bytes) -> None:

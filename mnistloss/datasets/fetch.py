@@ -77,7 +77,7 @@ def import_files(
         elif file not in imported:
             path = cache.folder(cache_dir) / dataset.name / file.name
             cache.store(path, file, item.content)
-            imported[file] = cache.CachedFile(dataset, file, item.content, "disk", path)
+            imported[file] = cache.CachedFile(dataset, file, item.content, "disk", str(path))
     missing = [file.name for file in files if file not in imported]
     if missing and not (single_file and imported):
         raise UnavailableError("\n".join(_describe_missing(shown(source), dataset, missing, imported, unusable)))

@@ -75,7 +75,7 @@ def decode_labels(file: cache.CachedFile | cache.Entry) -> NDArray[np.uint8]:
     array = idx.decode(file.content)
     labels = array if array.ndim == 1 else array[:, 0]
     try:
-        return as_targets(labels, len(labels), file.dataset.classes, shown(file.path))
+        return as_targets(labels, len(labels), file.dataset.classes, shown(file.location))
     except InputError as error:
         raise IdxError(f"{error}; `mnistloss fetch {file.dataset.name} --force` downloads it again") from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zlib
 
 import numpy as np
 
@@ -46,6 +45,8 @@ def inflate(data: bytes, limit: int) -> bytes:
 
 def _gunzip(data: bytes, limit: int) -> bytes:
     """Inflate the members of gzip data, at most `limit` + 1 bytes."""
+    import zlib
+
     if data.count(_GZIP + b"\x08") > _MAX_MEMBERS:
         raise IntegrityError(f"the file has more than {_MAX_MEMBERS:,} gzip members")
     content, start = bytearray(), 0

@@ -24,7 +24,7 @@ from mnistloss.stats import Interval, bootstrap_intervals, hall_interval, quanti
 REDUCTIONS = ("mean", "sum", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ScoreOptions:
     """What to compute from predictions; `evaluate` describes each field."""
 

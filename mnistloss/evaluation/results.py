@@ -6,11 +6,9 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mnistloss.arrays.checks import Floats
-from mnistloss.arrays.save import save_array, save_arrays
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import Fingerprint, Hint
 from mnistloss.evaluation.signature import Signature
@@ -126,7 +124,7 @@ class ClassResult(NamedTuple):
         return {"class": content.pop("label"), **content}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation(Printable):
     """The result of `evaluate`.
 
@@ -265,10 +263,13 @@ def reported_names(losses: Sequence[str], top: Sequence[int] = (), *, per_class:
 
 def save_losses(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
     """Save the losses of single examples, which reduction "none" keeps: a single loss as .npy, or by name as .npz."""
+    from mnistloss.arrays.save import save_array, save_arrays
+
     values = {name: result.values for name, result in evaluation.losses.items() if result.values is not None}
-    if Path(path).suffix == ".npy" and len(values) == 1:
+    suffix = os.path.splitext(path)[1]
+    if suffix == ".npy" and len(values) == 1:
         save_array(path, *values.values())
-    elif Path(path).suffix == ".npz":
+    elif suffix == ".npz":
         save_arrays(path, values)
     else:
         expected = ".npy or .npz" if len(values) == 1 else ".npz, or one loss and .npy"

@@ -49,7 +49,7 @@ class DataKeywords(ReadKeywords, total=False):
     split: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class DataOptions:
     """What predictions are of and how they are read: the values of `DataKeywords`, checked against each other."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mnistloss import formatting
 from mnistloss.document import Lines, Part, Table
@@ -138,13 +137,13 @@ def paper(results: Sequence[Evaluation], refused: Sequence[Refused] = ()) -> lis
     parts: list[Part] = []
     for table in leaderboards(results):
         rows, best = tuple(row[1:] for row in table.rows), frozenset((row, column - 1) for row, column in table.best)
-        parts.append(replace(table, columns=table.columns[1:], rows=rows, best=best))
+        parts.append(table._replace(columns=table.columns[1:], rows=rows, best=best))
     parts += [Lines(("± is the standard error.",))] if results else []
     notes: list[str] = []
     for result in results:
         name = shown(result.predictions)
         prefix = f"{name}: " if len(results) > 1 else ""
-        parts += [replace(table, title=f"{prefix}{table.title}") for table in (*classes(result), *batches(result))]
+        parts += [table._replace(title=f"{prefix}{table.title}") for table in (*classes(result), *batches(result))]
         notes += [f"{name}, not reliable: {note}" for note in reliability(result)]
         notes += hint_lines(result.predictions, result.hints)
     notes += [f"not scored: {one.reason}" for one in refused]

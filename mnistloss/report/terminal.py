@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import re
-import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple, TextIO
 
@@ -48,17 +47,22 @@ def console(stream: TextIO, **options: Any) -> Console:
 
     options: of `rich.console.Console`.
     """
-    columns = shutil.get_terminal_size((_TERMINAL_WIDTH if is_terminal(stream) else _FILE_WIDTH, 25)).columns
+    columns = _columns(stream)
     # with TERM=dumb, rich uses the width only if a height is given too
     return Console(width=max(_MIN_WIDTH, columns), height=25, highlight=False, markup=False, emoji=False, **options)
 
 
-def is_terminal(stream: Any) -> bool:
-    """Whether a stream is a terminal; what stands in for one, or is closed, is none."""
+def _columns(stream: TextIO) -> int:
+    """Return the width COLUMNS, or that of the terminal; what is closed, or stands in for a stream, is no terminal."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
     try:
-        return bool(stream.isatty())
+        return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else _FILE_WIDTH) or _TERMINAL_WIDTH
+    except OSError:
+        return _TERMINAL_WIDTH
     except (AttributeError, ValueError):
-        return False
+        return _FILE_WIDTH
 
 
 def render(part: Part, width: int, *, pictures: bool, colour: bool) -> RenderableType:
@@ -304,8 +308,7 @@ def render_chart(chart: Chart, width: int) -> Group:
     return Group(heading(chart.title), *sentences(y.label), *lines, *legend, Text())
 
 
-@dataclass(frozen=True)
-class _Scale:
+class _Scale(NamedTuple):
     """The scale of an axis from `low` to `high`; on a logarithmic axis, both are logarithms to base 10."""
 
     axis: Axis
