@@ -239,7 +239,7 @@ def find_hints(inputs: HintInputs) -> tuple[Hint, ...]:
 
 def _may_be_misplaced(inputs: HintInputs) -> bool:
     """Whether rows repeat, or half of some 16 rows in a row are wrong: without either, no hint of `misplaced` fits."""
-    sums = np.cumsum(inputs.right)
+    sums = np.cumsum(inputs.right, dtype=np.uint8)  # differences of at most 16 are right after an overflow too
     low = len(sums) > _RUN and (sums[_RUN:] - sums[:-_RUN]).min() <= _RUN / 2
     return bool(low or (len(sums) and _repeats(inputs.evidence.codes)))
 

@@ -148,8 +148,10 @@ class Scores:
         for k in self.hits:
             self.hits[k] += int(np.count_nonzero(_ranks(block.outputs.scores, block.t) < k))
         for name, loss in self._losses.items():
-            values = without_huge(loss(block.outputs, block.t, self.delta))
-            self._moments[name].append(Moments.of(values))
+            values = loss(block.outputs, block.t, self.delta)
+            moments = Moments.of(values)
+            self._moments[name].append(moments)
+            values = without_huge(values) if moments.infinite else values
             if name in self._columns:
                 self._columns[name].append(values)
             if self._by_class:

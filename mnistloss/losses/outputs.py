@@ -150,8 +150,11 @@ class Probabilities(Outputs):
     def sums_are_one(self, tolerance: float) -> bool:
         """Sums within [0, 1] whose error in float32 could not matter are not taken again in float64."""
         error = len(self._stored) * _SUM_ERROR if self._stored.dtype == np.float32 else math.inf
-        off = np.abs(self._stored.sum(axis=0) - np.float32(1)).max() if error < tolerance else 0.0
-        return bool(off <= tolerance - error) or super().sums_are_one(tolerance)
+        if error < tolerance:
+            sums = np.add.reduce(self._stored, axis=0)
+            if max(sums.max() - np.float32(1), np.float32(1) - sums.min()) <= tolerance - error:
+                return True
+        return super().sums_are_one(tolerance)
 
     def p_minus_one(self, t: Array | None) -> Floats:
         return self._pick(t) - 1.0
