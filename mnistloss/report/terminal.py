@@ -203,13 +203,21 @@ class _Grid(NamedTuple):
             justify: JustifyMethod = "right" if self.columns[column].startswith(">") else "left"
             head = _shorten_words(self.columns[column].removeprefix(">"), widths[column])
             grid.add_column(Text(head), justify=justify, width=widths[column])
+        names = next((column for column in group if not self.columns[column].startswith(">")), -1)
         for row in self.rows:
-            shorten = _shorten if self.lines else _shorten_words
-            cells = [_cell(shorten(row[column][0], widths[column]), row[column][1]) for column in group]
+            cells = [
+                _cell(self._shorten(row[column][0], widths[column], is_name=column == names), row[column][1])
+                for column in group
+            ]
             if self.bold:
                 cells[0].stylize("bold")
             grid.add_row(*cells)
         return grid
+
+    def _shorten(self, text: str, width: int, *, is_name: bool) -> str:
+        if not self.lines:
+            return _shorten_words(text, width)
+        return _shorten(text, width) if is_name else _cut(text, width)
 
     def _lines(self, group: Sequence[int]) -> Iterator[str]:
         """Yield a line of text for each row, where even the narrowest table is too wide."""
@@ -235,6 +243,14 @@ def _shorten(name: str, width: int) -> str:
     while cell_len(head) + cell_len(tail) + 1 > width and (head or tail):
         head, tail = (head[:-1], tail) if cell_len(head) > cell_len(tail) else (head, tail[1:])
     return name if cell_len(name) <= width else f"{head}…{tail}"
+
+
+def _cut(text: str, width: int) -> str:
+    """Cut the end of a text that is too wide, and put an ellipsis there."""
+    cut = text
+    while cell_len(cut) > width - (cut != text):
+        cut = cut[:-1]
+    return text if cut == text else f"{cut}…"
 
 
 def _cell(value: str, stderr: float | None) -> Text:
