@@ -1,6 +1,7 @@
 """The generalisation gap: numbers compared with scipy, and refusals."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,12 @@ def test_gap_command(cli: Cli, model: Split, tmp_path: Path) -> None:
     said = f"Hint: {paths[1]}: {hints[1][0]['evidence']}; {hints[1][0]['advice']}"
     assert said in cli("gap", *paths, "--dataset", "mnist-5k").stdout
     assert cli("gap", "-", "-", "--dataset", "mnist-5k").exit_code == 2
+
+
+def test_rows_and_repr() -> None:
+    """A flat row for each measure; the repr is the differences."""
+    y = np.full((4000, 10), 0.1)
+    result = gap(y, y[:1000], dataset="mnist-5k", losses=["mse"])
+    assert [row["measure"] for row in result.rows()] == ["mse", "accuracy"]
+    assert set(result.rows()[0]) == {"measure", "train", "test", "gap", "stderr", "low", "high"}
+    assert re.fullmatch(r"Gap\(mse=\S+, accuracy=0\)", repr(result))

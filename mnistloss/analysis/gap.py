@@ -51,6 +51,19 @@ class Gap(Printable):
         head = {"dataset": self.test.dataset, "splits": splits, "confidence": self.confidence}
         return {**head, "losses": losses, "accuracy": vars(self.accuracy)}
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each loss and the accuracy."""
+        rows = []
+        for name, d in [*self.losses.items(), ("accuracy", self.accuracy)]:
+            low, high = d.ci or (None, None)
+            means = {"train": d.train, "test": d.test, "gap": d.gap}
+            rows.append({"measure": name, **means, "stderr": d.stderr, "low": low, "high": high})
+        return rows
+
+    def __repr__(self) -> str:
+        gaps = (f"{row['measure']}={row['gap']:.7g}" for row in self.rows())
+        return f"Gap({', '.join(gaps)})"
+
     def parts(self) -> list[Part]:
         splits = self.train, self.test
         train, test = (f"{shown(split.predictions)} ({split.n:,})" for split in splits)
