@@ -207,8 +207,8 @@ class _Task:
             try:
                 return self._future.result(timeout=_GREET_SECONDS)
             except TimeoutError:
-                if self._future.done():  # the error is the task's own
-                    raise
+                if self._future.done():  # since then, or the error is the task's own
+                    return self._future.result()
             except (KilledWorker, FutureCancelledError, CommClosedError) as error:
                 raise WorkerError(f"the cluster lost a task ({type(error).__name__}: {error}); {_AGAIN}") from error
             alive = self._executor.workers()
