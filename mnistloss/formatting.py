@@ -157,15 +157,15 @@ def options_in(text: str) -> list[str]:
     >>> options_in('score these with split="train" and indices=FILE, or add allow_unnormalized=True')
     ['split="train" indices=FILE', 'allow_unnormalized=True']
     """
-    found: dict[str, None] = {}
+    options: dict[str, None] = {}
     end, last = -1, ""
     for match in re.finditer(_KEYWORD, text):
         together = last and text[end : match.start()] in (" and ", " with ")
         if together:
-            del found[last]
+            del options[last]
         last, end = f"{last} {match[0]}" if together else match[0], match.end()
-        found[last] = None
-    return list(found)
+        options[last] = None
+    return list(options)
 
 
 def _option(match: re.Match[str]) -> str:

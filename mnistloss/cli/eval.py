@@ -174,8 +174,8 @@ def _files(predictions: Sequence[Any], manifest: Any, shard: Shard | None) -> tu
     """Return the files to score and their number, None for a manifest from standard input."""
     from mnistloss.evaluation.file_lists import Shard, find_files, read_manifest
 
-    found = [find_files(name) if isinstance(name, str) else [name] for name in predictions]
-    named, share = list(dict.fromkeys(itertools.chain(*found))), shard or Shard(0, 1)
+    files = [find_files(name) if isinstance(name, str) else [name] for name in predictions]
+    named, share = list(dict.fromkeys(itertools.chain(*files))), shard or Shard(0, 1)
     if manifest is None:
         names = list(share.take(named))
         return names, len(names)
@@ -228,14 +228,14 @@ def _write_scores(
     from mnistloss.evaluation.score_file import write_scores
 
     with _executor(cluster) as executor, output.file_progress(total) as progress:
-        done = write_scores(
+        totals = write_scores(
             out, names, job, shard=shard, executor=executor, gates=gates,
-            progress=lambda totals: progress(totals.files, totals.refused, totals.resumed),
+            progress=lambda now: progress(now.files, now.refused, now.resumed),
         )  # fmt: skip
-    _tell_crossed(done.messages, done.crossed)
-    before = f", {done.resumed:,} of them before" if done.resumed else ""
-    output.note(f"{shown(out)}: {counted(done.files, 'file', 'files')}{before}, {done.refused:,} refused")
-    return 1 if done.refused else 3 if done.crossed else 0
+    _tell_crossed(totals.messages, totals.crossed)
+    before = f", {totals.resumed:,} of them before" if totals.resumed else ""
+    output.note(f"{shown(out)}: {counted(totals.files, 'file', 'files')}{before}, {totals.refused:,} refused")
+    return 1 if totals.refused else 3 if totals.crossed else 0
 
 
 def _evaluate_runs(runs: Mapping[str, Sequence[str]], format_: str, keywords: Mapping[str, Any]) -> None:

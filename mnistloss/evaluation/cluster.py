@@ -109,7 +109,7 @@ def _local_cluster() -> Any:
     import dask
     from distributed import LocalCluster
 
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None  # the workers inherit it
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None  # the workers inherit it
     try:
         dask.config.set(
             {"distributed.worker.profile.enabled": False}
@@ -118,8 +118,8 @@ def _local_cluster() -> Any:
             n_workers=processors(), threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
         )
     finally:
-        if heard is not None:
-            signal.signal(signal.SIGINT, heard)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _in_main_thread() -> bool:
@@ -138,7 +138,7 @@ class _ClusterExecutor(Executor):
         self._client = client
         self._greeted: set[str] = set()
         self._refused: dict[str, str] = {}
-        self._known: dict[str, Any] = {}
+        self._last_workers: dict[str, Any] = {}
         self._asked_at = -math.inf
         self._alive_at = time.monotonic()
         self._max_workers = sum(worker["nthreads"] for worker in self.workers().values())
@@ -153,8 +153,8 @@ class _ClusterExecutor(Executor):
     def workers(self) -> dict[str, Any]:
         """Return the workers by address, after a check of the bits of new ones. Raises WorkerError if none is left."""
         if time.monotonic() < self._asked_at + _ASK_SECONDS:
-            return self._known
-        self._known = alive = self._client.scheduler_info(n_workers=-1)["workers"]
+            return self._last_workers
+        self._last_workers = alive = self._client.scheduler_info(n_workers=-1)["workers"]
         self._asked_at = time.monotonic()
         if new := list(alive.keys() - self._greeted):
             self._greet(new)

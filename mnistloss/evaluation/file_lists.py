@@ -31,9 +31,9 @@ def find_files(name: str) -> list[str]:
         return sorted(f for f in files if f.lower().endswith(SUFFIXES) and not os.path.isdir(f)) or [name]
     if os.path.lexists(name) or not glob.has_magic(name):
         return [name]
-    if not (found := sorted(glob.glob(name, recursive=True))):
+    if not (files := sorted(glob.glob(name, recursive=True))):
         raise InputError(f"{shown(name)}: no file matches this pattern")
-    return found
+    return files
 
 
 def read_manifest(stream: BinaryIO) -> Iterator[str]:

@@ -204,10 +204,10 @@ def evaluate_batch(packed: bytes, folder: str, paths: Sequence[str], as_lines: b
     start = time.perf_counter()
     job, loader = _unpack(packed)
     sources = [path if is_address(path) else NamedFile(path, os.path.join(folder, path)) for path in paths]
-    seen = [is_address(source) or os.path.exists(source) for source in sources]
-    results = _evaluate_all(itertools.compress(sources, seen), job, loader, hash_inline=True)
-    found = map(to_line, results) if as_lines else results
-    return [next(found) if is_seen else None for is_seen in seen], time.perf_counter() - start
+    visible = [is_address(source) or os.path.exists(source) for source in sources]
+    results = _evaluate_all(itertools.compress(sources, visible), job, loader, hash_inline=True)
+    answers = map(to_line, results) if as_lines else results
+    return [next(answers) if is_visible else None for is_visible in visible], time.perf_counter() - start
 
 
 @functools.lru_cache(maxsize=4)

@@ -224,7 +224,7 @@ class Refused:
         return cls(predictions, reason, " or ".join(options_in(reason)))
 
     @property
-    def found(self) -> str:
+    def cause(self) -> str:
         """The reason without the name of the file, with which it begins."""
         return self.reason.removeprefix(f"{shown(self.predictions)}: ")
 
@@ -235,7 +235,7 @@ class Refused:
     def row(self) -> dict[str, Any]:
         """Return one flat row, without numbers; the hints are the options that would mend it."""
         hints = f"add {self.advice}" if self.advice else ""
-        return {"predictions": self.predictions, "status": "refused", "reason": self.found, "hints": hints}
+        return {"predictions": self.predictions, "status": "refused", "reason": self.cause, "hints": hints}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a list of the one flat row, for pandas.DataFrame."""

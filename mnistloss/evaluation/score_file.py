@@ -75,14 +75,14 @@ def write_scores(
             done[row["predictions"]] += 1
         totals.resumed = totals.files
         progress(totals)
-        for line in results_of(_left(names, done), job, executor, as_lines=True):
+        for line in results_of(_without_rows(names, done), job, executor, as_lines=True):
             _append(stream, path, line)
             totals.add(json.loads(line), gates)
             progress(totals)
     return totals
 
 
-def _left(names: Iterable[str], done: Counter[str]) -> Iterator[str]:
+def _without_rows(names: Iterable[str], done: Counter[str]) -> Iterator[str]:
     """Yield the names that have no row yet; a name that comes several times has as many rows."""
     for name in names:
         if done[name] > 0:
@@ -156,8 +156,8 @@ def _begin(stream: io.FileIO, path: Path, settings: dict[str, Any]) -> Iterator[
         except MnistLossError:
             raise
         except (ValueError, KeyError, TypeError) as error:
-            found = f"{shown(path)}: line {number} is not a row of scores"
-            raise OutputError(f"{found}; name another file, this one is left as it is") from error
+            problem = f"{shown(path)}: line {number} is not a row of scores"
+            raise OutputError(f"{problem}; name another file, this one is left as it is") from error
 
 
 def _check_settings(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:

@@ -107,7 +107,7 @@ def refusals(refused: Sequence[Refused], total: int) -> list[Table]:
     for one in refused:
         first, *others = formatting.as_options(one.advice).split(" or ")
         rows.append(
-            (_within(folder, one.predictions), formatting.as_options(one.found), f"{first}, ..." if others else first)
+            (_within(folder, one.predictions), formatting.as_options(one.cause), f"{first}, ..." if others else first)
         )
     title = f"not scored: {len(refused):,} of {total:,}{_in_folder(folder)}"
     return [Table(title, ("", "", ""), tuple(rows))] if refused else []
