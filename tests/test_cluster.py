@@ -76,10 +76,10 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, Start]]:
 
 @pytest.fixture
 def many_files(tmp_path: Path) -> tuple[Path, bytes]:
-    """A list of 600 files, wrong ones among them, and the rows that one process writes."""
+    """A list of 2,000 files, wrong ones among them, and the rows that one process writes."""
     names = write_class(tmp_path / "class", 4)
     listed = tmp_path / "list.txt"
-    listed.write_text("\n".join((names * 45)[:600]))
+    listed.write_text("\n".join((names * 150)[:2000]))
     code, _, err = finished(eval_process("--manifest", listed, *ON_5K, "-o", tmp_path / "alone.jsonl"))
     assert code == 1, err
     return listed, (tmp_path / "alone.jsonl").read_bytes()
@@ -91,7 +91,7 @@ def test_the_processors_of_this_machine(many_files: tuple[Path, bytes], tmp_path
     out = tmp_path / "local.jsonl"
     code, _, err = finished(eval_process("--manifest", listed, *ON_5K, "-o", out, "--cluster", "local"))
     assert (code, out.read_bytes()) == (1, alone)
-    assert err.splitlines()[-1].startswith(f"{out}: 600 files, ")
+    assert err.splitlines()[-1].startswith(f"{out}: 2,000 files, ")
     code, text, _ = finished(eval_process(tmp_path / "class", *ON_5K, "--cluster", "local", "--format", "json"))
     assert (code, len(json.loads(text)["refused"])) == (1, len(WRONG) - 1)
 
