@@ -22,10 +22,9 @@ from mnistloss.evaluation.results import hints_in_a_row
 from mnistloss.evaluation.scoring import MIN_WRONG, Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions, TargetLoader
-from mnistloss.formatting import counted, data, difference_cells, level, noise, share, shown
+from mnistloss.formatting import Printable, counted, data, difference_cells, level, noise, share, shown
 from mnistloss.formatting import loss as loss_cell
 from mnistloss.losses.losses import LOSSES, find_loss
-from mnistloss.printable import Printable
 
 _MAX_CASES = 10
 

@@ -15,10 +15,9 @@ from mnistloss.document import Lines, Part, Table
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
 from mnistloss.evaluation.targets import DataKeywords, data_options
-from mnistloss.formatting import finite, shown
+from mnistloss.formatting import Printable, finite, shown
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import OUTPUTS
-from mnistloss.printable import Printable
 
 _LOSSES = ("mse", "cee")
 

@@ -15,8 +15,7 @@ from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.targets import ReadKeywords, data_options
-from mnistloss.formatting import difference_cells, level, shown
-from mnistloss.printable import Printable
+from mnistloss.formatting import Printable, difference_cells, level, shown
 from mnistloss.stats import Interval, hall_interval
 
 

@@ -18,8 +18,7 @@ from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.scoring import ALL_COLUMNS, Predictions, Scores, score
 from mnistloss.evaluation.targets import DataKeywords, data_options
-from mnistloss.formatting import shown
-from mnistloss.printable import Printable
+from mnistloss.formatting import Printable, shown
 
 VIEWS: dict[str, View] = {
     module.VIEW.name: module.VIEW

@@ -21,8 +21,7 @@ from mnistloss.evaluation.hints import hint_lines
 from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, default_losses, score
 from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader
-from mnistloss.formatting import difference_cells, finite, shown
-from mnistloss.printable import Printable
+from mnistloss.formatting import Printable, difference_cells, finite, shown
 from mnistloss.stats import Interval, Moments, hall_interval, hall_p, t_p, t_quantile, welch
 
 

@@ -22,8 +22,7 @@ from mnistloss.evaluation.results import Evaluation
 from mnistloss.evaluation.scoring import Predictions, Scores, score
 from mnistloss.evaluation.signature import Signature
 from mnistloss.evaluation.targets import DataOptions
-from mnistloss.formatting import shown
-from mnistloss.printable import Printable
+from mnistloss.formatting import Printable, shown
 
 _MIN_DIGITS = 3
 """Numbers with fewer digits fit too many conventions."""

@@ -254,16 +254,14 @@ def _evaluate_runs(runs: Mapping[str, Sequence[str]], format_: str, keywords: Ma
 
 def _print(results: Sequence[Evaluation | Refused], format_: str, gates: Sequence[Gate]) -> int:
     """Print scores, best first, then what was refused and which gates are crossed; return the exit status."""
-    from mnistloss.evaluation.results import Evaluation, Refused
+    from mnistloss.evaluation.results import Evaluation, Refused, sort_key
 
     scored = [result for result in results if isinstance(result, Evaluation)]
     refused = [result for result in results if isinstance(result, Refused)]
     if len(results) > 1:
         from mnistloss.evaluation.many import with_copies_named
 
-        scored = sorted(
-            with_copies_named(scored), key=lambda one: (next(iter(one.numbers().values())), one.predictions)
-        )
+        scored = sorted(with_copies_named(scored), key=sort_key)
     if not results:
         output.note("there are no files to score")
     elif format_ == "table" and len(results) == 1 and refused:

@@ -14,7 +14,7 @@ from mnistloss.arrays.checks import whole
 from mnistloss.arrays.npy import Source
 from mnistloss.datasets import catalog
 from mnistloss.errors import ArgumentError
-from mnistloss.evaluation.predictions import INPUTS
+from mnistloss.evaluation.predictions import check_input, check_top
 from mnistloss.evaluation.results import Accuracy, BatchResult, ClassResult, Evaluation, LossResult
 from mnistloss.evaluation.scoring import Predictions, Progress, Scores, default_losses, score
 from mnistloss.evaluation.targets import DataKeywords, DataOptions, TargetLoader, data_options
@@ -101,13 +101,12 @@ def make_job(**keywords: Unpack[EvaluateKeywords]) -> Job:
 def _check_job(data: DataOptions, options: ScoreOptions) -> None:
     """Refuse what no predictions can be evaluated with."""
     check_delta(data.delta or 0.0)
-    if data.input not in INPUTS:
-        raise ArgumentError(f"no input is named {data.input!r}; the inputs are {', '.join(INPUTS)}")
+    check_input(data.input)
     if data.split != "auto":
         catalog.check_split(data.split)
     classes = catalog.find(data.dataset).classes
-    if data.targets is None and max(options.top, default=0) > classes:
-        raise ArgumentError(f"top is {max(options.top)}; there are {classes} classes")
+    if data.targets is None:
+        check_top(options.top, classes)
 
 
 def evaluate(

@@ -22,6 +22,18 @@ INPUTS = tuple(OUTPUTS)
 """What predictions can be: probs, logits, logprobs or labels (predicted classes)."""
 
 
+def check_input(input: str) -> None:
+    """Refuse an unknown input."""
+    if input not in INPUTS:
+        raise ArgumentError(f"no input is named {input!r}; the inputs are {', '.join(INPUTS)}")
+
+
+def check_top(top: Collection[int], classes: int) -> None:
+    """Refuse a k of the top-k accuracy above the number of classes."""
+    if max(top, default=0) > classes:
+        raise ArgumentError(f"top is {max(top)}; there are {classes} classes")
+
+
 class Rows(Protocol):
     """Predictions of any origin: a shape, a dtype, and rows on demand.
 
@@ -96,8 +108,7 @@ class PredictionShape(NamedTuple):
 
         guess: returns K and the numbers of examples that would fit, which the error needs.
         """
-        if input not in INPUTS:
-            raise ArgumentError(f"no input is named {input!r}; the inputs are {', '.join(INPUTS)}")
+        check_input(input)
         shape, integers = source.shape, source.dtype.kind in "iu"
         if len(shape) == 1 and integers and input in ("probs", "labels"):
             return cls(_at_least_one(shape[0], source), classes, "labels")

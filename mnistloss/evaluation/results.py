@@ -12,8 +12,7 @@ from mnistloss.arrays.checks import Floats
 from mnistloss.errors import ArgumentError
 from mnistloss.evaluation.hints import Fingerprint, Hint
 from mnistloss.evaluation.signature import Signature
-from mnistloss.formatting import finite, options_in, shown
-from mnistloss.printable import Printable
+from mnistloss.formatting import Printable, finite, options_in, shown
 from mnistloss.stats import Interval
 
 HINT_SEPARATOR = " | "
@@ -205,6 +204,11 @@ class Evaluation(Printable):
             **({} if self.per_class is None else {"per_class": [row.as_dict() for row in self.per_class]}),
             **({} if self.batches is None else {"batches": [batch.as_dict() for batch in self.batches]}),
         }
+
+
+def sort_key(result: Evaluation) -> tuple[float, str]:
+    """Return what several files are sorted by: the first loss, then the name."""
+    return next(iter(result.losses.values())).value, result.predictions
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from mnistloss.evaluation.predictions import (
     Rows,
     as_block,
     check_probabilities,
+    check_top,
     is_acceptable,
     name_of,
     open_predictions,
@@ -436,8 +437,7 @@ def _check_top(
         raise InputError("top and per_class need a label for each example; these targets are soft rows")
     if top:
         check_probabilities(source_name, shape.input, shape.n, "the top k")
-    if top and max(top) > targets.classes:
-        raise ArgumentError(f"top is {max(top)}; there are {targets.classes} classes")
+    check_top(top, targets.classes)
 
 
 def _ranks(y: Floats, t: Array) -> Array:

@@ -12,9 +12,8 @@ from mnistloss.arrays.checks import Floats, whole
 from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table, rows_of
-from mnistloss.formatting import counted, nats
+from mnistloss.formatting import Printable, counted, nats
 from mnistloss.models.softmax_regression import Progress, SoftmaxRegression, TrainingOptions, no_progress
-from mnistloss.printable import Printable
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 

@@ -14,12 +14,11 @@ from mnistloss.datasets.load import load_split
 from mnistloss.datasets.settings import CacheOptions
 from mnistloss.document import Axis, Chart, Curve, Lines, Part, Table, rows_of
 from mnistloss.errors import ArgumentError
-from mnistloss.formatting import counted
+from mnistloss.formatting import Printable, counted
 from mnistloss.losses.losses import LOSSES
 from mnistloss.losses.outputs import Logits
 from mnistloss.models.baselines import fit_softmax
 from mnistloss.models.softmax_regression import SoftmaxRegression, TrainingOptions, no_progress
-from mnistloss.printable import Printable
 from mnistloss.sampling.sampling import Words, draw
 from mnistloss.stats import Moments
 

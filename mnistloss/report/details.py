@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mnistloss import formatting
 from mnistloss.document import Lines, Part, Table
 from mnistloss.evaluation.hints import hint_lines
-from mnistloss.evaluation.results import Evaluation, LossResult, Refused
+from mnistloss.evaluation.results import Evaluation, LossResult, Refused, sort_key
 from mnistloss.formatting import shown
 
 _MAX_BATCHES = 12
@@ -53,16 +53,11 @@ def leaderboards(results: Sequence[Evaluation]) -> list[Table]:
     for result in results:
         indices = f" of {result.signature.indices}" if result.signature.indices else ""
         groups.setdefault(f"{_data(result)}, n = {result.n:,}{indices}", []).append(result)
-    return [_leaderboard(title, sorted(group, key=rank)) for title, group in groups.items()]
-
-
-def rank(result: Evaluation) -> tuple[float, str]:
-    """Return what several files are sorted by: the first loss, then the name."""
-    return next(iter(result.losses.values())).value, result.predictions
+    return [_leaderboard(title, sorted(group, key=sort_key)) for title, group in groups.items()]
 
 
 def _leaderboard(title: str, results: Sequence[Evaluation]) -> Table:
-    values = [rank(result)[0] for result in results]
+    values = [sort_key(result)[0] for result in results]
     folder = common_folder([result.predictions for result in results])
     rows, costs = [], []
     for result, value in zip(results, values, strict=True):
